@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs other programs: quietly into a log, or for their output."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dev.ui import DevError
+
+
+def run_logged(
+    argv: Sequence[str],
+    log: Path,
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+) -> None:
+    """Runs `argv` with all output appended to `log`; a failure names the program and the log."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        output.write(f"$ {' '.join(argv)}\n".encode())
+        output.flush()
+        try:
+            done = subprocess.run(
+                argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise DevError(f"{argv[0]} is not installed") from error
+    if done.returncode != 0:
+        raise DevError(f"{Path(argv[0]).name} failed (exit code {done.returncode})", log)
+
+
+def output_of(argv: Sequence[str], *, feed: bytes | None = None) -> bytes:
+    """Runs `argv` and returns what it prints; `feed` is its standard input."""
+    try:
+        done = subprocess.run(argv, input=feed, capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise DevError(f"{argv[0]} is not installed") from error
+    if done.returncode != 0:
+        why = done.stderr.decode("utf-8", "replace").strip()[-500:]
+        raise DevError(f"{argv[0]} failed (exit code {done.returncode}): {why}")
+    return done.stdout
