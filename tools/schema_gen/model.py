@@ -217,7 +217,9 @@ class Loader:
         if kind not in ALLOWED:
             raise SchemaError(f"{where}: type {kind!r} is outside the subset")
         self._keys(where, kind, node)
-        getattr(self, "_" + kind)(where, owner, f, node, target)
+        judge = {"integer": self._integer, "boolean": self._boolean, "string": self._string,
+                 "object": self._nested, "array": self._array}[kind]
+        judge(where, owner, f, node, target)
         return f
 
     def _follow(self, where, node):
@@ -266,7 +268,7 @@ class Loader:
         if (f.chars == "TEXT") != ("maxBytes" in node) or node.get("maxBytes", f.high) != f.high:
             raise SchemaError(f"{where}: text, and nothing else, has maxBytes equal to maxLength")
 
-    def _object_field(self, where, owner, f, node, target):
+    def _nested(self, where, owner, f, node, target):
         f.kind = "object"
         f.sub = self.shared[target] if target else self._object(
             where, f"{owner}_{f.name}", node, False)
@@ -280,11 +282,6 @@ class Loader:
         if items.get("type") != "object":
             raise SchemaError(f"{where}: items are objects")
         f.sub = self._object(where, f"{owner}_{f.name}", items, False)
-
-
-# `_object` builds one; as a field's kind the name is dispatched here.
-def _dispatch_object(self, where, owner, f, node, target):
-    return self._object_field(where, owner, f, node, target)
 
 
 def load(folder):
