@@ -21,7 +21,7 @@ def run_logged(
     """Runs `argv` with all output appended to `log`; a failure names the program and the log."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
-        output.write(f"$ {' '.join(argv)}\n".encode())
+        output.write(f"$ {shorten(argv)}\n".encode())
         output.flush()
         try:
             done = subprocess.run(
@@ -49,3 +49,8 @@ def output_of(argv: Sequence[str], *, feed: bytes | None = None) -> bytes:
         why = done.stderr.decode("utf-8", "replace").strip()[-500:]
         raise DevError(f"{argv[0]} failed (exit code {done.returncode}): {why}")
     return done.stdout
+
+
+def shorten(argv: Sequence[str]) -> str:
+    """A command line for a log: a class path is of no interest there."""
+    return " ".join(part if len(part) <= 200 else part[:200] + "..." for part in argv)
