@@ -3,7 +3,7 @@
 /*
  * What crosses the border of a process: the records of the Kafka topics (`weir_ev_*`, CloudEvents
  * 1.0 in structured JSON) and the lines on the pipes between weir-worker and its children
- * (`weir_ctl_*`). schemas/*.json is the only definition; docs/events.md is the same for people.
+ * (`weir_ctl_*`). The files in schemas/ are the only definition; docs/events.md says it for people.
  *
  *     struct weir_event ev;
  *     if (weir_ev_parse(bytes, len, arena, &ev, err) != WEIR_OK)
