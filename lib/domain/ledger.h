@@ -22,31 +22,6 @@
 #define WEIR_REASON_MAX     64
 #define WEIR_ORIGIN_URL_MAX 256
 
-enum weir_lease_state {
-    WEIR_LEASE_NONE,
-    WEIR_LEASE_ACTIVE,    /* has streams */
-    WEIR_LEASE_LINGERING, /* no streams; ends after tap_linger_s */
-    WEIR_LEASE_WARM,      /* no streams; the camera is marked warm */
-    WEIR_LEASE_RELEASING, /* the worker was told to let go */
-};
-
-enum weir_worker_state {
-    WEIR_WORKER_NONE,
-    WEIR_WORKER_READY,
-    WEIR_WORKER_SUSPECT, /* silent */
-    WEIR_WORKER_DRAINING,
-    WEIR_WORKER_DEAD, /* its incarnation is void */
-    WEIR_WORKER_LEFT,
-};
-
-struct weir_capacity {
-    int64_t cpu_milli; /* thousandths of a core */
-    int64_t mem_mib;
-    int64_t net_kbps;
-    int64_t gpu_permille; /* of all encoders; 0: none */
-    int64_t gpu_mem_mib;
-};
-
 struct weir_stream_row {
     struct weir_id stream_id;
     struct weir_id tenant_id;
@@ -58,8 +33,9 @@ struct weir_stream_row {
     int64_t generation;       /* 0: never placed */
     struct weir_id worker_id; /* nil: not placed */
     int64_t incarnation;
-    int64_t seq_base;     /* of this generation, see DESIGN "origin" */
-    int64_t placed_at_ms; /* cell time */
+    int64_t lease_generation; /* of the camera lease it was placed on */
+    int64_t seq_base;         /* of this generation, see DESIGN "origin" */
+    int64_t placed_at_ms;     /* cell time */
     int64_t queued_at_ms;
     int64_t changed_at_ms;            /* cell time of the last change */
     int64_t version;                  /* offset of the decision that changed it last */
@@ -73,22 +49,27 @@ struct weir_lease_row {
     struct weir_id worker_id;
     int64_t incarnation;
     int64_t lease_generation;
+    /* active: has streams. lingering: none, ends after tap_linger_s. warm: none, the camera is
+     * marked warm. releasing: the worker was told to let go. */
     enum weir_lease_state state;
-    int64_t since_ms;
+    bool warm;
+    int64_t since_ms; /* in this state since, cell time */
     int64_t version;
+    char reason[WEIR_REASON_MAX + 1];
 };
 
 struct weir_worker_row {
     struct weir_id worker_id;
     struct weir_id boot_id;
     int64_t incarnation;
-    enum weir_worker_state state;
+    enum weir_worker_state state; /* dead, left: the incarnation is void */
     char origin_url[WEIR_ORIGIN_URL_MAX + 1];
     char site[65];
     struct weir_capacity capacity;
     int64_t streams_max;
     int64_t since_ms;
     int64_t version;
+    char reason[WEIR_REASON_MAX + 1];
 };
 
 struct weir_ledger;
@@ -102,10 +83,13 @@ struct weir_ledger_change {
     const struct weir_stream_row *stream;
     const struct weir_lease_row *lease;
     const struct weir_worker_row *worker;
-    int from; /* the state before: enum of the row that is set; 0 (none/queued) for a new one */
-    bool is_new;
+    int from;    /* the state before, enum of the row that is set; of no meaning when is_new */
+    bool is_new; /* also a row that comes from a checkpoint */
 };
 typedef void weir_ledger_change_fn(void *ctx, const struct weir_ledger_change *change);
+
+/* Rows of streams and workers that ended are forgotten, and so are command ids, after this long. */
+#define WEIR_LEDGER_KEEP_MS (24 * 3600 * 1000)
 
 /*
  * Folds one decision read at `offset`. The caller has judged it valid (epoch and instance). Effects
@@ -124,6 +108,7 @@ int64_t weir_ledger_now_ms(const struct weir_ledger *ledger);
 
 const struct weir_stream_row *weir_ledger_stream(const struct weir_ledger *ledger,
                                                  const struct weir_id *stream_id);
+/* A lease that ended (state none) has no row. */
 const struct weir_lease_row *weir_ledger_lease(const struct weir_ledger *ledger,
                                                const struct weir_id *camera_id);
 const struct weir_worker_row *weir_ledger_worker(const struct weir_ledger *ledger,
@@ -148,16 +133,25 @@ struct weir_ledger_causes {
 };
 struct weir_ledger_causes weir_ledger_causes(const struct weir_ledger *ledger);
 
-/* A checkpoint: writes every row as a state.* event through `fn`, in a fixed order. */
+/*
+ * A checkpoint: gives every row as a state.* event to `fn`, and at last the state.checkpoint. Only
+ * `type` and `u` of the events are set; they are valid during the call.
+ */
 typedef void weir_ledger_dump_fn(void *ctx, const struct weir_event *event);
-void weir_ledger_dump(const struct weir_ledger *ledger, int64_t epoch, weir_ledger_dump_fn *fn,
-                      void *ctx);
-/* Takes one state.* event of a checkpoint into a fresh ledger (order free). */
+void weir_ledger_dump(const struct weir_ledger *ledger, const struct weir_id *instance,
+                      int64_t epoch, weir_ledger_dump_fn *fn, void *ctx);
+/* Takes one state.* event of a checkpoint into a fresh ledger; state.checkpoint is the last one. */
 WEIR_MUST_USE enum weir_code weir_ledger_restore(struct weir_ledger *ledger,
                                                  const struct weir_event *event,
                                                  struct weir_err *err);
 
-/* Order-independent over history, equal for equal rows: compares leader, standby and replay. */
+/*
+ * Equal for equal rows and command ids, whatever the order they came in; offsets do not count, so
+ * that a leader can compare what it decided with what it reads back. Kept up to date: costs
+ * nothing.
+ */
 uint64_t weir_ledger_hash(const struct weir_ledger *ledger);
+#define WEIR_LEDGER_HASH_TEXT_MAX 17
+const char *weir_ledger_hash_format(uint64_t hash, char text[static WEIR_LEDGER_HASH_TEXT_MAX]);
 
 #endif
