@@ -54,16 +54,16 @@ static int teardown(void **state)
     return 0;
 }
 
-static enum weir_code load(struct test_settings *ret, int argc, char **argv)
+static enum weir_code load(struct test_settings *ret, int argc, const char **argv)
 {
-    return weir_settings_load(rows, N_ROWS, argc, argv, arena, ret, &err);
+    return weir_settings_load(rows, N_ROWS, argc, (char *const *)argv, arena, ret, &err);
 }
 
 static void what_is_not_given_has_its_default(void **state)
 {
     (void)state;
     struct test_settings s;
-    char *argv[] = {"t"};
+    const char *argv[] = {"t"};
     ASSERT_OK(load(&s, 1, argv), &err);
     assert_string_equal(s.listen, "127.0.0.1:0");
     assert_string_equal(s.kafka, "k:1");
@@ -77,7 +77,7 @@ static void an_argument_wins_over_the_environment(void **state)
     (void)state;
     struct test_settings s;
     setenv("WEIR_T_IDLE_S", "10", 1);
-    char *argv[] = {"t", "--t-idle-s=20", "--t-listen", "here:1", "--t-allow-local=yes"};
+    const char *argv[] = {"t", "--t-idle-s=20", "--t-listen", "here:1", "--t-allow-local=yes"};
     ASSERT_OK(load(&s, 5, argv), &err);
     assert_int_equal(s.idle_s, 20);
     assert_string_equal(s.listen, "here:1");
@@ -89,7 +89,7 @@ static void a_missing_required_setting_is_named(void **state)
     (void)state;
     struct test_settings s;
     unsetenv("WEIR_T_KAFKA");
-    char *argv[] = {"t"};
+    const char *argv[] = {"t"};
     assert_int_equal(load(&s, 1, argv), WEIR_EINVAL);
     assert_string_equal(err.msg, "WEIR_T_KAFKA (or --t-kafka) is missing: Brokers");
 }
@@ -99,7 +99,7 @@ static void a_value_out_of_range_is_refused_with_the_range(void **state)
     (void)state;
     struct test_settings s;
     setenv("WEIR_T_IDLE_S", "4", 1);
-    char *argv[] = {"t"};
+    const char *argv[] = {"t"};
     assert_int_equal(load(&s, 1, argv), WEIR_EINVAL);
     assert_string_equal(err.msg, "WEIR_T_IDLE_S in s: '4' is not a whole number from 5 to 60");
 }
@@ -108,11 +108,11 @@ static void unknown_arguments_and_too_long_values_are_refused(void **state)
 {
     (void)state;
     struct test_settings s;
-    char *unknown[] = {"t", "--t-lisen=x"};
+    const char *unknown[] = {"t", "--t-lisen=x"};
     assert_int_equal(load(&s, 2, unknown), WEIR_EINVAL);
-    char *longer[] = {"t", "--t-listen=12345678901234567"};
+    const char *longer[] = {"t", "--t-listen=12345678901234567"};
     assert_int_equal(load(&s, 2, longer), WEIR_ELIMIT);
-    char *bare[] = {"t", "--t-listen"};
+    const char *bare[] = {"t", "--t-listen"};
     assert_int_equal(load(&s, 2, bare), WEIR_EINVAL);
 }
 
@@ -120,11 +120,11 @@ static void a_secret_is_refused_as_an_argument_and_never_shown(void **state)
 {
     (void)state;
     struct test_settings s;
-    char *argv[] = {"t", "--t-password=hunter2"};
+    const char *argv[] = {"t", "--t-password=hunter2"};
     assert_int_equal(load(&s, 2, argv), WEIR_EINVAL);
     assert_null(strstr(err.msg, "hunter2"));
     setenv("WEIR_T_PASSWORD", "much-too-long", 1);
-    char *none[] = {"t"};
+    const char *none[] = {"t"};
     assert_int_equal(load(&s, 1, none), WEIR_ELIMIT);
     assert_null(strstr(err.msg, "much"));
 }
@@ -139,7 +139,7 @@ static void a_secret_comes_from_a_file_that_only_its_owner_reads(void **state)
     assert_int_equal(write(fd, "hunter2\n", 8), 8);
     close(fd);
     setenv("WEIR_T_PASSWORD_FILE", path, 1);
-    char *argv[] = {"t"};
+    const char *argv[] = {"t"};
     ASSERT_OK(load(&s, 1, argv), &err);
     assert_string_equal(s.password, "hunter2");
     chmod(path, 0644);
