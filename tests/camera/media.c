@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/camera/media.h"
+
+#include <stdatomic.h>
+
+#include <gst/video/video.h>
+
+#include "tests/camera/pipeline.h"
+#include "tests/camera/stamp.h"
+
+#define RTP_HEADER_BYTES 12
+
+static _Atomic int present_fault = CAMERA_FINE;
+
+void media_set_fault(enum camera_fault fault)
+{
+    atomic_store(&present_fault, (int)fault);
+}
+
+static enum camera_fault fault_now(void)
+{
+    return (enum camera_fault)atomic_load(&present_fault);
+}
+
+/* One GstRTSPMedia type of our own, to reach its rtpbin before it starts. */
+G_DECLARE_FINAL_TYPE(CameraMedia, camera_media, CAMERA, MEDIA, GstRTSPMedia)
+struct _CameraMedia {
+    GstRTSPMedia parent;
+};
+G_DEFINE_TYPE(CameraMedia, camera_media, GST_TYPE_RTSP_MEDIA)
+
+/*
+ * By default sender reports carry the time of sending, which hides the encoder's delay; a camera
+ * with an honest clock reports when the picture was taken.
+ */
+static gboolean setup_rtpbin(GstRTSPMedia *media, GstElement *rtpbin)
+{
+    (void)media;
+    g_object_set(rtpbin, "rtcp-sync-send-time", FALSE, NULL);
+    return TRUE;
+}
+
+static void camera_media_class_init(CameraMediaClass *class)
+{
+    GST_RTSP_MEDIA_CLASS(class)->setup_rtpbin = setup_rtpbin;
+}
+
+static void camera_media_init(CameraMedia *media)
+{
+    (void)media;
+}
+
+/* The wall-clock time of a picture that the pipeline dates `pts`. */
+static uint64_t utc_ms_of(GstElement *element, GstClockTime pts)
+{
+    g_autoptr(GstClock) clock = gst_element_get_clock(element);
+    gint64 utc_us = g_get_real_time();
+    if (clock != NULL && GST_CLOCK_TIME_IS_VALID(pts)) {
+        GstClockTime now = gst_clock_get_time(clock) - gst_element_get_base_time(element);
+        utc_us -= GST_CLOCK_DIFF(pts, now) / GST_USECOND;
+    }
+    return (uint64_t)(utc_us / 1000);
+}
+
+static GstPadProbeReturn on_picture(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+    const struct camera_settings *settings = user;
+    GstBuffer *buffer = gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info));
+    GST_PAD_PROBE_INFO_DATA(info) = buffer;
+    g_autoptr(GstElement) source = gst_pad_get_parent_element(pad);
+    GstMapInfo map;
+    if (source != NULL && gst_buffer_map(buffer, &map, GST_MAP_READWRITE)) {
+        stamp_draw(map.data, GST_ROUND_UP_4(settings->width), settings->width,
+                   utc_ms_of(source, GST_BUFFER_PTS(buffer)));
+        gst_buffer_unmap(buffer, &map);
+    }
+    return GST_PAD_PROBE_OK;
+}
+
+static bool is_keyframe(const GstPadProbeInfo *info)
+{
+    GstBuffer *buffer = GST_PAD_PROBE_INFO_BUFFER(info);
+    return !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+}
+
+/* The first second always passes: without it RTSP could not even describe the stream. */
+static GstPadProbeReturn on_encoded(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+    (void)pad;
+    const struct camera_settings *settings = user;
+    enum camera_fault fault = fault_now();
+    GObject *owner = G_OBJECT(pad);
+    int seen = GPOINTER_TO_INT(g_object_get_data(owner, "weir-frames"));
+    if (seen < settings->fps) {
+        g_object_set_data(owner, "weir-frames", GINT_TO_POINTER(seen + 1));
+        return GST_PAD_PROBE_OK;
+    }
+    if (fault == CAMERA_FREEZE || fault == CAMERA_SILENT) {
+        return GST_PAD_PROBE_DROP;
+    }
+    return fault == CAMERA_NOKEY && is_keyframe(info) ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
+}
+
+static void make_noise(GstBuffer *packet)
+{
+    GstMapInfo map;
+    if (gst_buffer_map(packet, &map, GST_MAP_READWRITE)) {
+        for (gsize i = RTP_HEADER_BYTES; i < map.size; i++) {
+            map.data[i] = (guint8)g_random_int();
+        }
+        gst_buffer_unmap(packet, &map);
+    }
+}
+
+static GstPadProbeReturn on_packet(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+    (void)pad;
+    (void)user;
+    if (fault_now() != CAMERA_GARBAGE) {
+        return GST_PAD_PROBE_OK;
+    }
+    if (GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER_LIST) {
+        GstBufferList *list = gst_buffer_list_make_writable(GST_PAD_PROBE_INFO_BUFFER_LIST(info));
+        GST_PAD_PROBE_INFO_DATA(info) = list;
+        for (guint i = 0; i < gst_buffer_list_length(list); i++) {
+            make_noise(gst_buffer_list_get_writable(list, i));
+        }
+    } else {
+        GstBuffer *packet = gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info));
+        GST_PAD_PROBE_INFO_DATA(info) = packet;
+        make_noise(packet);
+    }
+    return GST_PAD_PROBE_OK;
+}
+
+static void probe(GstElement *bin, const char *element, GstPadProbeType type,
+                  GstPadProbeCallback callback, const struct camera_settings *settings)
+{
+    g_autoptr(GstElement) found = gst_bin_get_by_name(GST_BIN(bin), element);
+    g_autoptr(GstPad) pad = found == NULL ? NULL : gst_element_get_static_pad(found, "src");
+    if (pad != NULL) {
+        gst_pad_add_probe(pad, type, callback, (gpointer)settings, NULL);
+    }
+}
+
+/* A sender report each second: readers learn the camera's clock soon. */
+static void on_prepared(GstRTSPMedia *media, gpointer user)
+{
+    (void)user;
+    for (guint i = 0; i < gst_rtsp_media_n_streams(media); i++) {
+        GstRTSPStream *stream = gst_rtsp_media_get_stream(media, i);
+        g_autoptr(GObject) session = gst_rtsp_stream_get_rtpsession(stream);
+        if (session != NULL) {
+            g_object_set(session, "rtcp-min-interval", (guint64)GST_SECOND, NULL);
+        }
+    }
+}
+
+static void on_configure(GstRTSPMediaFactory *factory, GstRTSPMedia *media, gpointer user)
+{
+    (void)factory;
+    const struct camera_settings *settings = user;
+    g_autoptr(GstElement) bin = gst_rtsp_media_get_element(media);
+    GstPadProbeType packets = GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST;
+    probe(bin, "picture", GST_PAD_PROBE_TYPE_BUFFER, on_picture, settings);
+    probe(bin, "encoder", GST_PAD_PROBE_TYPE_BUFFER, on_encoded, settings);
+    probe(bin, "pay0", packets, on_packet, settings);
+    probe(bin, "pay1", packets, on_packet, settings);
+    g_signal_connect(media, "prepared", G_CALLBACK(on_prepared), NULL);
+}
+
+GstRTSPMediaFactory *media_factory_new(const struct camera_settings *settings)
+{
+    GstRTSPMediaFactory *factory = gst_rtsp_media_factory_new();
+    g_autofree char *text = pipeline_text(settings);
+    gst_rtsp_media_factory_set_launch(factory, text);
+    gst_rtsp_media_factory_set_shared(factory, TRUE);
+    gst_rtsp_media_factory_set_media_gtype(factory, camera_media_get_type());
+    gst_rtsp_media_factory_set_latency(factory, 0);
+    if (settings->user != NULL) {
+        gst_rtsp_media_factory_add_role(factory, "viewer", GST_RTSP_PERM_MEDIA_FACTORY_ACCESS,
+                                        G_TYPE_BOOLEAN, TRUE, GST_RTSP_PERM_MEDIA_FACTORY_CONSTRUCT,
+                                        G_TYPE_BOOLEAN, TRUE, NULL);
+    }
+    g_signal_connect(factory, "media-configure", G_CALLBACK(on_configure), (gpointer)settings);
+    return factory;
+}

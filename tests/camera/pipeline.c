@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/camera/pipeline.h"
+
+#include <glib.h>
+
+static char *video_text(const struct camera_settings *s)
+{
+    switch (s->codec) {
+    case CAMERA_H264:
+        return g_strdup_printf("x264enc name=encoder speed-preset=ultrafast threads=1 bitrate=%d "
+                               "key-int-max=%d bframes=%d b-adapt=false rc-lookahead=0 "
+                               "sync-lookahead=0 %s ! video/x-h264,profile=main "
+                               "! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96",
+                               s->bitrate_kbps, s->gop, s->bframes,
+                               s->bframes == 0 ? "tune=zerolatency" : "");
+    case CAMERA_H265:
+        return g_strdup_printf("x265enc name=encoder speed-preset=ultrafast bitrate=%d "
+                               "key-int-max=%d %s option-string=\"bframes=%d:pools=1:"
+                               "frame-threads=1:scenecut=0:rc-lookahead=%d:log-level=0\" "
+                               "! h265parse config-interval=-1 ! rtph265pay name=pay0 pt=96",
+                               s->bitrate_kbps, s->gop, s->bframes == 0 ? "tune=zerolatency" : "",
+                               s->bframes, s->bframes);
+    case CAMERA_MJPEG:
+        return g_strdup("jpegenc name=encoder quality=70 ! rtpjpegpay name=pay0 pt=26");
+    }
+    g_assert_not_reached();
+}
+
+static const char *audio_text(enum camera_audio audio)
+{
+    switch (audio) {
+    case CAMERA_NO_AUDIO:
+        return "";
+    case CAMERA_AAC:
+        return "! audio/x-raw,rate=48000,channels=1 ! voaacenc bitrate=64000 ! aacparse "
+               "! rtpmp4gpay name=pay1 pt=97";
+    case CAMERA_OPUS:
+        return "! audio/x-raw,rate=48000,channels=2 ! opusenc ! rtpopuspay name=pay1 pt=97";
+    case CAMERA_PCMA:
+        return "! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8";
+    case CAMERA_PCMU:
+        return "! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1 pt=0";
+    }
+    g_assert_not_reached();
+}
+
+char *pipeline_text(const struct camera_settings *settings)
+{
+    g_autofree char *video = video_text(settings);
+    g_autofree char *sound =
+        settings->audio == CAMERA_NO_AUDIO
+            ? g_strdup("")
+            : g_strdup_printf("audiotestsrc is-live=true wave=ticks ! audioconvert "
+                              "! audioresample %s",
+                              audio_text(settings->audio));
+    return g_strdup_printf("( videotestsrc name=picture is-live=true pattern=ball "
+                           "! video/x-raw,format=I420,width=%d,height=%d,framerate=%d/1 "
+                           "! %s %s )",
+                           settings->width, settings->height, settings->fps, video, sound);
+}
