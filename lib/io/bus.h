@@ -43,7 +43,8 @@ struct weir_bus_record {
     size_t n_headers;
 };
 
-/* A record read. Pointers live until the next poll of the same reader or weir_bus_message_free. */
+/* A record read. Pointers live until the next poll, assign or close of the same reader or member.
+ */
 struct weir_bus_message {
     const char *topic;
     int32_t partition;
@@ -89,13 +90,21 @@ struct weir_bus_producer;
 WEIR_MUST_USE enum weir_code weir_bus_producer_open(const struct weir_bus_producer_config *config,
                                                     struct weir_bus_producer **ret,
                                                     struct weir_err *err);
-/* Flushes for at most `flush_ms`; undelivered records are reported WEIR_EUNKNOWN. Sets NULL. */
+/* Flushes for at most `flush_ms`; then what is left is given up and reported as such. Sets NULL. */
 void weir_bus_producer_close(struct weir_bus_producer **producer, int64_t flush_ms);
 
 /* `fn` may be NULL. WEIR_EFULL when the queue is full, WEIR_ELIMIT for a record too large. */
 WEIR_MUST_USE enum weir_code weir_bus_producer_send(struct weir_bus_producer *producer,
                                                     const struct weir_bus_record *record,
                                                     weir_bus_delivery_fn *fn, void *ctx,
+                                                    struct weir_err *err);
+
+/*
+ * Connects and learns where `topic` lives, so that the first record to it is not half a second
+ * late; for before /readyz. WEIR_ENOTFOUND when there is no such topic.
+ */
+WEIR_MUST_USE enum weir_code weir_bus_producer_warm(struct weir_bus_producer *producer,
+                                                    const char *topic, int timeout_ms,
                                                     struct weir_err *err);
 
 /* Serves delivery callbacks. Returns how many were served. */
@@ -129,8 +138,11 @@ WEIR_MUST_USE enum weir_code weir_bus_reader_assign(struct weir_bus_reader *read
 
 /*
  * Gives the next message: WEIR_OK with *ret_got true, or false when none came in `timeout_ms`.
- * WEIR_EGONE: the wanted offset is not kept any more. Broker outages are no error: polls stay empty
- * until it is back.
+ * WEIR_EGONE: the wanted offset is not kept any more (or lies beyond the end). WEIR_ENOTFOUND: no
+ * such topic. Broker outages are no error: polls stay empty until it is back.
+ *
+ * `wake` tells of a first message after a poll that found none, not of each: poll until *ret_got is
+ * false before waiting again.
  */
 WEIR_MUST_USE enum weir_code weir_bus_reader_poll(struct weir_bus_reader *reader, int timeout_ms,
                                                   struct weir_bus_message *ret, bool *ret_got,
@@ -144,8 +156,11 @@ WEIR_MUST_USE enum weir_code weir_bus_reader_bounds(struct weir_bus_reader *read
 
 /* ---- a member of a group ---- */
 
-/* Both come from inside weir_bus_member_poll. On assign the member starts at the committed offset,
- * or at `ret_offset` when the callback sets one (it is -1 on entry). */
+/*
+ * Both come from inside weir_bus_member_poll; revoke also from weir_bus_member_close. On assign the
+ * member starts at the committed offset (the oldest record kept where there is none), or at
+ * `ret_offset` when the callback sets one (it is -1 on entry; WEIR_BUS_OFFSET_START is fine).
+ */
 typedef void weir_bus_assign_fn(void *ctx, const char *topic, int32_t partition,
                                 int64_t *ret_offset);
 typedef void weir_bus_revoke_fn(void *ctx, const char *topic, int32_t partition, bool lost);
@@ -169,7 +184,9 @@ struct weir_bus_member;
 WEIR_MUST_USE enum weir_code weir_bus_member_open(const struct weir_bus_member_config *config,
                                                   struct weir_bus_member **ret,
                                                   struct weir_err *err);
+/* Leaves the group, so that the others need not wait for the session to end. */
 void weir_bus_member_close(struct weir_bus_member **member);
+/* As weir_bus_reader_poll. To be called at least once a minute, or the group takes it for dead. */
 WEIR_MUST_USE enum weir_code weir_bus_member_poll(struct weir_bus_member *member, int timeout_ms,
                                                   struct weir_bus_message *ret, bool *ret_got,
                                                   struct weir_err *err);
@@ -198,6 +215,10 @@ WEIR_MUST_USE enum weir_code weir_bus_topics_create(const char *brokers,
 /* Whether a broker answers a metadata request within `timeout_ms`; for /readyz. */
 WEIR_MUST_USE enum weir_code weir_bus_ping(const char *brokers, int timeout_ms,
                                            struct weir_err *err);
+
+/* The partition of [0, partitions) that belongs to a key, the same in every process: for topics
+ * whose partition is not the cell. */
+int32_t weir_bus_partition_of(const void *key, size_t len, int32_t partitions);
 
 /* Sends a poison record to weir.dlq.v1 with its origin and reason as `_dlq.errors.*` headers. */
 WEIR_MUST_USE enum weir_code weir_bus_dead_letter(struct weir_bus_producer *producer,
