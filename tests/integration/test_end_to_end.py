@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole path on the real services: a camera plays, and when nobody watches it goes away."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from client import Viewer, fetch, wait_for
+from stack import Stack, since
+
+PASSWORD = "p@ss:w/ö rd"
+IDLE_S = 8
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(tmp_path_factory.mktemp("weir") / "home", 19000)
+    try:
+        made.up()
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture(scope="module")
+def plain_url(stack: Stack) -> str:
+    return stack.camera("plain", "--gop", "1")
+
+
+@pytest.fixture(scope="module")
+def awkward_url(stack: Stack) -> str:
+    return stack.camera(
+        "awkward", "--gop", "1", "--bframes", "2", "--audio", "pcma", "--user", "viewer",
+        "--password", PASSWORD,
+    )  # fmt: skip
+
+
+def decoded_frames(url: str, seconds: int = 4) -> int:
+    """Plays with ffmpeg, which must find nothing to complain about; counts the frames."""
+    done = subprocess.run(
+        ["ffmpeg", "-nostdin", "-v", "error", "-i", url, "-t", str(seconds), "-map", "0:v",
+         "-f", "framemd5", "-"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return len([line for line in done.stdout.splitlines() if line and not line.startswith("#")])
+
+
+def test_a_camera_is_added_started_and_plays_in_ffmpeg(stack: Stack, plain_url: str) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("yard", plain_url)
+    stream = user.start(camera["id"])
+    user.wait_state(stream["id"], "running")
+    assert decoded_frames(user.ticket(stream["id"])) >= 30
+    user.call("DELETE", f"/v1/streams/{stream['id']}").expect(202)
+    user.wait_state(stream["id"], "stopped")
+
+
+def test_digest_an_awkward_password_b_frames_and_foreign_audio_play(
+    stack: Stack, awkward_url: str
+) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("gate", awkward_url, username="viewer", password=PASSWORD)
+    assert PASSWORD not in str(camera) and "password" not in camera["source"]
+    stream = user.start(camera["id"])
+    user.wait_state(stream["id"], "running")
+    assert decoded_frames(user.ticket(stream["id"])) >= 30
+
+
+def test_several_viewers_of_two_cameras_play_at_once(
+    stack: Stack, plain_url: str, awkward_url: str
+) -> None:
+    user = stack.user("acme")
+    urls = []
+    for name, url, login in (
+        ("both-1", plain_url, {}),
+        ("both-2", awkward_url, {"username": "viewer", "password": PASSWORD}),
+    ):
+        camera = user.add_camera(name, url, **login)
+        stream = user.start(camera["id"])
+        user.wait_state(stream["id"], "running")
+        urls += [user.ticket(stream["id"]) for _ in range(3)]
+    with concurrent.futures.ThreadPoolExecutor(6) as pool:
+        frames = list(pool.map(decoded_frames, urls))
+    assert min(frames) >= 30
+
+
+def test_an_equal_stream_is_the_same_stream(stack: Stack, plain_url: str) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("same", plain_url)
+    key = str(uuid.uuid4())
+    body = {"camera_id": camera["id"], "quality": "source"}
+    first = user.call("POST", "/v1/streams", body, {"Idempotency-Key": f'"{key}"'}).expect(202)
+    user.wait_state(first.json["id"], "running")
+    again = user.call("POST", "/v1/streams", body).expect(200)
+    assert again.json["id"] == first.json["id"]
+    repeated = user.call("POST", "/v1/streams", body, {"Idempotency-Key": f'"{key}"'})
+    assert repeated.expect(200, 202).json["id"] == first.json["id"]
+
+
+def test_nobody_watches_and_the_stream_stops_by_itself(stack: Stack, plain_url: str) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("idle", plain_url, idle_timeout_s=IDLE_S)
+    stream = user.start(camera["id"])
+    user.wait_state(stream["id"], "running")
+    viewer = Viewer(user.ticket(stream["id"])).open()
+    until = time.monotonic() + IDLE_S + 4
+    while time.monotonic() < until:
+        viewer.playlist()
+        time.sleep(1)
+    assert user.stream(stream["id"])["state"] == "running", "a watched stream must not stop"
+    left = time.monotonic()
+    stopped = user.wait_state(stream["id"], "stopping", "stopped", seconds=IDLE_S + 30)
+    print(f"stopped {since(left):.1f} s after the last request, timeout {IDLE_S} s")
+    assert since(left) >= IDLE_S - 2
+    assert stopped["reason"] == "idle"
+    user.wait_state(stream["id"], "stopped")
+    fetch(viewer.url).expect(410)
+
+
+def test_a_viewer_who_arrives_while_it_stops_is_not_cut(stack: Stack, plain_url: str) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("race", plain_url, idle_timeout_s=5)
+    stream = user.start(camera["id"])
+    user.wait_state(stream["id"], "running")
+    viewer = Viewer(user.ticket(stream["id"])).open()
+    generation = user.stream(stream["id"])["generation"]
+    # Comes back just before, at and after the moment the reaper proposes.
+    for pause in (4.2, 4.6, 4.9, 5.1):
+        time.sleep(pause)
+        state = user.stream(stream["id"])["state"]
+        if state == "stopped":
+            pytest.skip("the machine was too slow to come back in time")
+        for _ in range(4):
+            viewer.playlist()
+            time.sleep(0.3)
+        after = user.wait_state(stream["id"], "running", seconds=15)
+        assert after["generation"] == generation
+
+
+def test_the_engine_is_killed_and_it_plays_again_on_the_same_url(
+    stack: Stack, plain_url: str
+) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("engine", plain_url)
+    stream = user.start(camera["id"])
+    user.wait_state(stream["id"], "running")
+    viewer = Viewer(user.ticket(stream["id"])).open()
+    before = viewer.playlist()
+    stack.kill("mediamtx")
+
+    def moved_on() -> bool:
+        viewer.open()
+        playlist = viewer.playlist()
+        assert playlist.sequence >= before.sequence, "a sequence never goes backwards"
+        return playlist.sequence > before.last_sequence
+
+    start = time.monotonic()
+    wait_for("the playlist goes on with higher numbers", moved_on, 30)
+    print(f"plays again {since(start):.1f} s after the engine was killed")
+    assert viewer.playlist().discontinuity > before.discontinuity
+    assert user.stream(stream["id"])["state"] in ("running", "backoff", "starting")
+    assert len(viewer.newest_segment()) > 1000
+
+
+def test_without_a_valid_ticket_nobody_gets_in(stack: Stack, plain_url: str) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("locked", plain_url)
+    stream = user.start(camera["id"])
+    user.wait_state(stream["id"], "running")
+    url = user.ticket(stream["id"])
+    base, ticket, stream_id, file = url.rsplit("/", 3)
+    other = stack.user("globex")
+    fetch(f"{base}/{ticket}/{uuid.uuid4()}/{file}").expect(401, 403, 404)
+    fetch(f"{base}/{ticket[:-4]}AAAA/{stream_id}/{file}").expect(401, 403)
+    fetch(f"{base}/x/{stream_id}/{file}").expect(401, 403)
+    fetch(f"{base}//{stream_id}/{file}").expect(400, 401, 403, 404)
+    fetch(f"{stack.values['WEIR_GATEWAY_URL']}/internal/v1/play").expect(404)
+    unknown = other.get(f"/v1/streams/{uuid.uuid4()}")
+    foreign = other.get(f"/v1/streams/{stream_id}")
+    assert (foreign.status, shape(foreign.body)) == (404, shape(unknown.body))
+    other.call("POST", f"/v1/streams/{stream_id}/tickets").expect(404)
+    other.get(f"/v1/cameras/{camera['id']}").expect(404)
+    other.call("POST", "/v1/streams", {"camera_id": camera["id"], "quality": "source"}).expect(404)
+
+
+def shape(body: bytes) -> str:
+    import json
+
+    problem = json.loads(body)
+    return str({k: v for k, v in problem.items() if k not in ("request_id", "instance")})
+
+
+def test_a_wrong_password_fails_with_its_reason(stack: Stack, awkward_url: str) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("wrong", awkward_url, username="viewer", password="nope-nope-nope")
+    stream = user.start(camera["id"])
+    failed = user.wait_state(stream["id"], "failed", seconds=30)
+    assert failed["reason"] == "wrong_password"
+
+
+def test_the_audit_tells_the_story_and_its_chain_verifies(stack: Stack, plain_url: str) -> None:
+    user = stack.user("audited")
+    camera = user.add_camera("story", plain_url)
+    stream = user.start(camera["id"])
+    user.wait_state(stream["id"], "running")
+    user.call("DELETE", f"/v1/streams/{stream['id']}").expect(202)
+    user.wait_state(stream["id"], "stopped")
+
+    def story() -> list[str] | None:
+        answer = user.get("/v1/audit-events?limit=200").expect(200).json
+        events = [e for e in answer["items"] if e.get("stream_id") == stream["id"]]
+        states = [e.get("to") for e in sorted(events, key=lambda e: (e["offset"], e["id"]))]
+        return states if "stopped" in states else None
+
+    states = wait_for("the audit holds the stream's end", story, 30)
+    wanted = ["queued", "placed", "starting", "running", "stopping", "stopped"]
+    seen = [state for state in states if state in wanted]
+    assert [s for i, s in enumerate(seen) if i == 0 or seen[i - 1] != s] == wanted, states
+    verified = stack.weirctl("audit", "verify")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    other = stack.user("globex").get("/v1/audit-events?limit=200").expect(200).json
+    assert all(e.get("stream_id") != stream["id"] for e in other["items"])
+
+
+def test_a_command_without_kafka_is_unknown_and_safe_to_retry(
+    stack: Stack, plain_url: str
+) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("no-kafka", plain_url)
+    running = user.add_camera("plays-on", plain_url)
+    stream = user.start(running["id"])
+    user.wait_state(stream["id"], "running")
+    viewer = Viewer(user.ticket(stream["id"])).open()
+    key = {"Idempotency-Key": f'"{uuid.uuid4()}"'}
+    body = {"camera_id": camera["id"], "quality": "source"}
+    pids = [pid for pid in stack.processes("java")]
+    assert pids
+    import os
+    import signal
+
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        start = time.monotonic()
+        answer = user.call("POST", "/v1/streams", body, key).expect(503)
+        print(f"503 after {since(start):.1f} s")
+        assert answer.json["code"] == "outcome_unknown"
+        user.get(f"/v1/cameras/{camera['id']}").expect(200)
+        user.get(f"/v1/streams/{stream['id']}").expect(200)
+        assert viewer.playlist().uris()
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+    retried = wait_for(
+        "the retry is taken",
+        lambda: (a := user.call("POST", "/v1/streams", body, key)).status in (200, 202) and a,
+        60,
+    )
+    user.wait_state(retried.json["id"], "running")
+
+
+def test_no_log_holds_a_ticket_a_token_or_a_camera_password(stack: Stack) -> None:
+    """Last in this file: by now every part has logged what it had to say."""
+    user = stack.user("acme")
+    tickets = [
+        user.ticket(item["id"]).split("/live/")[1].split("/")[0]
+        for item in user.get("/v1/streams?limit=100").expect(200).json["items"]
+        if item["state"] == "running"
+    ]
+    from urllib.parse import quote
+
+    secrets = [PASSWORD, quote(PASSWORD, safe=""), "nope-nope-nope", user.token or "", *tickets]
+    secrets += [
+        path.read_text().strip()
+        for path in Path(stack.home / "secrets").iterdir()
+        if path.name.endswith("-secret")
+    ]
+    needles = {needle.encode() for text in secrets for needle in text.split() if len(needle) > 7}
+    needles |= {b"/live/ey", PASSWORD.encode()}
+    assert len(needles) >= 5 and stack.logs()
+    for path in stack.logs():
+        content = path.read_bytes()
+        for needle in needles:
+            assert needle not in content, f"{path.name} holds a secret"
