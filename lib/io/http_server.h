@@ -35,7 +35,7 @@ struct weir_http_request;
 #define WEIR_HTTP_HEADERS_MAX 16
 
 /* Streams a body: writes up to `max` bytes to `buf`; returns the count, 0 at the end, -1 to cut the
- * connection. Runs in a pool or server thread; may block shortly. */
+ * connection. Runs in a pool thread and may block; a blocked one holds that thread. */
 typedef ssize_t weir_http_body_fn(void *ctx, char *buf, size_t max);
 
 struct weir_http_response {
@@ -64,7 +64,7 @@ struct weir_http_route {
     weir_http_handler_fn *handler;
     unsigned flags; /* WEIR_HTTP_INLINE */
 };
-#define WEIR_HTTP_INLINE 1U /* runs on the server thread: must not block */
+#define WEIR_HTTP_INLINE 1U /* runs on the server thread: must not block nor wait */
 
 struct weir_http_server_config {
     const char *listen; /* "host:port"; port 0 picks one; or "unix:/path" (mode 0700 dir) */
@@ -98,6 +98,9 @@ const char *weir_http_route(const struct weir_http_request *req);  /* matched pa
 const char *weir_http_param(const struct weir_http_request *req, const char *name); /* or NULL */
 /* Percent-decoded; NULL when absent. More than one of the same name: the request was refused. */
 const char *weir_http_query(const struct weir_http_request *req, const char *name);
+/* Walks the query's pairs, decoded; *at starts at 0. */
+bool weir_http_next_query(const struct weir_http_request *req, size_t *at, const char **ret_name,
+                          const char **ret_value);
 const char *weir_http_header(const struct weir_http_request *req, const char *name); /* or NULL */
 const char *weir_http_body(const struct weir_http_request *req, size_t *ret_len);
 const char *weir_http_remote(const struct weir_http_request *req); /* numeric address, no port */
@@ -106,7 +109,8 @@ const char *weir_http_request_id(const struct weir_http_request *req);
 struct weir_arena *weir_http_arena(const struct weir_http_request *req);
 /* How often this handler was run for this request before (0 the first time). */
 unsigned weir_http_attempt(const struct weir_http_request *req);
-/* A pointer kept over waits; freed by the handler's owner. */
+/* A pointer kept over waits, NULL at first. What it points to lives in the request's arena or with
+ * the handler's owner: nothing is called when the request ends without another run. */
 void **weir_http_slot(struct weir_http_request *req);
 
 /* ---- answering ---- */
