@@ -4,75 +4,110 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 
-from dev import instance as instances
-from dev import keeper, keys, packages, services
-from dev.instance import Instance
-from dev.ui import DevError, Step, report, say, together
+from dev import cameras, commands, testing
+from dev.instance import MAX_WORKERS
+from dev.tokens import ROLES
+from dev.ui import DevError, report
 
-INFRA = ("kafka", "postgres", "redis")
+DESCRIPTION = """\
+Sets up, runs and tests a Weir of your own on this machine.
 
-
-def infra_up(instance: Instance) -> None:
-    instance.create()
-    setup_log = instance.log_of("setup")
-    packages.ensure(["run"], setup_log)
-    keys.ensure(instance)
-    together(
-        lambda: services.start_kafka(instance, setup_log),
-        lambda: services.start_postgres(instance, setup_log),
-        lambda: services.start_redis(instance),
-    )
+WEIR_HOME is its state folder (.weir), WEIR_PORT_BASE the first of its 100 ports (18000): with
+other values, another Weir runs beside it. Not there yet: bench, chaos, simulate.
+"""
 
 
-def stop_names(instance: Instance, wanted: Sequence[str]) -> None:
-    def stop(name: str) -> None:
-        with Step(f"stop {name}") as step:
-            step.note = "" if services.stop(instance, name) else "was not running"
-
-    together(*[lambda name=name: stop(name) for name in wanted])
-
-
-def command_infra(options: argparse.Namespace) -> int:
-    instance = instances.current()
-    with instance.locked():
-        if options.what == "up":
-            infra_up(instance)
-            for line in environment(instance):
-                say(line)
-        else:
-            stop_names(instance, [name for name in INFRA if keeper.find(instance, name)])
-    return 0
+def workers(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= MAX_WORKERS:
+        raise argparse.ArgumentTypeError(f"0 to {MAX_WORKERS}")
+    return number
 
 
-def environment(instance: Instance) -> list[str]:
-    return [
-        f"WEIR_KAFKA={instance.address('kafka')}",
-        f"WEIR_REDIS={services.redis_url(instance)}",
-        f"WEIR_POSTGRES={services.postgres_url(instance, 'postgres')}",
-        f"WEIR_POSTGRES_OWNER={services.postgres_url(instance, 'weir_owner')}",
-        f"WEIR_POSTGRES_API={services.postgres_url(instance, 'weir_api')}",
-        f"WEIR_POSTGRES_AUDIT={services.postgres_url(instance, 'weir_audit')}",
-        f"WEIR_SECRETS_DIR={instance.secrets}",
-    ]
+def add_camera_command(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    camera = commands_of.add_parser("camera", help="test cameras with fault switches")
+    verbs = camera.add_subparsers(dest="verb", required=True, metavar="add|fault|kill|list")
+    add = verbs.add_parser("add", help="start one; prints its RTSP URL")
+    add.add_argument("name")
+    add.add_argument("--codec", choices=["h264", "h265", "mjpeg"])
+    add.add_argument("--gop", type=float, metavar="SECONDS", help="between keyframes (1)")
+    add.add_argument("--bframes", type=int, choices=range(5), metavar="0..4")
+    add.add_argument("--audio", choices=["none", "aac", "opus", "pcma", "pcmu"])
+    add.add_argument("--size", metavar="WxH", help="640x360; the width a multiple of 40")
+    add.add_argument("--fps", type=int, default=15, metavar="N")
+    add.add_argument("--bitrate", type=int, metavar="KBIT", help="kbit/s (600)")
+    add.add_argument("--path", metavar="PATH", help="mount point (/cam)")
+    add.add_argument("--user", help="digest authentication; with --password")
+    add.add_argument("--password")
+    add.add_argument("--redirect", metavar="URL", help="where the fault `redirect` points")
+    add.add_argument("--fault", choices=cameras.FAULTS, default="none")
+    add.set_defaults(run=commands.camera_add)
+    fault = verbs.add_parser("fault", help="what is wrong with a running one")
+    fault.add_argument("name")
+    fault.add_argument("fault", choices=cameras.FAULTS)
+    fault.set_defaults(run=commands.camera_fault)
+    kill = verbs.add_parser("kill", help="end one without a goodbye, and forget it")
+    kill.add_argument("name")
+    kill.set_defaults(run=commands.camera_kill)
+    verbs.add_parser("list", help="name, state, fault, URL").set_defaults(run=commands.camera_list)
 
 
 def parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="./dev")
-    commands = top.add_subparsers(dest="command", required=True)
-    infra = commands.add_parser("infra")
+    top = argparse.ArgumentParser(
+        prog="./dev",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands_of = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands_of.add_parser("up", help="set up what is missing, build, start, show a demo")
+    up.add_argument("--workers", type=workers, metavar="N", help="how many workers run (1)")
+    up.add_argument("--no-demo", action="store_true", help="no demo tenant, camera and stream")
+    up.set_defaults(run=commands.up)
+    down = commands_of.add_parser("down", help="stop everything")
+    down.add_argument("--wipe", action="store_true", help="delete the state too")
+    down.set_defaults(run=commands.down)
+    status = commands_of.add_parser("status", help="every process: pid, health, port, RSS")
+    status.set_defaults(run=commands.status)
+    logs = commands_of.add_parser("logs", help="print a process' log")
+    logs.add_argument("name", nargs="?", help="as in `./dev status`; without: the names")
+    logs.add_argument("-f", "--follow", action="store_true")
+    logs.set_defaults(run=commands.logs)
+    token = commands_of.add_parser("token", help="an access token; the last line is the JWT")
+    token.add_argument("--tenant", required=True, metavar="NAME")
+    token.add_argument("--role", choices=ROLES, default="admin")
+    token.add_argument("--sub", metavar="UUID")
+    token.add_argument("--ttl", type=int, default=3600, metavar="SECONDS")
+    token.set_defaults(run=commands.token)
+    add_camera_command(commands_of)
+    env = commands_of.add_parser("env", help="addresses and URLs, NAME=value a line")
+    env.set_defaults(run=commands.env)
+    test = commands_of.add_parser("test", help=f"run tests: {' '.join(testing.GROUPS)}")
+    test.add_argument("group", nargs="*", choices=[[], *testing.GROUPS], metavar="GROUP")
+    test.add_argument("-k", dest="name", metavar="NAME", help="only tests whose name has this")
+    test.set_defaults(run=commands.test)
+    check = commands_of.add_parser("check", help="format, layers, headers, analysis")
+    check.set_defaults(run=commands.check)
+    infra = commands_of.add_parser("infra", help="only Kafka, Postgres and Redis")
     infra.add_argument("what", choices=["up", "down"])
-    infra.set_defaults(run=command_infra)
+    infra.set_defaults(run=commands.infra)
+    commands_of.add_parser("help").set_defaults(run=lambda _: top.print_help())
     return top
 
 
 def main(argv: Sequence[str]) -> int:
-    options = parser().parse_args(argv)
+    options = parser().parse_args(argv or ["help"])
     try:
-        return int(options.run(options))
+        return int(options.run(options) or 0)
     except DevError as error:
         report(error)
         return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 130

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from dev.ui import DevError
@@ -49,3 +50,18 @@ def require_free(**wanted: int) -> None:
                 f"port {port} ({name.replace('_', '-')}) is taken by {owner_of(taken[port])}; "
                 "end it, or set WEIR_PORT_BASE to another block of 100 ports"
             )
+
+
+def held_by(port: int, pids: Collection[int]) -> bool:
+    """Whether one of these processes listens on `port`."""
+    inode = listeners().get(port)
+    if inode is None:
+        return False
+    wanted = f"socket:[{inode}]"
+    for pid in pids:
+        try:
+            if any(os.readlink(handle.path) == wanted for handle in os.scandir(f"/proc/{pid}/fd")):
+                return True
+        except OSError:
+            continue
+    return False

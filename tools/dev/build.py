@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compiles Weir with its CMake presets, each into `build/<preset>`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from dev.instance import ROOT
+from dev.shell import run_logged
+from dev.ui import Step
+
+DAEMONS = {
+    "weir-api": "api/weir-api",
+    "weir-scheduler": "scheduler/weir-scheduler",
+    "weir-worker": "worker/weir-worker",
+    "weir-tap": "worker/tap/weir-tap",
+    "weir-origin": "worker/origin/weir-origin",
+    "weir-reaper": "reaper/weir-reaper",
+    "weir-audit": "audit/weir-audit",
+    "weirctl": "weirctl/weirctl",
+    "weir-testcamera": "tests/camera/weir-testcamera",
+}
+
+
+def folder(preset: str) -> Path:
+    return ROOT / "build" / preset
+
+
+def binary(program: str, preset: str = "release") -> Path:
+    return folder(preset) / DAEMONS[program]
+
+
+def compile_preset(preset: str, log: Path, targets: Sequence[str] = ()) -> Path:
+    """Configures once and builds; a build with nothing to do takes a fraction of a second."""
+    with Step(f"build {preset}"):
+        place = folder(preset)
+        if not (place / "build.ninja").is_file():
+            run_logged(["cmake", "--preset", preset, "-B", str(place)], log, cwd=ROOT)
+        argv = ["cmake", "--build", str(place), "-j", str(os.cpu_count() or 2)]
+        if targets:
+            argv += ["--target", *targets]
+        run_logged(argv, log, cwd=ROOT)
+        return place
+
+
+def compile_daemons(log: Path) -> None:
+    compile_preset("release", log, tuple(DAEMONS))

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weir's own daemons: their environment, their start, and when they count as ready."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev import build, keeper, keys, rest, services
+from dev.instance import Instance, make_private, write_private
+from dev.ports import held_by, require_free
+from dev.shell import run_logged
+from dev.tokens import AUDIENCE, ISSUER, NAMESPACE
+from dev.ui import DevError, Step
+
+READY_TIMEOUT_S = 40
+
+
+@dataclass(frozen=True)
+class Daemon:
+    """One process to run. `ports` are those it listens on; the last one is its admin port."""
+
+    name: str
+    program: str
+    arguments: tuple[str, ...]
+    env: Mapping[str, str]
+    ports: Mapping[str, int]
+
+    @property
+    def admin(self) -> int:
+        return list(self.ports.values())[-1]
+
+
+def url_files(instance: Instance) -> dict[str, Path]:
+    """URLs that hold a password, each in a file of its own: daemons take secrets from files."""
+    texts = {
+        "redis": services.redis_url(instance),
+        "postgres-owner": services.postgres_url(instance, "weir_owner"),
+        "postgres-api": services.postgres_url(instance, "weir_api"),
+        "postgres-audit": services.postgres_url(instance, "weir_audit"),
+    }
+    files = {name: instance.secrets / f"{name}.url" for name in texts}
+    for name, path in files.items():
+        write_private(path, texts[name] + "\n")
+    return files
+
+
+def common(instance: Instance, admin: int) -> dict[str, str]:
+    return {
+        "WEIR_CELL": "0",
+        "WEIR_KAFKA": instance.address("kafka"),
+        "WEIR_ADMIN_LISTEN": f"127.0.0.1:{admin}",
+        "WEIR_LOG_LEVEL": os.environ.get("WEIR_LOG_LEVEL", "info"),
+    }
+
+
+def api(instance: Instance) -> Daemon:
+    files = url_files(instance)
+    secrets = instance.secrets
+    ports = {name: instance.port(name) for name in ("api", "api-internal", "api-admin")}
+    env = {
+        **common(instance, ports["api-admin"]),
+        "WEIR_API_LISTEN": instance.address("api"),
+        "WEIR_INTERNAL_LISTEN": instance.address("api-internal"),
+        "WEIR_POSTGRES_FILE": str(files["postgres-api"]),
+        "WEIR_REDIS_FILE": str(files["redis"]),
+        "WEIR_JWKS": str(secrets / "jwks.json"),
+        "WEIR_JWT_ISSUER": ISSUER,
+        "WEIR_JWT_AUDIENCE": AUDIENCE,
+        "WEIR_TICKET_KEY_FILE": str(secrets / "ticket-key.pem"),
+        "WEIR_SEAL_PUBLIC_KEY_FILE": str(secrets / "seal.pub"),
+        "WEIR_WORKER_SECRET_FILE": str(secrets / "worker-secret"),
+        "WEIR_GATEWAY_SECRET_FILE": str(secrets / "gateway-secret"),
+        "WEIR_GATEWAY_URL": f"http://{instance.address('gateway')}",
+    }
+    return Daemon("api", "weir-api", (), env, ports)
+
+
+def scheduler(instance: Instance) -> Daemon:
+    ports = {"scheduler-admin": instance.port("scheduler-admin")}
+    env = {
+        **common(instance, ports["scheduler-admin"]),
+        "WEIR_REDIS_FILE": str(url_files(instance)["redis"]),
+    }
+    return Daemon("scheduler", "weir-scheduler", (), env, ports)
+
+
+def reaper(instance: Instance) -> Daemon:
+    ports = {"reaper-admin": instance.port("reaper-admin")}
+    return Daemon("reaper", "weir-reaper", (), common(instance, ports["reaper-admin"]), ports)
+
+
+def audit(instance: Instance) -> Daemon:
+    ports = {"audit-admin": instance.port("audit-admin")}
+    env = {
+        **common(instance, ports["audit-admin"]),
+        "WEIR_POSTGRES_FILE": str(url_files(instance)["postgres-audit"]),
+    }
+    return Daemon("audit", "weir-audit", (), env, ports)
+
+
+def worker_id(index: int) -> str:
+    return str(uuid.uuid5(NAMESPACE, f"worker|{index}"))
+
+
+def worker(instance: Instance, index: int, engine: Path) -> Daemon:
+    name = f"worker-{index}"
+    origin, admin = instance.origin_port(index), instance.worker_admin_port(index)
+    secrets = instance.secrets
+    env = {
+        **common(instance, admin),
+        "WEIR_WORKER_ID": worker_id(index),
+        "WEIR_ORIGIN_LISTEN": f"127.0.0.1:{origin}",
+        "WEIR_ORIGIN_URL": f"http://127.0.0.1:{origin}",
+        "WEIR_API_INTERNAL_URL": f"http://{instance.address('api-internal')}",
+        "WEIR_WORKER_SECRET_FILE": str(secrets / "worker-secret"),
+        "WEIR_SEAL_PRIVATE_KEY_FILE": str(secrets / "seal.key"),
+        "WEIR_ORIGIN_SECRET_FILE": str(secrets / "origin-secret"),
+        "WEIR_RUN_DIR": str(instance.run / name),
+        "WEIR_SEGMENT_DIR": str(instance.segments / name),
+        "WEIR_MEDIAMTX": str(engine),
+        "WEIR_TAP": str(build.binary("weir-tap")),
+        "WEIR_ORIGIN": str(build.binary("weir-origin")),
+        "WEIR_SOURCE_ALLOW_LOCAL": "true",
+    }
+    ports = {f"{name}-origin": origin, f"{name}-admin": admin}
+    return Daemon(name, "weir-worker", ("--worker-id", worker_id(index)), env, ports)
+
+
+def start(instance: Instance, daemon: Daemon) -> bool:
+    """Starts a daemon that does not run, and waits until it is ready. True when it started one."""
+    with Step(f"weir-{daemon.name}") as step:
+        step.note = ", ".join(f"{name} {port}" for name, port in daemon.ports.items())
+        if keeper.running(instance, daemon.name):
+            return False
+        require_free(**daemon.ports)
+        text = "".join(f"{name}={value}\n" for name, value in daemon.env.items())
+        write_private(instance.env / f"{daemon.name}.env", text)
+        for folder in ("WEIR_RUN_DIR", "WEIR_SEGMENT_DIR"):
+            if folder in daemon.env:
+                make_private(Path(daemon.env[folder]))
+        program = build.binary(daemon.program)
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
+        argv = [str(program), *daemon.arguments]
+        keeper.start(instance, daemon.name, argv, env={**inherited, **daemon.env})
+        keeper.wait_ready(
+            instance, daemon.name, lambda: is_ready(instance, daemon), READY_TIMEOUT_S
+        )
+        return True
+
+
+# A daemon gets its settings from its env file; of the developer's own environment only these pass.
+INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "ASAN_OPTIONS", "UBSAN_OPTIONS")
+
+
+def is_ready(instance: Instance, daemon: Daemon) -> bool:
+    """Its own process listens on the admin port, and answers there that it is ready."""
+    process = keeper.running(instance, daemon.name)
+    if process is None or not held_by(daemon.admin, keeper.session_members(process.pid)):
+        return False
+    return rest.is_ready(f"127.0.0.1:{daemon.admin}")
+
+
+def prepare_stores(instance: Instance) -> None:
+    """Tables and topics: both commands of weirctl may run any number of times."""
+    with Step("tables and topics"):
+        log = instance.log_of("setup")
+        weirctl = str(build.binary("weirctl"))
+        env = {
+            "WEIR_POSTGRES_FILE": str(url_files(instance)["postgres-owner"]),
+            "WEIR_KAFKA": instance.address("kafka"),
+            "WEIR_CELL": "0",
+        }
+        run_logged([weirctl, "migrate"], log, env=env, cwd=build.ROOT)
+        run_logged([weirctl, "topics"], log, env=env, cwd=build.ROOT)
+
+
+def stop(instance: Instance, name: str) -> bool:
+    """A worker gets time to end its children; the others end at once."""
+    return keeper.stop(instance, name, timeout_s=20 if name.startswith("worker-") else 12)
+
+
+def must_run(instance: Instance, name: str) -> None:
+    if not keeper.running(instance, name):
+        raise DevError(f"{name} is not running; `./dev up` starts it", instance.log_of(name))
+
+
+def secret(instance: Instance, name: str) -> str:
+    return keys.read(instance, name)

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs the test groups, counts what ran, and fails a group that ran nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from dev import build, engine_build, kafka_jars, packages
+from dev.instance import ROOT
+from dev.ui import DevError, Step, complain, report, say, tail, together
+
+GROUPS = ("check", "unit", "scenario", "contract", "integration", "fuzz")
+PYTHON = "/usr/bin/python3"
+FUZZ_SECONDS = 300
+RESULTS = ROOT / "build" / "results"
+
+
+@dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+    def add(self, other: Count) -> None:
+        self.passed += other.passed
+        self.failed += other.failed
+        self.skipped += other.skipped
+
+    @property
+    def ran(self) -> int:
+        return self.passed + self.failed
+
+    def __str__(self) -> str:
+        text = f"{self.passed} passed, {self.failed} failed"
+        return text + (f", {self.skipped} skipped" if self.skipped else "")
+
+
+def run(groups: Sequence[str], name: str | None) -> int:
+    """Sets up, runs the groups (all without one), prints the counts; the exit code."""
+    wanted = list(groups) or list(GROUPS)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    set_up(wanted)
+    total = Count()
+    broken = False
+    for group in wanted:
+        since = time.monotonic()
+        say(f"== {group}")
+        try:
+            count = RUNNERS[group](name)
+        except DevError as error:
+            report(error)
+            count = Count(failed=1)
+        if count.ran == 0 and name is None:
+            complain(f"{group}: no test ran, which counts as a failure")
+            count.failed += 1
+        say(f"{group}: {count}  ({time.monotonic() - since:.0f} s)")
+        total.add(count)
+    if total.ran == 0:
+        complain(f"no test matches {name!r}")
+        broken = True
+    say()
+    say(str(total))
+    return 1 if total.failed or broken else 0
+
+
+def set_up(groups: Sequence[str]) -> None:
+    log = RESULTS / "setup.log"
+    log.unlink(missing_ok=True)
+    say("== setup")
+    packages.ensure(["build", "run", "camera", "test"], log)
+
+    def builds() -> None:
+        if {"unit", "scenario", "contract"} & set(groups):
+            build.compile_preset("asan", RESULTS / "build-asan.log")
+        if "integration" in groups:
+            build.compile_preset("release", RESULTS / "build-release.log")
+        if "fuzz" in groups:
+            build.compile_preset("fuzz", RESULTS / "build-fuzz.log")
+
+    def engine() -> None:
+        with Step("engine (MediaMTX)"):
+            engine_build.engine(RESULTS / "setup-engine.log")
+
+    def kafka() -> None:
+        with Step("Kafka's jars"):
+            kafka_log = RESULTS / "setup-kafka.log"
+            kafka_jars.template(kafka_jars.libs(kafka_log), kafka_log)
+
+    together(*([builds, engine, kafka] if "integration" in groups else [builds]))
+
+
+def run_check(name: str | None) -> Count:
+    """`tools/check` is one test here: it prints what it finds."""
+    if name is not None and name not in "check":
+        return Count()
+    done = subprocess.run([str(ROOT / "tools" / "check")], cwd=ROOT, check=False)
+    return Count(passed=1) if done.returncode == 0 else Count(failed=1)
+
+
+def run_ctest(label: str, name: str | None) -> Count:
+    """Counts the single tests inside each program, where it tells (cmocka does)."""
+    report_file = RESULTS / f"ctest-{label}.xml"
+    report_file.unlink(missing_ok=True)
+    argv = ["ctest", "--test-dir", str(build.folder("asan")), "-L", f"^{label}$", "--output-on-failure"]
+    argv += ["--output-junit", str(report_file), "-j", str(os.cpu_count() or 2)]
+    argv += ["--no-tests=ignore"]
+    if name is not None:
+        argv += ["-R", re.escape(name)]
+    environment = {
+        "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+        **os.environ,
+    }
+    done = subprocess.run(argv, cwd=ROOT, env=environment, check=False)
+    count = Count()
+    if report_file.is_file():
+        for case in ElementTree.parse(report_file).getroot().iter("testcase"):
+            count.add(count_case(case))
+    if done.returncode != 0 and count.failed == 0:
+        count.failed = 1
+    return count
+
+
+def count_case(case: ElementTree.Element) -> Count:
+    output = case.findtext("system-out") or ""
+    failed = case.find("failure") is not None or case.get("status") == "fail"
+
+    def told(word: str) -> int:
+        return sum(int(n) for n in re.findall(rf"\[  {word}\s*\] (\d+) test", output))
+
+    count = Count(told("PASSED"), told("FAILED"), told("SKIPPED"))
+    if case.get("status") in ("disabled", "notrun") or case.find("skipped") is not None:
+        return Count(skipped=1)
+    if failed and count.failed == 0:
+        count.failed = 1
+    if count.ran + count.skipped == 0:
+        count.passed = 1
+    return count
+
+
+def run_pytest(folder: str, name: str | None) -> Count:
+    place = ROOT / "tests" / folder
+    if not any(place.rglob("test_*.py")):
+        return Count()
+    report_file = RESULTS / f"pytest-{folder}.xml"
+    report_file.unlink(missing_ok=True)
+    argv = [PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(place)]
+    argv += [f"--junitxml={report_file}"]
+    if name is not None:
+        argv += ["-k", name]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
+    done = subprocess.run(argv, cwd=ROOT, env=environment, check=False)
+    count = Count()
+    if report_file.is_file():
+        for suite in ElementTree.parse(report_file).getroot().iter("testsuite"):
+            ran = int(suite.get("tests", 0))
+            bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            skipped = int(suite.get("skipped", 0))
+            count.add(Count(max(0, ran - bad - skipped), bad, skipped))
+    nothing_collected = 5
+    if done.returncode not in (0, nothing_collected) and count.failed == 0:
+        count.failed = 1
+    return count
+
+
+def run_contract(name: str | None) -> Count:
+    count = run_ctest("contract", name)
+    count.add(run_pytest("contract", name))
+    return count
+
+
+def run_fuzz(name: str | None) -> Count:
+    """Shares the time between all targets, one on each core; a crash or a leak is a failure."""
+    programs = sorted(
+        path
+        for path in (build.folder("fuzz") / "tests" / "fuzz").glob("fuzz_*")
+        if path.is_file() and os.access(path, os.X_OK) and (name is None or name in path.name)
+    )
+    if not programs:
+        return Count()
+    cores = min(os.cpu_count() or 2, len(programs))
+    total_s = int(os.environ.get("WEIR_FUZZ_S", FUZZ_SECONDS))
+    each_s = max(1, total_s * cores // len(programs))
+    say(f"  {len(programs)} targets, {each_s} s each, {cores} at a time")
+    with ThreadPoolExecutor(max_workers=cores) as pool:
+        results = list(pool.map(lambda program: fuzz(program, each_s), programs))
+    return Count(passed=results.count(True), failed=results.count(False))
+
+
+def fuzz(program: Path, seconds: int) -> bool:
+    """One target: it starts from the committed corpus and keeps what it finds in build/."""
+    work = RESULTS / "fuzz" / program.name
+    found = work / "corpus"
+    found.mkdir(parents=True, exist_ok=True)
+    seeds = ROOT / "tests" / "fuzz" / "corpus" / program.name.removeprefix("fuzz_")
+    log = work / "log"
+    argv = [str(program), f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048"]
+    argv += ["-print_final_stats=1", f"-artifact_prefix={work}/", str(found)]
+    argv += [str(seeds)] if seeds.is_dir() else []
+    with log.open("wb") as output:
+        done = subprocess.run(argv, cwd=ROOT, stdout=output, stderr=output, check=False)
+    text = "\n".join(tail(log, 60))
+    runs = re.search(r"stat::number_of_executed_units:\s*(\d+)", text)
+    ok = done.returncode == 0
+    told = f"{int(runs.group(1)):,} runs" if runs else "no statistics"
+    say(f"  {'ok ' if ok else 'FAILED'} {program.name}  {told}")
+    if not ok:
+        for line in tail(log, 30):
+            complain(f"    | {line}")
+        complain(f"    log: {log}")
+    return ok
+
+
+RUNNERS: dict[str, Callable[[str | None], Count]] = {
+    "check": run_check,
+    "unit": lambda name: run_ctest("unit", name),
+    "scenario": lambda name: run_ctest("scenario", name),
+    "contract": run_contract,
+    "integration": lambda name: run_pytest("integration", name),
+    "fuzz": run_fuzz,
+}
+
+
+def check() -> int:
+    packages.ensure(["build", "test"], log_for_check())
+    return subprocess.run([str(ROOT / "tools" / "check")], cwd=ROOT, check=False).returncode
+
+
+def log_for_check() -> Path:
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    return RESULTS / "setup.log"
+
+
+def clean_results() -> None:
+    shutil.rmtree(RESULTS, ignore_errors=True)
