@@ -50,6 +50,10 @@ static enum weir_code load(const char *bytes, size_t len, size_t max, json_t **r
     if (len > max) {
         return weir_fail(err, WEIR_ELIMIT, "message of %zu bytes, the limit is %zu", len, max);
     }
+    /* jansson takes a NUL after a number for white space. */
+    if (len > 0 && memchr(bytes, '\0', len)) {
+        return weir_fail(err, WEIR_EPARSE, "malformed JSON: a NUL");
+    }
     if (is_too_deep(bytes, len)) {
         return weir_fail(err, WEIR_ELIMIT, "message nests deeper than %d levels",
                          WEIR_EV_DEPTH_MAX);
