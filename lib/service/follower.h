@@ -5,7 +5,8 @@
  *
  * A reader thread fetches and parses; records are handed to the loop's thread, which owns the
  * ledger and runs the callbacks. A record counts only if its instance is the cell's and its epoch
- * is that of the newest `takeover` read so far; others are void (`on_void`, for the audit). When
+ * is that of the newest `takeover` read so far; others are void (`on_void`, for the audit). The
+ * cell's instance is that of the first record that the log holds. When
  * the log cannot be followed any further (truncated, other instance, contradiction) the follower
  * starts again by itself and says so with on_reset.
  *
@@ -42,6 +43,9 @@ struct weir_follower_config {
     void (*on_decision)(void *ctx, const struct weir_follower_decision *decision);
     /* A record of an older epoch. May be NULL. */
     void (*on_void)(void *ctx, const struct weir_follower_decision *decision);
+    /* A record says that its writer's ledger was another one than this. It was folded all the same.
+     * May be NULL; the scheduler gives its lead up, others count it. */
+    void (*on_divergence)(void *ctx, int64_t offset);
     /* The end of the log as it was at the start is reached; once after each start. May be NULL. */
     void (*on_caught_up)(void *ctx);
     void *ctx;
@@ -55,6 +59,8 @@ void weir_follower_close(struct weir_follower **follower);
 const struct weir_ledger *weir_follower_ledger(const struct weir_follower *follower);
 bool weir_follower_is_caught_up(const struct weir_follower *follower);
 int64_t weir_follower_epoch(const struct weir_follower *follower); /* -1: no takeover read yet */
+/* The id of the log, that of its first record; nil while it is empty. */
+struct weir_id weir_follower_instance(const struct weir_follower *follower);
 /* Milliseconds since the log was last known to be followed to its end (broker answering). */
 int64_t weir_follower_silence_ms(const struct weir_follower *follower);
 
