@@ -50,13 +50,18 @@ WEIR_MUST_USE enum weir_code weir_db_begin(struct weir_db *db, const struct weir
 /*
  * Runs one statement. `params`: texts, NULL is SQL NULL. Rows (may be NULL) live in `arena`.
  * Errors: WEIR_ECONFLICT (unique), WEIR_ESEMANTIC (check, foreign key), WEIR_ESTALE (serialization,
- * deadlock), WEIR_EUNAVAILABLE (connection), WEIR_ETIMEOUT, WEIR_EINTERNAL. Messages name the
- * constraint, never values.
+ * deadlock), WEIR_EFORBIDDEN (a policy or a missing right), WEIR_EUNAVAILABLE (connection),
+ * WEIR_ETIMEOUT, WEIR_EINTERNAL. Messages name the constraint, never values.
+ * After an error the transaction can only be ended.
  */
 WEIR_MUST_USE enum weir_code weir_db_exec(struct weir_db_tx *tx, const char *sql,
                                           const char *const *params, size_t n_params,
                                           struct weir_arena *arena, struct weir_db_rows **ret,
                                           struct weir_err *err);
+/* Runs a text of several statements without parameters or rows: migrations. Errors carry the
+ * server's own sentence, so nothing secret may be in `sql`. */
+WEIR_MUST_USE enum weir_code weir_db_script(struct weir_db_tx *tx, const char *sql,
+                                            struct weir_err *err);
 /* Sets *tx NULL. WEIR_EUNKNOWN when the connection broke during COMMIT. */
 WEIR_MUST_USE enum weir_code weir_db_commit(struct weir_db_tx **tx, struct weir_err *err);
 /* Rolls back when still open. For WEIR_CLEANUP. */
@@ -78,8 +83,8 @@ WEIR_MUST_USE enum weir_code weir_db_listener_wait(struct weir_db_listener *list
                                                    struct weir_err *err);
 void weir_db_unlisten(struct weir_db_listener **listener);
 
-/* Applies `folder`/NNN_name.sql files (dbmate format) that are missing, one transaction a file,
- * under an advisory lock; refuses edited or out-of-order files. */
+/* Applies `folder`/<digits>_<name>.sql files (dbmate format, part `migrate:up`) that are missing,
+ * one transaction a file, under an advisory lock; refuses edited or out-of-order files. */
 WEIR_MUST_USE enum weir_code weir_db_migrate(const char *url, const char *folder,
                                              size_t *ret_applied, struct weir_err *err);
 
