@@ -363,7 +363,7 @@ OBJECT(weir_ev_decision_effects);
 static const struct codec_field weir_ev_decision_fields[] = {
     {REQ(weir_ev_decision, instance), ID},
     {REQ(weir_ev_decision, epoch), INT(-1, 9007199254740991)},
-    {REQ(weir_ev_decision, cell), INT(0, 999)},
+    {REQ(weir_ev_decision, cell), INT(0, 1023)},
     {REQ(weir_ev_decision, kind), ENUM(weir_ev_decision_kind)},
     {OPT(weir_ev_decision, cause_topic), STR(1, 32, TOKEN)},
     {OPT(weir_ev_decision, cause_offset), INT(-1, 9007199254740991)},

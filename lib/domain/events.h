@@ -459,7 +459,7 @@ struct weir_ev_decision_effects {
 struct weir_ev_decision {
     struct weir_id instance; /* Made with the cell's topics; another one makes followers forget */
     int64_t epoch; /* Offset of the leader's takeover; -1 in a takeover itself; >= -1 */
-    int64_t cell; /* The cell, which is the partition; 0..999 */
+    int64_t cell; /* The cell, which is the partition; 0..1023 */
     enum weir_ev_decision_kind kind; /* What caused it */
     bool has_cause_topic;
     char cause_topic[32 + 1]; /* Topic of the cause; 1..32 bytes, printable ASCII without spaces */
