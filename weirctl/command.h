@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The commands of weirctl. Each prints its result to `out` and returns; main turns an error into
+ * a line on stderr and the exit code.
+ */
+#ifndef WEIRCTL_COMMAND_H
+#define WEIRCTL_COMMAND_H
+
+#include <stdio.h>
+
+#include "lib/base/err.h"
+#include "weirctl/settings.h"
+
+typedef enum weir_code ctl_command_fn(const struct ctl_settings *settings, FILE *out,
+                                      struct weir_err *err);
+
+/* Applies the migrations that are missing. */
+ctl_command_fn ctl_migrate;
+
+/* Makes the topics that are missing. */
+ctl_command_fn ctl_topics;
+
+#endif
