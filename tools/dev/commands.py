@@ -7,6 +7,7 @@ import argparse
 import os
 import uuid
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from dev import (
     build,
@@ -18,12 +19,13 @@ from dev import (
     keeper,
     keys,
     packages,
+    rest,
     services,
     testing,
     tokens,
 )
 from dev import instance as instances
-from dev.instance import Instance
+from dev.instance import PORTS, Instance
 from dev.ports import held_by
 from dev.ui import DevError, Step, complain, say, together
 
@@ -57,13 +59,13 @@ def up(options: argparse.Namespace) -> int:
     return 0
 
 
-def build_everything(instance: Instance) -> str:
+def build_everything(instance: Instance) -> Path:
     """Weir and the engine are built while Kafka, Postgres and Redis start. The engine's path."""
-    found: list[str] = []
+    found: list[Path] = []
 
     def engine() -> None:
         with Step("engine (MediaMTX)"):
-            found.append(str(engine_build.engine(instance.log_of("setup-engine"))))
+            found.append(engine_build.engine(instance.log_of("setup-engine")))
 
     together(
         lambda: start_infra(instance),
@@ -81,7 +83,7 @@ def wanted_workers(instance: Instance, asked: int | None) -> int:
     return max(1, len(there))
 
 
-def start_daemons(instance: Instance, workers: int, engine: str) -> None:
+def start_daemons(instance: Instance, workers: int, engine: Path) -> None:
     starts: list[Callable[[], bool]] = [
         lambda: daemons.start(instance, daemons.api(instance)),
         lambda: daemons.start(instance, daemons.scheduler(instance)),
@@ -94,7 +96,7 @@ def start_daemons(instance: Instance, workers: int, engine: str) -> None:
     stop_extra_workers(instance, workers)
 
 
-def worker_start(instance: Instance, index: int, engine: str) -> Callable[[], bool]:
+def worker_start(instance: Instance, index: int, engine: Path) -> Callable[[], bool]:
     return lambda: daemons.start(instance, daemons.worker(instance, index, engine))
 
 
@@ -110,7 +112,7 @@ def stop_all(instance: Instance, names: Sequence[str]) -> None:
             ended = (services if name in INFRA else daemons).stop(instance, name)
             step.note = "" if ended else "was not running"
 
-    together(*[lambda name=name: stop(name) for name in names])  # type: ignore[misc]
+    together(*[lambda name=name: stop(name) for name in names])
 
 
 def down(options: argparse.Namespace) -> int:
@@ -145,17 +147,17 @@ def infra(options: argparse.Namespace) -> int:
 
 
 def ports_of(instance: Instance, name: str) -> list[int]:
-    kind, _, rest = name.partition("-")
+    kind, _, part = name.partition("-")
     if kind == "worker":
-        return [instance.origin_port(int(rest)), instance.worker_admin_port(int(rest))]
+        return [instance.origin_port(int(part)), instance.worker_admin_port(int(part))]
     if kind == "camera":
-        camera = cameras.load(instance, rest)
+        camera = cameras.load(instance, part)
         return [camera.port] if camera else []
     names = {
         "api": ("api", "api-internal", "api-admin"),
         "kafka": ("kafka", "kafka-controller"),
     }.get(name, (name,) if name in ("gateway", "postgres", "redis") else (f"{name}-admin",))
-    return [instance.port(part) for part in names]
+    return [instance.port(each) for each in names if each in PORTS]
 
 
 def health_of(instance: Instance, name: str) -> str:
@@ -168,7 +170,7 @@ def health_of(instance: Instance, name: str) -> str:
         return "up" if ports and held_by(ports[0], members) else "not listening"
     if not held_by(ports[-1], members):
         return "not listening"
-    ready = daemons.rest.is_ready(f"127.0.0.1:{ports[-1]}")
+    ready = rest.is_ready(f"127.0.0.1:{ports[-1]}")
     return "ready" if ready else "not ready"
 
 

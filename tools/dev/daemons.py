@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dev import build, keeper, keys, rest, services
-from dev.instance import Instance, make_private, write_private
+from dev.instance import ROOT, Instance, make_private, write_private
 from dev.ports import held_by, require_free
 from dev.shell import run_logged
 from dev.tokens import AUDIENCE, ISSUER, NAMESPACE
@@ -174,8 +174,8 @@ def prepare_stores(instance: Instance) -> None:
             "WEIR_KAFKA": instance.address("kafka"),
             "WEIR_CELL": "0",
         }
-        run_logged([weirctl, "migrate"], log, env=env, cwd=build.ROOT)
-        run_logged([weirctl, "topics"], log, env=env, cwd=build.ROOT)
+        run_logged([weirctl, "migrate"], log, env=env, cwd=ROOT)
+        run_logged([weirctl, "topics"], log, env=env, cwd=ROOT)
 
 
 def stop(instance: Instance, name: str) -> bool:

@@ -42,8 +42,9 @@ PORTS = {
     "audit-admin": 14,
 }
 
-# A unix socket's path has room for 107 bytes; what the daemons append needs about half of it.
-MAX_RUN_DIR = 48
+# A unix socket's path has room for 107 bytes; weir-worker takes a folder
+# of 48 at most, and `/worker-29` is appended here.
+MAX_RUN_DIR = 36
 
 
 @dataclass(frozen=True)

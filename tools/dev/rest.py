@@ -54,10 +54,10 @@ def request(
     wanted = urllib.request.Request(url, data=data, headers=sent, method=method)
     try:
         with _opener.open(wanted, timeout=timeout_s) as reply:
-            return Answer(reply.status, reply.headers, reply.read(), url=reply.url)
+            return Answer(reply.status, dict(reply.headers), reply.read(), url=reply.url)
     except urllib.error.HTTPError as error:
         with error:
-            return Answer(error.code, error.headers, error.read(), url=url)
+            return Answer(error.code, dict(error.headers), error.read(), url=url)
     except OSError as error:
         return Answer(0, {}, b"", str(error), url)
 

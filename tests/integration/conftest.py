@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures that several test files share. Tests never touch the developer's own instance."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST_BASE = 19500
+LAST_BASE = 29900
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port_base() -> int:
+    """The first of a block of 100 ports that nobody uses."""
+    for base in range(FIRST_BASE, LAST_BASE, 100):
+        if all(is_free(base + offset) for offset in range(100)):
+            return base
+    raise AssertionError("no block of 100 free ports")
+
+
+class Dev:
+    """`./dev` for an instance of the test's own."""
+
+    def __init__(self, home: Path, base: int) -> None:
+        self.home = home
+        self.base = base
+        self.environment = {**os.environ, "WEIR_HOME": str(home), "WEIR_PORT_BASE": str(base)}
+
+    def run(self, *args: str, seconds: float = 300) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(ROOT / "dev"), *args],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def ok(self, *args: str, seconds: float = 300) -> str:
+        done = self.run(*args, seconds=seconds)
+        command = " ".join(args)
+        assert done.returncode == 0, f"./dev {command}: {done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        return done.stdout
+
+    def env(self) -> dict[str, str]:
+        lines = [line for line in self.ok("env").splitlines() if "=" in line]
+        return dict(line.split("=", 1) for line in lines)
+
+    def status(self) -> dict[str, tuple[str, str]]:
+        """name -> (pid, health)"""
+        lines = self.run("status").stdout.splitlines()[1:]
+        rows = [line.split() for line in lines if line and not line.startswith(" ")]
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+
+@pytest.fixture(scope="module")
+def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """An instance with nothing started in it yet; wiped at the end."""
+    made = Dev(tmp_path_factory.mktemp("weir") / "home", free_port_base())
+    try:
+        yield made
+    finally:
+        made.run("down", "--wipe")
+
+
+@pytest.fixture(scope="module")
+def infra(dev: Dev) -> Dev:
+    """The same with Kafka, Postgres and Redis running."""
+    dev.ok("infra", "up")
+    return dev
