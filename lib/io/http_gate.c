@@ -128,6 +128,9 @@ static const char *const single_names[] = {
 static struct weir_http_verdict judge_fields(const struct weir_http_gate_request *request,
                                              unsigned counts[static N_SINGLE])
 {
+    if (request->is_line_broken) {
+        return malformed("a header is not one line that ends with CRLF");
+    }
     if (request->n_fields > WEIR_HTTP_GATE_HEADERS_MAX) {
         struct weir_http_verdict verdict = refuse(431, "too_many_headers", "too many headers");
         verdict.limit = WEIR_HTTP_GATE_HEADERS_MAX;

@@ -32,6 +32,7 @@ struct weir_http_gate_request {
     const char *target;  /* raw, with query */
     size_t target_max_bytes;
     size_t body_max_bytes;
+    bool is_line_broken; /* a header was not one line that ends with CRLF */
     const struct weir_http_field *fields;
     size_t n_fields;
 };

@@ -43,6 +43,8 @@ struct weir_http_request {
     char request_id[WEIR_ID_TEXT_MAX];
     struct weir_http_field *fields;
     size_t n_fields;
+    const char *line_end; /* of the last field seen, in the library's buffer; while gating only */
+    bool is_line_broken;
     struct weir_http_match match;
     struct weir_http_pair query[WEIR_HTTP_QUERY_MAX];
     size_t n_query;
