@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/assembler.h"
+
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "worker/tap/nal.h"
+
+static void take_params(struct tap_assembler *as, const uint8_t *stream, size_t len)
+{
+    const uint8_t *nal;
+    size_t n;
+    for (size_t at = 0; tap_nal_next(stream, len, &at, &nal, &n);)
+        tap_params_take(&as->params, as->codec, nal, n);
+}
+
+void tap_assembler_init(struct tap_assembler *as, enum tap_codec codec, const uint8_t *extradata,
+                        size_t len)
+{
+    *as = (struct tap_assembler){.codec = codec, .pts = TAP_NO_TIME, .buf = {.max = TAP_UNIT_MAX}};
+    take_params(as, extradata, len);
+}
+
+void tap_assembler_done(struct tap_assembler *as)
+{
+    weir_buf_done(&as->buf);
+}
+
+static size_t put_nal(uint8_t *to, const uint8_t *nal, size_t len)
+{
+    to[0] = (uint8_t)(len >> 24);
+    to[1] = (uint8_t)(len >> 16);
+    to[2] = (uint8_t)(len >> 8);
+    to[3] = (uint8_t)len;
+    memcpy(to + 4, nal, len);
+    return 4 + len;
+}
+
+static size_t put_param(uint8_t *to, const struct tap_param *param)
+{
+    return param->len > 0 ? put_nal(to, param->bytes, param->len) : 0;
+}
+
+/* What a unit holds; one walk before it is written. */
+struct survey {
+    size_t out_bytes;
+    bool is_key;
+    bool has_sps;
+    bool has_slices;
+};
+
+static struct survey survey_unit(struct tap_assembler *as, const uint8_t *stream, size_t len)
+{
+    struct survey s = {0};
+    const uint8_t *nal;
+    size_t n;
+    for (size_t at = 0; tap_nal_next(stream, len, &at, &nal, &n);) {
+        enum tap_nal_kind kind = tap_nal_kind(as->codec, nal, n);
+        if (kind == TAP_NAL_USELESS)
+            continue;
+        tap_params_take(&as->params, as->codec, nal, n);
+        s.out_bytes += 4 + n;
+        s.is_key = s.is_key || kind == TAP_NAL_KEY;
+        s.has_sps = s.has_sps || kind == TAP_NAL_SPS;
+        s.has_slices = s.has_slices || kind == TAP_NAL_KEY || kind == TAP_NAL_OTHER;
+    }
+    return s;
+}
+
+static struct tap_unit *write_unit(const struct tap_assembler *as, const struct survey *s)
+{
+    bool adds_params = s->is_key && !s->has_sps;
+    const struct tap_params *params = &as->params;
+    size_t room = s->out_bytes;
+    if (adds_params)
+        room += 3 * 4 + params->vps.len + params->sps.len + params->pps.len;
+    struct tap_unit *unit = weir_xalloc(sizeof(*unit) + room);
+    size_t len = 0;
+    if (adds_params) {
+        len += put_param(unit->bytes + len, &params->vps);
+        len += put_param(unit->bytes + len, &params->sps);
+        len += put_param(unit->bytes + len, &params->pps);
+    }
+    const uint8_t *stream = (const uint8_t *)as->buf.bytes;
+    const uint8_t *nal;
+    size_t n;
+    for (size_t at = 0; tap_nal_next(stream, as->buf.len, &at, &nal, &n);) {
+        if (tap_nal_kind(as->codec, nal, n) != TAP_NAL_USELESS)
+            len += put_nal(unit->bytes + len, nal, n);
+    }
+    unit->track = TAP_VIDEO;
+    unit->is_key = s->is_key;
+    unit->pts = as->pts;
+    unit->camera_us = as->camera_us;
+    unit->arrival_us = as->arrival_us;
+    unit->len = len;
+    return unit;
+}
+
+struct tap_unit *tap_assembler_flush(struct tap_assembler *as)
+{
+    struct tap_unit *unit = NULL;
+    if (as->is_skipping) {
+        as->oversized++;
+    } else if (as->buf.len > 0 && as->pts != TAP_NO_TIME) {
+        struct survey s = survey_unit(as, (const uint8_t *)as->buf.bytes, as->buf.len);
+        bool can_start = s.is_key && tap_params_are_complete(&as->params, as->codec);
+        if (s.has_slices && (as->is_started || can_start)) {
+            as->is_started = true;
+            unit = write_unit(as, &s);
+        }
+    }
+    weir_buf_clear(&as->buf);
+    as->is_skipping = false;
+    return unit;
+}
+
+struct tap_unit *tap_assembler_add(struct tap_assembler *as, int64_t pts, int64_t camera_us,
+                                   int64_t arrival_us, const uint8_t *bytes, size_t len)
+{
+    struct tap_unit *ended = NULL;
+    if (pts != TAP_NO_TIME && pts != as->pts) {
+        ended = tap_assembler_flush(as);
+        as->pts = pts;
+        as->camera_us = camera_us;
+        as->arrival_us = arrival_us;
+    }
+    if (!as->is_skipping && !weir_buf_add(&as->buf, bytes, len)) {
+        weir_buf_clear(&as->buf);
+        as->is_skipping = true;
+    }
+    return ended;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * When was this frame captured, on our wall clock?
+ *
+ * A camera that sends RTCP sender reports says it itself (exact to a few ms). Its clock is
+ * believed as it stands while it is within TAP_CLOCK_TRUST_US of ours; when it is further off (a
+ * camera in 1970), its distance to ours is taken out and only its regularity is used. Without
+ * reports the time is that of arrival, freed of jitter: of all delays the least is the truest
+ * (minimum-delay filter), and it is let go slowly so that clocks may drift.
+ *
+ * Pure: no clock is read. Sources: docs/adr (camera time); RFC 3550 section 6.4.1.
+ */
+#ifndef WEIR_WORKER_TAP_CLOCK_H
+#define WEIR_WORKER_TAP_CLOCK_H
+
+#include "worker/tap/media.h"
+
+#define TAP_CLOCK_TRUST_US  INT64_C(10000000)
+#define TAP_CLOCK_DRIFT_PPM 200 /* what a bad crystal does */
+
+/* The least difference seen of late. */
+struct tap_clock_least {
+    bool is_set;
+    int64_t diff_us;
+    int64_t at_us;
+};
+
+struct tap_clock {
+    struct tap_clock_least arrival; /* arrival minus place on the line */
+    struct tap_clock_least camera;  /* arrival minus the camera's time */
+    bool has_reports;
+};
+
+/* After each jump of the line and each reconnect. Zeroed storage is ready too. */
+void tap_clock_restart(struct tap_clock *clock);
+
+/* `line_us`: the unit's place on the gapless line. Sets unit->capture_us. */
+void tap_clock_map(struct tap_clock *clock, struct tap_unit *unit, int64_t line_us);
+
+/* Camera's clock minus ours, us; false without reports. Network delay is part of it. */
+bool tap_clock_offset(const struct tap_clock *clock, int64_t *ret_us);
+
+#endif

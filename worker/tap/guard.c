@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/guard.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "worker/tap/address.h"
+
+/* Names of their own, since glibc declares the real ones with types that C17 can not write. */
+int tap_guard_connect(int fd, const struct sockaddr *addr, socklen_t len) __asm__("connect");
+ssize_t tap_guard_sendto(int fd, const void *bytes, size_t n, int flags,
+                         const struct sockaddr *addr, socklen_t len) __asm__("sendto");
+ssize_t tap_guard_recv(int fd, void *bytes, size_t n, int flags) __asm__("recv");
+
+static _Thread_local struct tap_guard *current;
+
+void tap_guard_enter(struct tap_guard *guard)
+{
+    current = guard;
+}
+
+void tap_guard_leave(void)
+{
+    current = NULL;
+}
+
+static int raw_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    return (int)syscall(SYS_connect, fd, addr, len);
+}
+
+static bool is_the_address(const struct tap_guard *guard, const struct sockaddr *addr)
+{
+    const struct sockaddr *allowed = (const struct sockaddr *)(const void *)&guard->addr;
+    if (!tap_address_is_same_host(allowed, addr))
+        return false;
+    /* The port lies at the same place in both families. */
+    return ((const struct sockaddr_in *)(const void *)allowed)->sin_port ==
+           ((const struct sockaddr_in *)(const void *)addr)->sin_port;
+}
+
+/* Waits in short steps, so that a cancelled reader goes at once. Returns an errno or 0. */
+static int wait_connected(const struct tap_guard *guard, int fd)
+{
+    int64_t deadline = weir_clock_mono_ms() + guard->connect_ms;
+    for (;;) {
+        struct pollfd p = {.fd = fd, .events = POLLOUT};
+        if (poll(&p, 1, 50) > 0) {
+            int error = 0;
+            socklen_t len = sizeof(error);
+            return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 ? error : errno;
+        }
+        if (atomic_load(guard->is_cancelled))
+            return ECANCELED;
+        if (weir_clock_mono_ms() >= deadline)
+            return ETIMEDOUT;
+    }
+}
+
+static int guarded_connect(struct tap_guard *guard, int fd, const struct sockaddr *addr,
+                           socklen_t len)
+{
+    if (guard->is_connected || guard->connect_errno != 0 || !is_the_address(guard, addr)) {
+        guard->was_led_away = guard->is_connected;
+        errno = EACCES;
+        return -1;
+    }
+    int flags = fcntl(fd, F_GETFL);
+    int one = 1;
+    WEIR_IGNORE(fcntl(fd, F_SETFL, flags | O_NONBLOCK), "then the connect blocks, and works");
+    WEIR_IGNORE(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), "only slower");
+    int error = raw_connect(fd, addr, len) == 0 ? 0 : errno;
+    if (error == EINPROGRESS)
+        error = wait_connected(guard, fd);
+    guard->connect_errno = error;
+    guard->is_connected = error == 0;
+    errno = error;
+    return error == 0 ? 0 : -1;
+}
+
+int tap_guard_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+    int type = SOCK_STREAM;
+    socklen_t size = sizeof(type);
+    if (current == NULL)
+        return raw_connect(fd, addr, len);
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type != SOCK_STREAM) {
+        if (tap_address_is_same_host((const struct sockaddr *)(const void *)&current->addr, addr))
+            return raw_connect(fd, addr, len);
+        errno = EACCES;
+        return -1;
+    }
+    return guarded_connect(current, fd, addr, len);
+}
+
+ssize_t tap_guard_sendto(int fd, const void *bytes, size_t n, int flags,
+                         const struct sockaddr *addr, socklen_t len)
+{
+    if (current != NULL && addr != NULL &&
+        !tap_address_is_same_host((const struct sockaddr *)(const void *)&current->addr, addr)) {
+        errno = EACCES;
+        return -1;
+    }
+    return syscall(SYS_sendto, fd, bytes, n, flags, addr, len);
+}
+
+/* The first bytes tell RTSP from anything else that listens on that port. */
+static bool looks_like_rtsp(const char *bytes, size_t n)
+{
+    static const char start[] = "RTSP/";
+    size_t len = n < sizeof(start) - 1 ? n : sizeof(start) - 1;
+    return memcmp(bytes, start, len) == 0;
+}
+
+ssize_t tap_guard_recv(int fd, void *bytes, size_t n, int flags)
+{
+    ssize_t got = syscall(SYS_recvfrom, fd, bytes, n, flags, NULL, NULL);
+    if (current == NULL || got <= 0)
+        return got;
+    if (current->received == 0 && !current->is_tls && !looks_like_rtsp(bytes, (size_t)got)) {
+        current->is_not_rtsp = true;
+        errno = EPROTO;
+        got = -1;
+    } else {
+        current->received += (uint64_t)got;
+    }
+    return got;
+}
+
+bool tap_guard_is_in_place(void)
+{
+    return dlsym(RTLD_DEFAULT, "connect") == (void *)(uintptr_t)&tap_guard_connect &&
+           dlsym(RTLD_DEFAULT, "sendto") == (void *)(uintptr_t)&tap_guard_sendto;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The last wall before the network for libavformat, which follows RTSP redirects by itself (status
+ * 3xx: to whatever Location says, with no option against it) and sends UDP to whatever a Transport
+ * header says.
+ *
+ * This program defines connect(2), sendto(2) and recv(2), and the dynamic linker gives these to
+ * libavformat too. On a thread that entered a guard, a connection goes to the one address that was
+ * checked, once, and nowhere else; the guard makes the connection itself, with a deadline, so that
+ * it knows exactly how it failed. Threads without a guard are not touched.
+ */
+#ifndef WEIR_WORKER_TAP_GUARD_H
+#define WEIR_WORKER_TAP_GUARD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct tap_guard {
+    struct sockaddr_storage addr; /* the only one, with its port */
+    int64_t connect_ms;           /* deadline of the connection */
+    bool is_tls;
+    const atomic_bool *is_cancelled;
+    /* What happened. */
+    bool was_led_away; /* a second connection, or one to another address, was tried */
+    bool is_connected; /* the first one was made */
+    int connect_errno; /* else why not; ETIMEDOUT after the deadline */
+    uint64_t received; /* bytes */
+    bool is_not_rtsp;  /* the first bytes were not those of RTSP */
+};
+
+/* From now on `guard` (the caller's, until leave) rules this thread. */
+void tap_guard_enter(struct tap_guard *guard);
+void tap_guard_leave(void);
+
+/* Whether libavformat really comes by here; checked once at the start. */
+bool tap_guard_is_in_place(void);
+
+#endif

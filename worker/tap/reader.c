@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/reader.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/arena.h"
+#include "worker/tap/source.h"
+
+#define INBOX_BYTES_MAX (32U << 20) /* then the thread waits, and with it the camera */
+#define STACK_BYTES     (1U << 20)
+
+/* One message to the loop: of the three, one is set, or `has_ended`. */
+struct item {
+    struct item *next;
+    struct tap_format *format;
+    struct tap_unit *unit;
+    bool has_ended;
+};
+
+struct tap_reader {
+    struct weir_loop *loop;
+    struct tap_reader_spec spec;
+    const struct tap_reader_calls *calls;
+    void *ctx; /* loop's thread only */
+    pthread_t thread;
+    struct tap_failure failure; /* written before the last item is handed over */
+    atomic_bool is_cancelled;
+    atomic_uint_fast64_t gaps;
+    pthread_mutex_t lock; /* of the rest */
+    struct item *head;
+    struct item **tail;
+    size_t bytes;
+    bool is_posted;
+};
+
+static unsigned n_readers;
+
+static void drain(void *ctx);
+
+static void hand_over(struct tap_reader *reader, struct item *item)
+{
+    pthread_mutex_lock(&reader->lock);
+    *reader->tail = item;
+    reader->tail = &item->next;
+    reader->bytes += item->unit != NULL ? item->unit->len : 0;
+    bool must_post = !reader->is_posted;
+    reader->is_posted = true;
+    pthread_mutex_unlock(&reader->lock);
+    if (must_post)
+        weir_loop_post(reader->loop, drain, reader);
+}
+
+static void wait_for_room(struct tap_reader *reader)
+{
+    for (;;) {
+        pthread_mutex_lock(&reader->lock);
+        bool is_full = reader->bytes > INBOX_BYTES_MAX;
+        pthread_mutex_unlock(&reader->lock);
+        if (!is_full || tap_reader_is_cancelled(reader))
+            return;
+        usleep(5000);
+    }
+}
+
+void tap_reader_hand_format(struct tap_reader *reader, const struct tap_format *format)
+{
+    struct item *item = weir_xalloc(sizeof(*item));
+    item->format = weir_xalloc(sizeof(*format));
+    *item->format = *format;
+    hand_over(reader, item);
+}
+
+void tap_reader_hand_unit(struct tap_reader *reader, struct tap_unit *unit)
+{
+    struct item *item = weir_xalloc(sizeof(*item));
+    item->unit = unit;
+    wait_for_room(reader);
+    hand_over(reader, item);
+}
+
+void tap_reader_add_gap(struct tap_reader *reader)
+{
+    atomic_fetch_add(&reader->gaps, 1);
+}
+
+bool tap_reader_is_cancelled(const struct tap_reader *reader)
+{
+    return atomic_load(&reader->is_cancelled);
+}
+
+const atomic_bool *tap_reader_cancel_flag(const struct tap_reader *reader)
+{
+    return &reader->is_cancelled;
+}
+
+uint64_t tap_reader_gaps(const struct tap_reader *reader)
+{
+    return atomic_load(&reader->gaps);
+}
+
+unsigned tap_reader_count(void)
+{
+    return n_readers;
+}
+
+static void *run(void *arg)
+{
+    struct tap_reader *reader = arg;
+    tap_source_run(reader, &reader->spec, &reader->failure);
+    struct item *item = weir_xalloc(sizeof(*item));
+    item->has_ended = true;
+    hand_over(reader, item);
+    return NULL;
+}
+
+/* After the last item: the thread touches nothing any more. */
+static void finish(struct tap_reader *reader)
+{
+    pthread_join(reader->thread, NULL);
+    n_readers--;
+    if (!tap_reader_is_cancelled(reader))
+        reader->calls->ended(reader->ctx, &reader->failure);
+    pthread_mutex_destroy(&reader->lock);
+    explicit_bzero(&reader->spec, sizeof(reader->spec));
+    free(reader);
+}
+
+/* A call may cancel the reader, so that is looked at before each. */
+static void deliver(struct tap_reader *reader, struct item *item)
+{
+    if (item->format != NULL && !tap_reader_is_cancelled(reader))
+        reader->calls->opened(reader->ctx, item->format);
+    if (item->unit != NULL && !tap_reader_is_cancelled(reader))
+        reader->calls->unit(reader->ctx, item->unit);
+    else
+        free(item->unit);
+    free(item->format);
+}
+
+static void drain(void *ctx)
+{
+    struct tap_reader *reader = ctx;
+    pthread_mutex_lock(&reader->lock);
+    struct item *list = reader->head;
+    reader->head = NULL;
+    reader->tail = &reader->head;
+    reader->bytes = 0;
+    reader->is_posted = false;
+    pthread_mutex_unlock(&reader->lock);
+    bool has_ended = false;
+    while (list != NULL) {
+        struct item *item = list;
+        list = item->next;
+        has_ended = has_ended || item->has_ended;
+        deliver(reader, item);
+        free(item);
+    }
+    if (has_ended)
+        finish(reader);
+}
+
+struct tap_reader *tap_reader_start(struct weir_loop *loop, const struct tap_reader_spec *spec,
+                                    const struct tap_reader_calls *calls, void *ctx)
+{
+    struct tap_reader *reader = weir_xalloc(sizeof(*reader));
+    reader->loop = loop;
+    reader->spec = *spec;
+    reader->calls = calls;
+    reader->ctx = ctx;
+    reader->tail = &reader->head;
+    pthread_mutex_init(&reader->lock, NULL);
+    pthread_attr_t attr;
+    pthread_attr_init(&attr);
+    pthread_attr_setstacksize(&attr, STACK_BYTES);
+    int failed = pthread_create(&reader->thread, &attr, run, reader);
+    pthread_attr_destroy(&attr);
+    if (failed != 0) {
+        pthread_mutex_destroy(&reader->lock);
+        free(reader);
+        return NULL;
+    }
+    n_readers++;
+    return reader;
+}
+
+void tap_reader_cancel(struct tap_reader **reader)
+{
+    if (*reader != NULL)
+        atomic_store(&(*reader)->is_cancelled, true);
+    *reader = NULL;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One attempt to read a camera, on a thread of its own, because libavformat blocks. What it reads
+ * is handed to the loop; nothing else is shared.
+ *
+ *     reader = tap_reader_start(&spec, &calls, camera);
+ *         opened(camera, format)            at most once, when the camera plays
+ *         unit(camera, unit)                access units in decoding order; the callee owns them
+ *         ended(camera, failure)            exactly once, last; the reader is gone then
+ *     tap_reader_cancel(&reader);           no call comes any more; the thread ends by itself
+ */
+#ifndef WEIR_WORKER_TAP_READER_H
+#define WEIR_WORKER_TAP_READER_H
+
+#include <stdatomic.h>
+
+#include "lib/domain/reason.h"
+#include "lib/service/loop.h"
+#include "worker/tap/media.h"
+
+struct tap_reader;
+
+struct tap_reader_spec {
+    char url[2049];
+    bool has_credentials;
+    char username[257];
+    char password[257];
+    bool is_udp;
+    bool allow_local;
+    unsigned turn; /* counts attempts: which of several addresses is tried */
+};
+
+struct tap_failure {
+    enum weir_reason reason;
+    bool is_permanent;
+    char detail[160]; /* for people; never a credential, never what the camera said */
+};
+
+struct tap_reader_calls {
+    void (*opened)(void *ctx, const struct tap_format *format);
+    void (*unit)(void *ctx, struct tap_unit *unit);
+    void (*ended)(void *ctx, const struct tap_failure *failure);
+};
+
+/* `spec` is copied, `calls` kept. NULL when no thread can be had. */
+struct tap_reader *tap_reader_start(struct weir_loop *loop, const struct tap_reader_spec *spec,
+                                    const struct tap_reader_calls *calls, void *ctx);
+void tap_reader_cancel(struct tap_reader **reader); /* sets NULL; NULL is fine */
+
+/* Holes in the RTP sequence so far. */
+uint64_t tap_reader_gaps(const struct tap_reader *reader);
+
+/* Threads that have not ended, cancelled ones among them. Loop's thread. */
+unsigned tap_reader_count(void);
+
+/* For source.c, on the reader's thread. */
+bool tap_reader_is_cancelled(const struct tap_reader *reader);
+const atomic_bool *tap_reader_cancel_flag(const struct tap_reader *reader);
+void tap_reader_hand_format(struct tap_reader *reader, const struct tap_format *format);
+void tap_reader_hand_unit(struct tap_reader *reader, struct tap_unit *unit); /* takes it */
+void tap_reader_add_gap(struct tap_reader *reader);
+
+#endif

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/source.h"
+
+#include <errno.h>
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <libavutil/opt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "worker/tap/address.h"
+#include "worker/tap/assembler.h"
+#include "worker/tap/guard.h"
+#include "worker/tap/nal.h"
+
+#define ALLOCATION_MAX (64U << 20) /* one allocation inside libavformat */
+#define AAC_SAMPLES    1024
+#define TEARDOWN_MS    300
+
+struct source {
+    struct tap_reader *reader;
+    AVFormatContext *av;
+    struct tap_guard guard;
+    int64_t deadline_mono_ms; /* of what is going on now */
+    bool is_closing;
+    bool has_timed_out;
+    int video; /* stream index */
+    int audio; /* or -1 */
+    struct tap_format format;
+    struct tap_assembler assembler;
+    int64_t audio_pts; /* of the next unit, where the packet does not say */
+    int64_t last_key_ms;
+    int64_t key_interval_ms;
+    int64_t last_video_ms;
+};
+
+static _Thread_local struct source *running;
+
+/* libavformat tells lost RTP packets only to its log. Nothing else of it is looked at or kept. */
+static void on_av_log(void *av, int level, const char *format, va_list args)
+{
+    (void)av;
+    (void)level;
+    (void)args;
+    if (running != NULL && weir_str_starts_with(format, "RTP: missed %d packets"))
+        tap_reader_add_gap(running->reader);
+}
+
+void tap_source_init(void)
+{
+    av_log_set_callback(on_av_log);
+    av_max_alloc(ALLOCATION_MAX);
+}
+
+static void fail(struct tap_failure *failure, enum weir_reason reason, bool is_permanent,
+                 const char *detail)
+{
+    failure->reason = reason;
+    failure->is_permanent = is_permanent;
+    WEIR_STR_SET(failure->detail, detail);
+}
+
+static int on_interrupt(void *ctx)
+{
+    struct source *source = ctx;
+    if (!source->is_closing && tap_reader_is_cancelled(source->reader))
+        return 1;
+    if (weir_clock_mono_ms() < source->deadline_mono_ms)
+        return 0;
+    source->has_timed_out = true;
+    return 1;
+}
+
+static void explain_connect(const struct tap_guard *guard, struct tap_failure *failure)
+{
+    switch (guard->connect_errno) {
+    case ECONNREFUSED:
+        fail(failure, WEIR_REASON_source_refused, false, "nothing listens on that port");
+        return;
+    case ETIMEDOUT:
+        fail(failure, WEIR_REASON_source_unreachable, false, "the connection was not answered");
+        return;
+    case EHOSTUNREACH:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+        fail(failure, WEIR_REASON_source_unreachable, false, "there is no route to the address");
+        return;
+    default:
+        fail(failure, WEIR_REASON_source_unreachable, false, "no connection could be made");
+    }
+}
+
+/* What the camera answered, by libavformat's code. False when it was no answer. */
+static bool explain_answer(int code, struct tap_failure *failure)
+{
+    switch (code) {
+    case AVERROR_HTTP_UNAUTHORIZED:
+        fail(failure, WEIR_REASON_source_auth_failed, true, "401: wrong username or password");
+        return true;
+    case AVERROR_HTTP_FORBIDDEN:
+        fail(failure, WEIR_REASON_source_auth_failed, true, "403: the user may not do this");
+        return true;
+    case AVERROR_HTTP_NOT_FOUND:
+        fail(failure, WEIR_REASON_source_not_found, false, "404: no such path");
+        return true;
+    case AVERROR_HTTP_BAD_REQUEST:
+    case AVERROR_HTTP_OTHER_4XX:
+        fail(failure, WEIR_REASON_source_refused, false, "the request was refused (4xx)");
+        return true;
+    case AVERROR_HTTP_SERVER_ERROR:
+        fail(failure, WEIR_REASON_source_busy, false, "the camera cannot serve now (5xx)");
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void explain_open(const struct source *source, int code, struct tap_failure *failure)
+{
+    const struct tap_guard *guard = &source->guard;
+    if (guard->was_led_away)
+        fail(failure, WEIR_REASON_source_redirected, false, "redirects are not followed");
+    else if (!guard->is_connected)
+        explain_connect(guard, failure);
+    else if (guard->is_not_rtsp)
+        fail(failure, WEIR_REASON_source_protocol_error, false, "what answers is not RTSP");
+    else if (explain_answer(code, failure))
+        return;
+    else if (source->has_timed_out && guard->received == 0)
+        fail(failure, WEIR_REASON_source_timeout, false, "connected, but nothing was answered");
+    else if (source->has_timed_out)
+        fail(failure, WEIR_REASON_source_timeout, false, "the answers did not come to an end");
+    else if (guard->is_tls)
+        fail(failure, WEIR_REASON_source_tls_failed, false, "no TLS connection could be made");
+    else if (guard->received == 0)
+        fail(failure, WEIR_REASON_source_closed, false, "closed without an answer");
+    else
+        fail(failure, WEIR_REASON_source_protocol_error, false, "the answers make no sense");
+}
+
+/* Checks the address and writes the URL that libavformat gets, with credentials. */
+static enum weir_code prepare(struct source *source, const struct tap_reader_spec *spec,
+                              struct weir_buf *out, struct tap_failure *failure)
+{
+    struct tap_url url;
+    struct weir_err err;
+    enum weir_code code = tap_url_parse(spec->url, &url, &err);
+    if (code == WEIR_OK)
+        code = tap_address_resolve(&url, spec->allow_local, spec->turn, &source->guard.addr, &err);
+    if (code == WEIR_OK)
+        code =
+            tap_url_write(&url, &source->guard.addr, spec->has_credentials ? spec->username : NULL,
+                          spec->password, out, &err);
+    source->guard.is_tls = url.is_tls;
+    if (code == WEIR_EFORBIDDEN)
+        fail(failure, WEIR_REASON_source_denied, true, err.msg);
+    else if (code == WEIR_ENOTFOUND)
+        fail(failure, WEIR_REASON_source_name_unknown, false, err.msg);
+    else if (code != WEIR_OK)
+        fail(failure, WEIR_REASON_source_invalid, true, err.msg);
+    return code;
+}
+
+static int open_av(struct source *source, const struct tap_reader_spec *spec, const char *url)
+{
+    source->av = avformat_alloc_context();
+    if (source->av == NULL)
+        return AVERROR(ENOMEM);
+    source->av->interrupt_callback = (AVIOInterruptCB){on_interrupt, source};
+    source->av->flags |= AVFMT_FLAG_NOPARSE | AVFMT_FLAG_NOFILLIN;
+    AVDictionary *options = NULL;
+    av_dict_set(&options, "protocol_whitelist", "rtsp,rtp,udp,tcp,tls", 0);
+    av_dict_set(&options, "format_whitelist", "rtsp", 0);
+    av_dict_set(&options, "rtsp_transport", spec->is_udp ? "udp" : "tcp", 0);
+    av_dict_set(&options, "rtsp_flags", spec->is_udp ? "filter_src" : "0", 0);
+    av_dict_set(&options, "allowed_media_types", "video+audio", 0);
+    av_dict_set(&options, "correct_ts_overflow", "0", 0);
+    av_dict_set(&options, "user_agent", "Weir", 0);
+    /* Frees source->av when it fails. */
+    int code = avformat_open_input(&source->av, url, av_find_input_format("rtsp"), &options);
+    av_dict_free(&options);
+    return code;
+}
+
+static void take_audio(struct source *source, const AVStream *stream)
+{
+    const AVCodecParameters *par = stream->codecpar;
+    struct tap_format *format = &source->format;
+    bool is_aac = par->codec_id == AV_CODEC_ID_AAC && par->extradata_size >= 2 &&
+                  par->extradata_size <= TAP_AUDIO_CONFIG_MAX && par->sample_rate > 0;
+    if (!is_aac && par->codec_id != AV_CODEC_ID_OPUS) {
+        WEIR_STR_SET(format->audio_dropped, avcodec_get_name(par->codec_id));
+        return;
+    }
+    source->audio = stream->index;
+    format->audio = is_aac ? TAP_CODEC_AAC : TAP_CODEC_OPUS;
+    format->audio_rate = is_aac ? par->sample_rate : 48000;
+    format->audio_channels = par->ch_layout.nb_channels > 0 ? par->ch_layout.nb_channels : 1;
+    format->audio_dropped[0] = '\0';
+    if (is_aac) {
+        format->audio_config_len = (size_t)par->extradata_size;
+        memcpy(format->audio_config, par->extradata, format->audio_config_len);
+    }
+}
+
+/* Picks one video and one audio track. */
+static bool choose_streams(struct source *source, struct tap_failure *failure)
+{
+    bool has_other_video = false;
+    for (unsigned i = 0; i < source->av->nb_streams; i++) {
+        AVStream *stream = source->av->streams[i];
+        const AVCodecParameters *par = stream->codecpar;
+        stream->discard = AVDISCARD_ALL;
+        if (par->codec_type == AVMEDIA_TYPE_VIDEO && source->video < 0) {
+            bool is_h264 = par->codec_id == AV_CODEC_ID_H264;
+            if (is_h264 || par->codec_id == AV_CODEC_ID_HEVC) {
+                source->video = stream->index;
+                source->format.video = is_h264 ? TAP_CODEC_H264 : TAP_CODEC_H265;
+            } else {
+                has_other_video = true;
+            }
+        } else if (par->codec_type == AVMEDIA_TYPE_AUDIO && source->audio < 0) {
+            take_audio(source, stream);
+        }
+    }
+    if (source->video >= 0) {
+        const AVCodecParameters *par = source->av->streams[source->video]->codecpar;
+        tap_assembler_init(&source->assembler, source->format.video, par->extradata,
+                           par->extradata_size > 0 ? (size_t)par->extradata_size : 0);
+        return true;
+    }
+    if (has_other_video)
+        fail(failure, WEIR_REASON_unsupported_codec, true, "the video is neither H.264 nor H.265");
+    else
+        fail(failure, WEIR_REASON_no_video, true, "the camera offers no video");
+    return false;
+}
+
+/* The camera's wall clock at this packet, from its last sender report. */
+static int64_t camera_time(const AVPacket *packet)
+{
+    size_t size = 0;
+    const uint8_t *side = av_packet_get_side_data(packet, AV_PKT_DATA_PRFT, &size);
+    if (side == NULL || size < sizeof(AVProducerReferenceTime))
+        return TAP_NO_TIME;
+    AVProducerReferenceTime time;
+    memcpy(&time, side, sizeof(time));
+    return time.wallclock;
+}
+
+static int64_t to_ticks(const struct source *source, const AVPacket *packet, int64_t rate)
+{
+    if (packet->pts == AV_NOPTS_VALUE)
+        return TAP_NO_TIME;
+    AVRational base = source->av->streams[packet->stream_index]->time_base;
+    return av_rescale_q(packet->pts, base, (AVRational){1, (int)rate});
+}
+
+static void hand_video(struct source *source, struct tap_unit *unit)
+{
+    int64_t now = weir_clock_mono_ms();
+    if (unit->is_key) {
+        source->key_interval_ms = now - source->last_key_ms;
+        source->last_key_ms = now;
+    }
+    tap_reader_hand_unit(source->reader, unit);
+}
+
+static void read_video(struct source *source, const AVPacket *packet)
+{
+    source->last_video_ms = weir_clock_mono_ms();
+    bool was_started = source->assembler.is_started;
+    struct tap_unit *unit = tap_assembler_add(
+        &source->assembler, to_ticks(source, packet, TAP_VIDEO_RATE), camera_time(packet),
+        weir_clock_wall_us(), packet->data, (size_t)packet->size);
+    if (unit == NULL)
+        return;
+    if (!was_started) {
+        source->format.params = source->assembler.params;
+        tap_reader_hand_format(source->reader, &source->format);
+    }
+    hand_video(source, unit);
+}
+
+static void read_audio(struct source *source, const AVPacket *packet)
+{
+    int64_t rate = source->format.audio_rate;
+    int64_t pts = to_ticks(source, packet, rate);
+    if (pts == TAP_NO_TIME)
+        pts = source->audio_pts;
+    if (pts == TAP_NO_TIME || !source->assembler.is_started)
+        return;
+    source->audio_pts = source->format.audio == TAP_CODEC_AAC ? pts + AAC_SAMPLES : TAP_NO_TIME;
+    struct tap_unit *unit = weir_xalloc(sizeof(*unit) + (size_t)packet->size);
+    unit->track = TAP_AUDIO;
+    unit->pts = pts;
+    unit->camera_us = camera_time(packet);
+    unit->arrival_us = weir_clock_wall_us();
+    unit->len = (size_t)packet->size;
+    memcpy(unit->bytes, packet->data, unit->len);
+    tap_reader_hand_unit(source->reader, unit);
+}
+
+/* False when the camera sends, but not what is needed. */
+static bool check_health(const struct source *source, struct tap_failure *failure)
+{
+    int64_t now = weir_clock_mono_ms();
+    int64_t most = 3 * source->key_interval_ms;
+    most = most > TAP_SOURCE_KEYFRAME_MS ? most : TAP_SOURCE_KEYFRAME_MS;
+    if (now - source->last_video_ms > TAP_SOURCE_STALL_MS) {
+        fail(failure, WEIR_REASON_source_silent, false, "audio comes, video does not");
+        return false;
+    }
+    if (now - source->last_key_ms <= most)
+        return true;
+    if (source->assembler.is_started ||
+        tap_params_are_complete(&source->assembler.params, source->format.video))
+        fail(failure, WEIR_REASON_no_keyframe, false, "no keyframe for too long");
+    else
+        fail(failure, WEIR_REASON_no_parameter_sets, false, "no parameter sets came");
+    return false;
+}
+
+static void explain_read(const struct source *source, bool has_read, struct tap_failure *failure)
+{
+    if (source->guard.was_led_away)
+        fail(failure, WEIR_REASON_source_redirected, false, "redirects are not followed");
+    else if (source->has_timed_out && has_read)
+        fail(failure, WEIR_REASON_source_silent, false, "no packet for 5 s");
+    else if (source->has_timed_out)
+        fail(failure, WEIR_REASON_source_silent, false, "it plays, but sends no packets");
+    else
+        fail(failure, WEIR_REASON_source_closed, false, "the camera ended the session");
+}
+
+static void read_packets(struct source *source, struct tap_failure *failure)
+{
+    AVPacket *packet = av_packet_alloc();
+    bool has_read = false;
+    source->last_key_ms = weir_clock_mono_ms();
+    source->last_video_ms = source->last_key_ms;
+    source->audio_pts = TAP_NO_TIME;
+    for (;;) {
+        source->deadline_mono_ms = weir_clock_mono_ms() + TAP_SOURCE_STALL_MS;
+        int code = av_read_frame(source->av, packet);
+        if (code == AVERROR(EAGAIN) && !source->has_timed_out)
+            continue;
+        if (code < 0) {
+            explain_read(source, has_read, failure);
+            break;
+        }
+        has_read = true;
+        if (packet->size > 0 && packet->stream_index == source->video)
+            read_video(source, packet);
+        else if (packet->size > 0 && packet->stream_index == source->audio)
+            read_audio(source, packet);
+        av_packet_unref(packet);
+        if (tap_reader_is_cancelled(source->reader) || !check_health(source, failure))
+            break;
+    }
+    av_packet_free(&packet);
+}
+
+static void close_av(struct source *source)
+{
+    /* TEARDOWN is worth a moment even when cancelled: cameras count their sessions. */
+    source->is_closing = true;
+    source->deadline_mono_ms = weir_clock_mono_ms() + TEARDOWN_MS;
+    avformat_close_input(&source->av);
+    tap_assembler_done(&source->assembler);
+}
+
+void tap_source_run(struct tap_reader *reader, const struct tap_reader_spec *spec,
+                    struct tap_failure *ret)
+{
+    struct source source = {.reader = reader, .video = -1, .audio = -1};
+    source.guard.connect_ms = TAP_SOURCE_CONNECT_MS;
+    source.guard.is_cancelled = tap_reader_cancel_flag(reader);
+    struct weir_buf url = {.max = 4096};
+    fail(ret, WEIR_REASON_stopped, false, "");
+    if (prepare(&source, spec, &url, ret) == WEIR_OK && !tap_reader_is_cancelled(reader)) {
+        running = &source;
+        tap_guard_enter(&source.guard);
+        source.deadline_mono_ms = weir_clock_mono_ms() + TAP_SOURCE_OPEN_MS;
+        int code = open_av(&source, spec, url.bytes);
+        if (code < 0)
+            explain_open(&source, code, ret);
+        else if (choose_streams(&source, ret))
+            read_packets(&source, ret);
+        close_av(&source);
+        tap_guard_leave();
+        running = NULL;
+    }
+    if (url.bytes != NULL)
+        explicit_bzero(url.bytes, url.cap);
+    weir_buf_done(&url);
+}
