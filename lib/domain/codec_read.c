@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include <jansson.h>
+#include "lib/domain/json.h"
 
-#define EXACT_DOUBLE 9007199254740992.0 /* 2^53 */
+_Static_assert(WEIR_EV_DEPTH_MAX == WEIR_JSON_DEPTH_MAX, "one limit of depth");
 
 struct reader {
     struct weir_arena *arena;
@@ -14,80 +14,31 @@ struct reader {
 };
 
 static enum weir_code read_object(const struct reader *r, const struct codec_object *object,
-                                  const json_t *json, char *base, const struct codec_path *path);
+                                  const struct weir_json *json, char *base,
+                                  const struct codec_path *path);
 
-static void json_done(json_t **json)
-{
-    json_decref(*json);
-}
-
-/* jansson would go down 2048 levels; what nests deeper than ours is not even parsed. */
-static bool is_too_deep(const char *bytes, size_t len)
-{
-    int depth = 0;
-    bool quoted = false;
-    for (size_t i = 0; i < len; i++) {
-        char c = bytes[i];
-        if (quoted) {
-            i += c == '\\';
-            quoted = c != '"';
-        } else if (c == '"') {
-            quoted = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > WEIR_EV_DEPTH_MAX) {
-                return true;
-            }
-        } else if (c == '}' || c == ']') {
-            depth--;
-        }
-    }
-    return false;
-}
-
-static enum weir_code load(const char *bytes, size_t len, size_t max, json_t **ret,
-                           struct weir_err *err)
+static enum weir_code load(const char *bytes, size_t len, size_t max, struct weir_arena *arena,
+                           struct weir_json *ret, struct weir_err *err)
 {
     if (len > max) {
         return weir_fail(err, WEIR_ELIMIT, "message of %zu bytes, the limit is %zu", len, max);
     }
-    /* jansson takes a NUL after a number for white space. */
-    if (len > 0 && memchr(bytes, '\0', len)) {
-        return weir_fail(err, WEIR_EPARSE, "malformed JSON: a NUL");
-    }
-    if (is_too_deep(bytes, len)) {
-        return weir_fail(err, WEIR_ELIMIT, "message nests deeper than %d levels",
-                         WEIR_EV_DEPTH_MAX);
-    }
-    json_error_t where;
-    json_t *json = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, &where);
-    if (!json) {
-        /* jansson's own text quotes the input, which may hold a secret. */
-        return weir_fail(err, WEIR_EPARSE, "malformed JSON, or a key twice, at byte %d",
-                         where.position);
-    }
-    if (!json_is_object(json)) {
-        json_decref(json);
+    enum weir_code code = weir_json_parse(bytes, len, arena, ret, err);
+    if (code == WEIR_OK && ret->type != WEIR_JSON_OBJ) {
         return weir_fail(err, WEIR_EPARSE, "message is not a JSON object");
     }
-    *ret = json;
-    return WEIR_OK;
+    return code;
 }
 
 static enum weir_code read_int(const struct reader *r, const struct codec_field *f,
-                               const json_t *json, char *at, const struct codec_path *path)
+                               const struct weir_json *json, char *at,
+                               const struct codec_path *path)
 {
-    int64_t value;
-    double real = json_is_real(json) ? json_real_value(json) : 0;
-    /* To JSON Schema 5.0 is an integer. */
-    if (json_is_integer(json)) {
-        value = json_integer_value(json);
-    } else if (json_is_real(json) && real >= -EXACT_DOUBLE && real <= EXACT_DOUBLE &&
-               real == (double)(int64_t)real) {
-        value = (int64_t)real;
-    } else {
+    if (json->type != WEIR_JSON_INT) {
         return codec_fail(path, r->err, WEIR_EINVAL, "is not an integer in %" PRId64 "..%" PRId64,
                           f->low, f->high);
     }
+    int64_t value = json->integer;
     if (value < f->low || value > f->high) {
         return codec_fail(path, r->err, WEIR_EINVAL, "is outside %" PRId64 "..%" PRId64, f->low,
                           f->high);
@@ -112,13 +63,14 @@ static enum weir_code read_enum(const struct reader *r, const struct codec_field
 }
 
 static enum weir_code read_text(const struct reader *r, const struct codec_field *f,
-                                const json_t *json, char *at, const struct codec_path *path)
+                                const struct weir_json *json, char *at,
+                                const struct codec_path *path)
 {
-    if (!json_is_string(json)) {
+    if (json->type != WEIR_JSON_STR) {
         return codec_fail(path, r->err, WEIR_EINVAL, "is not a string");
     }
-    const char *text = json_string_value(json);
-    size_t len = json_string_length(json);
+    const char *text = json->str;
+    size_t len = json->len;
     if (f->kind == CODEC_ENUM) {
         return read_enum(r, f, text, len, at, path);
     }
@@ -148,12 +100,13 @@ static enum weir_code read_text(const struct reader *r, const struct codec_field
 }
 
 static enum weir_code read_array(const struct reader *r, const struct codec_field *f,
-                                 const json_t *json, char *base, const struct codec_path *path)
+                                 const struct weir_json *json, char *base,
+                                 const struct codec_path *path)
 {
-    if (!json_is_array(json)) {
+    if (json->type != WEIR_JSON_ARR) {
         return codec_fail(path, r->err, WEIR_EINVAL, "is not an array");
     }
-    size_t n = json_array_size(json);
+    size_t n = json->n;
     if (n > (size_t)f->high) {
         return codec_fail(path, r->err, WEIR_ELIMIT, "has %zu elements, the limit is %" PRId64, n,
                           f->high);
@@ -162,7 +115,7 @@ static enum weir_code read_array(const struct reader *r, const struct codec_fiel
     for (size_t i = 0; i < n; i++) {
         struct codec_path item = {.up = path, .index = i};
         enum weir_code code =
-            read_object(r, f->sub, json_array_get(json, i), items + i * f->sub->size, &item);
+            read_object(r, f->sub, &json->items[i], items + i * f->sub->size, &item);
         if (code != WEIR_OK) {
             return code;
         }
@@ -173,17 +126,18 @@ static enum weir_code read_array(const struct reader *r, const struct codec_fiel
 }
 
 static enum weir_code read_field(const struct reader *r, const struct codec_field *f,
-                                 const json_t *json, char *base, const struct codec_path *path)
+                                 const struct weir_json *json, char *base,
+                                 const struct codec_path *path)
 {
     char *at = base + f->offset;
     switch (f->kind) {
     case CODEC_INT:
         return read_int(r, f, json, at, path);
     case CODEC_BOOL:
-        if (!json_is_boolean(json)) {
+        if (json->type != WEIR_JSON_BOOL) {
             return codec_fail(path, r->err, WEIR_EINVAL, "is neither true nor false");
         }
-        *(bool *)at = json_is_true(json);
+        *(bool *)at = json->boolean;
         return WEIR_OK;
     case CODEC_OBJ:
         return read_object(r, f->sub, json, at, path);
@@ -200,15 +154,16 @@ static enum weir_code read_field(const struct reader *r, const struct codec_fiel
 
 /* `base` is zeroed storage of object->size bytes. */
 static enum weir_code read_object(const struct reader *r, const struct codec_object *object,
-                                  const json_t *json, char *base, const struct codec_path *path)
+                                  const struct weir_json *json, char *base,
+                                  const struct codec_path *path)
 {
-    if (!json_is_object(json)) {
+    if (!json || json->type != WEIR_JSON_OBJ) {
         return codec_fail(path, r->err, WEIR_EINVAL, "is not an object");
     }
     for (size_t i = 0; i < object->n_fields; i++) {
         const struct codec_field *f = &object->fields[i];
         struct codec_path here = {.up = path, .name = f->name};
-        const json_t *value = json_object_get(json, f->name);
+        const struct weir_json *value = weir_json_find(json, f->name);
         if (!value && f->has == CODEC_REQUIRED) {
             return codec_fail(&here, r->err, WEIR_EINVAL, "is missing");
         }
@@ -226,20 +181,20 @@ static enum weir_code read_object(const struct reader *r, const struct codec_obj
     return WEIR_OK;
 }
 
-static enum weir_code check_const(const json_t *json, const char *name, const char *want,
+static enum weir_code check_const(const struct weir_json *json, const char *name, const char *want,
                                   struct weir_err *err)
 {
-    const char *text = json_string_value(json_object_get(json, name));
+    const char *text = weir_json_find_str(json, name);
     if (!text || strcmp(text, want) != 0) {
         return weir_fail(err, WEIR_EINVAL, "%s is not \"%s\"", name, want);
     }
     return WEIR_OK;
 }
 
-static enum weir_code find_type(const json_t *json, const struct codec_type *types, int n_types,
-                                int *ret, struct weir_err *err)
+static enum weir_code find_type(const struct weir_json *json, const struct codec_type *types,
+                                int n_types, int *ret, struct weir_err *err)
 {
-    const char *name = json_string_value(json_object_get(json, "type"));
+    const char *name = weir_json_find_str(json, "type");
     if (!name) {
         return weir_fail(err, WEIR_EINVAL, "type is missing or not a string");
     }
@@ -252,7 +207,8 @@ static enum weir_code find_type(const json_t *json, const struct codec_type *typ
     return weir_fail(err, WEIR_EUNSUPPORTED, "type is none of those known here");
 }
 
-static enum weir_code read_event(const struct reader *r, const json_t *json, struct weir_event *ev)
+static enum weir_code read_event(const struct reader *r, const struct weir_json *json,
+                                 struct weir_event *ev)
 {
     enum weir_code code = check_const(json, "specversion", "1.0", r->err);
     if (code == WEIR_OK) {
@@ -270,21 +226,22 @@ static enum weir_code read_event(const struct reader *r, const json_t *json, str
     }
     struct codec_path path = {.name = "data"};
     ev->type = (enum weir_ev_type)type;
-    return read_object(r, codec_events[type].body, json_object_get(json, "data"), (char *)&ev->u,
+    return read_object(r, codec_events[type].body, weir_json_find(json, "data"), (char *)&ev->u,
                        &path);
 }
 
 enum weir_code weir_ev_parse(const char *bytes, size_t len, struct weir_arena *arena,
                              struct weir_event *ret, struct weir_err *err)
 {
-    json_t *json WEIR_CLEANUP(json_done) = NULL;
-    enum weir_code code = load(bytes, len, WEIR_EV_BYTES_MAX, &json, err);
+    struct weir_arena *scratch WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
+    struct weir_json json;
+    enum weir_code code = load(bytes, len, WEIR_EV_BYTES_MAX, scratch, &json, err);
     if (code != WEIR_OK) {
         return code;
     }
     struct reader r = {.arena = arena, .err = err};
     struct weir_event *ev = weir_arena_alloc(arena, sizeof(*ev));
-    code = read_event(&r, json, ev);
+    code = read_event(&r, &json, ev);
     if (code == WEIR_OK) {
         *ret = *ev;
     }
@@ -294,11 +251,12 @@ enum weir_code weir_ev_parse(const char *bytes, size_t len, struct weir_arena *a
 enum weir_code weir_ctl_parse(const char *bytes, size_t len, struct weir_arena *arena,
                               struct weir_ctl *ret, struct weir_err *err)
 {
-    json_t *json WEIR_CLEANUP(json_done) = NULL;
+    struct weir_arena *scratch WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
+    struct weir_json json;
     int type = 0;
-    enum weir_code code = load(bytes, len, WEIR_CTL_BYTES_MAX, &json, err);
+    enum weir_code code = load(bytes, len, WEIR_CTL_BYTES_MAX, scratch, &json, err);
     if (code == WEIR_OK) {
-        code = find_type(json, codec_controls, WEIR_CTL_N, &type, err);
+        code = find_type(&json, codec_controls, WEIR_CTL_N, &type, err);
     }
     if (code != WEIR_OK) {
         return code;
@@ -306,7 +264,7 @@ enum weir_code weir_ctl_parse(const char *bytes, size_t len, struct weir_arena *
     struct reader r = {.arena = arena, .err = err};
     struct weir_ctl *ctl = weir_arena_alloc(arena, sizeof(*ctl));
     ctl->type = (enum weir_ctl_type)type;
-    code = read_object(&r, codec_controls[type].body, json, (char *)&ctl->u, NULL);
+    code = read_object(&r, codec_controls[type].body, &json, (char *)&ctl->u, NULL);
     if (code == WEIR_OK) {
         *ret = *ctl;
     }

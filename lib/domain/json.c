@@ -7,25 +7,21 @@
 
 /* ---- reading ---- */
 
-static bool convert(const json_t *json, unsigned depth, struct weir_arena *arena,
-                    struct weir_json *ret);
+#define EXACT_REAL 9007199254740992.0 /* 2^53: up to here a double holds every integer */
 
-static bool convert_array(const json_t *json, unsigned depth, struct weir_arena *arena,
-                          struct weir_json *ret)
+static void convert(const json_t *json, struct weir_arena *arena, struct weir_json *ret);
+
+static void convert_array(const json_t *json, struct weir_arena *arena, struct weir_json *ret)
 {
     size_t n = json_array_size(json);
     struct weir_json *items = weir_arena_array(arena, n, sizeof(*items));
     for (size_t i = 0; i < n; i++) {
-        if (!convert(json_array_get(json, i), depth + 1, arena, &items[i])) {
-            return false;
-        }
+        convert(json_array_get(json, i), arena, &items[i]);
     }
     *ret = (struct weir_json){.type = WEIR_JSON_ARR, .items = items, .n = n};
-    return true;
 }
 
-static bool convert_object(json_t *json, unsigned depth, struct weir_arena *arena,
-                           struct weir_json *ret)
+static void convert_object(json_t *json, struct weir_arena *arena, struct weir_json *ret)
 {
     size_t n = json_object_size(json);
     struct weir_json_member *members = weir_arena_array(arena, n, sizeof(*members));
@@ -35,64 +31,91 @@ static bool convert_object(json_t *json, unsigned depth, struct weir_arena *aren
     json_object_foreach(json, name, value)
     {
         members[i].name = weir_arena_strdup(arena, name);
-        if (!convert(value, depth + 1, arena, &members[i].value)) {
-            return false;
-        }
+        convert(value, arena, &members[i].value);
         i++;
     }
     *ret = (struct weir_json){.type = WEIR_JSON_OBJ, .members = members, .n = n};
-    return true;
 }
 
-/* False when the document is nested too deeply. */
-static bool convert(const json_t *json, unsigned depth, struct weir_arena *arena,
-                    struct weir_json *ret)
+/* JSON Schema, and so the contract, takes 5.0 for an integer. */
+static void convert_real(double real, struct weir_json *ret)
 {
-    if (depth > WEIR_JSON_DEPTH_MAX) {
-        return false;
-    }
+    bool is_whole = real >= -EXACT_REAL && real <= EXACT_REAL && real == (double)(int64_t)real;
+    *ret = (struct weir_json){.type = is_whole ? WEIR_JSON_INT : WEIR_JSON_REAL,
+                              .integer = is_whole ? (int64_t)real : 0};
+}
+
+static void convert(const json_t *json, struct weir_arena *arena, struct weir_json *ret)
+{
     switch (json_typeof(json)) {
     case JSON_ARRAY:
-        return convert_array(json, depth, arena, ret);
+        convert_array(json, arena, ret);
+        return;
     case JSON_OBJECT:
-        return convert_object((json_t *)json, depth, arena, ret);
+        convert_object((json_t *)json, arena, ret);
+        return;
     case JSON_STRING:
         *ret = (struct weir_json){.type = WEIR_JSON_STR, .len = json_string_length(json)};
         ret->str = weir_arena_memdup(arena, json_string_value(json), ret->len);
-        return true;
+        return;
     case JSON_INTEGER:
         *ret = (struct weir_json){.type = WEIR_JSON_INT, .integer = json_integer_value(json)};
-        return true;
+        return;
     case JSON_REAL:
-        *ret = (struct weir_json){.type = WEIR_JSON_REAL};
-        return true;
+        convert_real(json_real_value(json), ret);
+        return;
     case JSON_TRUE:
     case JSON_FALSE:
         *ret = (struct weir_json){.type = WEIR_JSON_BOOL, .boolean = json_is_true(json)};
-        return true;
+        return;
     case JSON_NULL:
         break;
     }
     *ret = (struct weir_json){.type = WEIR_JSON_NULL};
-    return true;
+}
+
+/* jansson would go down 2048 levels; what nests deeper than ours is not even parsed. */
+static bool is_too_deep(const char *bytes, size_t len)
+{
+    int depth = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < len; i++) {
+        char c = bytes[i];
+        if (quoted) {
+            i += c == '\\';
+            quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+        } else if (c == '{' || c == '[') {
+            if (++depth > WEIR_JSON_DEPTH_MAX) {
+                return true;
+            }
+        } else if (c == '}' || c == ']') {
+            depth--;
+        }
+    }
+    return false;
 }
 
 enum weir_code weir_json_parse(const char *bytes, size_t len, struct weir_arena *arena,
                                struct weir_json *ret, struct weir_err *err)
 {
+    if (is_too_deep(bytes, len)) {
+        return weir_fail(err, WEIR_EPARSE, "JSON is nested deeper than %d", WEIR_JSON_DEPTH_MAX);
+    }
+    /* jansson takes a NUL after a number for white space. */
+    if (len > 0 && memchr(bytes, '\0', len)) {
+        return weir_fail(err, WEIR_EPARSE, "not valid JSON: a NUL");
+    }
     json_error_t where;
     json_t *json = json_loadb(bytes, len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
     if (!json) {
-        return weir_fail(err, WEIR_EPARSE, "not valid JSON at line %d, column %d", where.line,
-                         where.column);
+        /* jansson's own text quotes the input, which may hold a secret. */
+        return weir_fail(err, WEIR_EPARSE, "not valid JSON, or a name twice, at line %d, column %d",
+                         where.line, where.column);
     }
-    struct weir_json tree;
-    bool is_shallow = convert(json, 1, arena, &tree);
+    convert(json, arena, ret);
     json_decref(json);
-    if (!is_shallow) {
-        return weir_fail(err, WEIR_EPARSE, "JSON is nested deeper than %d", WEIR_JSON_DEPTH_MAX);
-    }
-    *ret = tree;
     return WEIR_OK;
 }
 

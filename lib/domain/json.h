@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * JSON for the REST border: documents read into an arena, answers written into a buffer. Records
- * and control lines have their own codec (lib/domain/events.h).
+ * JSON: documents read into an arena, answers of the REST border written into a buffer. Records and
+ * control lines have their own codec on top of it (lib/domain/events.h).
  *
  * Reading is strict: UTF-8, no duplicate names, no NUL, nothing after the value, at most
  * WEIR_JSON_DEPTH_MAX nested values.
@@ -31,7 +31,7 @@
 enum weir_json_type {
     WEIR_JSON_NULL,
     WEIR_JSON_BOOL,
-    WEIR_JSON_INT,
+    WEIR_JSON_INT,  /* 5.0 too */
     WEIR_JSON_REAL, /* its value is not kept: nothing here takes fractions */
     WEIR_JSON_STR,
     WEIR_JSON_ARR,

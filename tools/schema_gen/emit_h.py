@@ -57,8 +57,8 @@ const char *weir_ev_topic(enum weir_ev_type type);
  * `arena`         owns the arrays of `ret`; also used when the call fails.
  * `ret`           set on success only.
  *
- * WEIR_EPARSE: not JSON, or a key twice. WEIR_EUNSUPPORTED: `type` is not known here.
- * WEIR_ELIMIT: too long, too deep, too many. WEIR_EINVAL: missing, of a wrong type, out of range.
+ * WEIR_EPARSE: not JSON, a key twice, too deep. WEIR_EUNSUPPORTED: `type` is not known here.
+ * WEIR_ELIMIT: too long, too many. WEIR_EINVAL: missing, of a wrong type, out of range.
  * The message names the field ("data.effects[3].stream_id") and the limit, and never a value.
  */
 WEIR_MUST_USE enum weir_code weir_ev_parse(const char *bytes, size_t len, struct weir_arena *arena,
