@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/origin/continuity.h"
+
+#include <string.h>
+
+#include "lib/base/str.h"
+
+#define SEGMENTS_PER_S 4
+
+void continuity_init(struct continuity *continuity, int64_t seq_base, int64_t placed_at_wall_ms,
+                     int64_t now_wall_ms)
+{
+    *continuity = (struct continuity){
+        .seq_base = seq_base,
+        .placed_at_wall_ms = placed_at_wall_ms,
+        .is_fresh = now_wall_ms - placed_at_wall_ms < CONTINUITY_FRESH_MS,
+        .base = seq_base,
+    };
+}
+
+static int64_t computed_base(const struct continuity *continuity, int64_t now_wall_ms)
+{
+    int64_t age_ms = now_wall_ms - continuity->placed_at_wall_ms;
+    int64_t age_s = age_ms > 0 ? (age_ms + 999) / 1000 : 0;
+    return continuity->seq_base + SEGMENTS_PER_S * age_s;
+}
+
+static void begin_muxer(struct continuity *continuity, const char *muxer, int64_t now_wall_ms)
+{
+    bool is_first = continuity->muxer[0] == '\0' && continuity->is_fresh;
+    int64_t base = is_first ? continuity->seq_base : computed_base(continuity, now_wall_ms);
+    bool has_given = continuity->end > 0;
+    int64_t floor = continuity->end > continuity->base ? continuity->end : continuity->base + 1;
+    continuity->base = has_given && base < floor ? floor : base;
+    memcpy(continuity->past_muxer, continuity->muxer, sizeof(continuity->past_muxer));
+    WEIR_STR_SET(continuity->muxer, muxer);
+}
+
+bool continuity_is_past(const struct continuity *continuity, const struct weir_playlist *playlist)
+{
+    return playlist->muxer[0] != '\0' && strcmp(playlist->muxer, continuity->past_muxer) == 0;
+}
+
+struct weir_playlist_shift continuity_take(struct continuity *continuity,
+                                           const struct weir_playlist *playlist,
+                                           int64_t now_wall_ms)
+{
+    if (playlist->muxer[0] != '\0' && strcmp(playlist->muxer, continuity->muxer) != 0) {
+        begin_muxer(continuity, playlist->muxer, now_wall_ms);
+    }
+    int64_t end = continuity->base + playlist->media_sequence + playlist->n_segments;
+    if (end > continuity->end) {
+        continuity->end = end;
+    }
+    return (struct weir_playlist_shift){.media_sequence = continuity->base,
+                                        .discontinuity_sequence = continuity->base};
+}
+
+int64_t continuity_engine_msn(const struct continuity *continuity, int64_t msn)
+{
+    bool is_known = continuity->muxer[0] != '\0' && msn >= continuity->base;
+    return is_known ? msn - continuity->base : -1;
+}
+
+bool continuity_has_file(const struct continuity *continuity, const char *name)
+{
+    size_t n = strlen(continuity->muxer);
+    return n == 0 || (strncmp(name, continuity->muxer, n) == 0 && name[n] == '_');
+}

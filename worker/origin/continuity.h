@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is added to an engine's sequence numbers, so that a player never sees them go backwards
+ * (DESIGN section 5, "origin").
+ *
+ * An engine counts from 0 each time its muxer begins. Behind one generation of a stream muxers come
+ * and go: the engine is killed, a slot is replaced, the publisher reconnects. Every muxer gets a
+ * base of its own, and bases rise: the first one of a fresh placement has exactly the generation's
+ * `seq_base`; every later one has
+ *
+ *     seq_base + 4 x seconds since the placement
+ *
+ * which is above all that went before, because segments are never shorter than 0.25 s. It is
+ * computed and not remembered, so it also holds in an origin that was just restarted. What this
+ * origin does remember (the highest number it gave out) only ever raises it: a burst out of the
+ * tap's ring brings a few segments at once.
+ *
+ * The base is also the discontinuity sequence: it rises exactly when the muxer changes.
+ *
+ * Pure: the caller brings the wall clock. A clock behind the scheduler's counts as no time passed.
+ */
+#ifndef WEIR_WORKER_ORIGIN_CONTINUITY_H
+#define WEIR_WORKER_ORIGIN_CONTINUITY_H
+
+#include "lib/domain/playlist.h"
+
+/* A route told this soon after the placement is of a generation that nobody saw yet. */
+#define CONTINUITY_FRESH_MS 15000
+
+struct continuity {
+    int64_t seq_base;
+    int64_t placed_at_wall_ms;
+    bool is_fresh; /* the first muxer gets seq_base itself */
+    int64_t base;  /* of `muxer` */
+    int64_t end;   /* one above the highest number given out; 0: none was */
+    char muxer[WEIR_PLAYLIST_NAME_MAX + 1]; /* "" while none was seen */
+    char past_muxer[WEIR_PLAYLIST_NAME_MAX + 1];
+};
+
+void continuity_init(struct continuity *continuity, int64_t seq_base, int64_t placed_at_wall_ms,
+                     int64_t now_wall_ms);
+
+/* A playlist of the muxer before: it was on its way while the new one began, and is not taken. */
+bool continuity_is_past(const struct continuity *continuity, const struct weir_playlist *playlist);
+
+/*
+ * Takes a media playlist that was just read from the engine and says by how much it must be moved.
+ * A playlist that names no muxer belongs to the current one.
+ */
+struct weir_playlist_shift continuity_take(struct continuity *continuity,
+                                           const struct weir_playlist *playlist,
+                                           int64_t now_wall_ms);
+
+/*
+ * A player's _HLS_msn in the engine's numbers; -1 when it is of an earlier muxer, or of none: then
+ * the answer is the playlist as it is now.
+ */
+int64_t continuity_engine_msn(const struct continuity *continuity, int64_t msn);
+
+/* Whether a media file can be there: it is the current muxer's, or no muxer is known yet. */
+bool continuity_has_file(const struct continuity *continuity, const char *name);
+
+#endif
