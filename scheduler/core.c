@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "scheduler/core.h"
+
+#include <stdlib.h>
+
+#include "lib/base/str.h"
+#include "scheduler/core_rules.h"
+#include "scheduler/load.h"
+
+const struct core_config core_defaults = {
+    .seed = 1,
+    .ceiling_ppm = 800000,
+    .weight_cpu = 400,
+    .weight_mem = 150,
+    .weight_net = 200,
+    .weight_gpu = 250,
+    .queue_max = 1000,
+    .tap_linger_ms = 10000,
+    .suspect_ms = 3000,
+    .dead_ms = 5000,
+    .hold_ms = 30000,
+    .stop_ms = 10000,
+    .lost_ms = 10000,
+    .replace_pause_ms = 5000,
+};
+
+struct core *core_new(const struct core_config *config, int64_t now_ms)
+{
+    struct core *core = weir_xalloc(sizeof(*core));
+    core->config = *config;
+    core->random = config->seed;
+    core->seen = observations_new(now_ms);
+    return core;
+}
+
+void core_free(struct core *core)
+{
+    if (core == NULL) {
+        return;
+    }
+    observations_free(core->seen);
+    free(core);
+}
+
+void core_observe(struct core *core, const struct weir_event *event, int64_t now_ms)
+{
+    observations_take(core->seen, event, now_ms);
+}
+
+void core_inputs_live(struct core *core, int64_t now_ms)
+{
+    observations_live(core->seen, now_ms);
+}
+
+/* What holds for every command: once, and in time. True when that already settles it. */
+static bool settle(struct draft *draft, const struct weir_id *command_id, int64_t expires_at_ms)
+{
+    draft->decision->kind = WEIR_EV_DECISION_KIND_COMMAND;
+    draft->decision->has_command_id = true;
+    draft->decision->command_id = *command_id;
+    if (weir_ledger_has_command(draft->ledger, command_id)) {
+        return draft_noop(draft, WEIR_REASON_duplicate);
+    }
+    if (expires_at_ms < draft->now_ms) {
+        return draft_refuse(draft, WEIR_REASON_expired);
+    }
+    return false;
+}
+
+static bool decide(struct draft *draft, const struct weir_event *event, int64_t offset)
+{
+    if (event->type == WEIR_EV_COMMAND_START) {
+        const struct weir_ev_command_start *command = &event->u.command_start;
+        return settle(draft, &command->command_id, command->expires_at_ms) ||
+               admit_start(draft, command);
+    }
+    if (event->type == WEIR_EV_COMMAND_STOP) {
+        const struct weir_ev_command_stop *command = &event->u.command_stop;
+        return settle(draft, &command->command_id, command->expires_at_ms) ||
+               stop_decide(draft, command);
+    }
+    if (event->type == WEIR_EV_COMMAND_IDLE) {
+        const struct weir_ev_command_idle *command = &event->u.command_idle;
+        return settle(draft, &command->command_id, command->expires_at_ms) ||
+               idle_decide(draft, command);
+    }
+    draft->decision->kind = WEIR_EV_DECISION_KIND_FACT;
+    return facts_decide(draft, event, offset);
+}
+
+bool core_input(struct core *core, const struct weir_ledger *ledger, const struct core_input *input,
+                int64_t now_ms, struct weir_arena *arena, struct weir_ev_decision *ret)
+{
+    struct draft draft;
+    draft_init(&draft, core, ledger, now_ms, arena, ret);
+    ret->has_cause_topic = ret->has_cause_offset = true;
+    WEIR_STR_SET(ret->cause_topic, weir_ev_topic(input->event->type));
+    ret->cause_offset = input->offset;
+    bool is_decided = decide(&draft, input->event, input->offset);
+    loads_done(&draft);
+    return is_decided;
+}
+
+bool core_due(struct core *core, const struct weir_ledger *ledger, int64_t now_ms,
+              struct weir_arena *arena, struct weir_ev_decision *ret)
+{
+    static void (*const rules[])(struct draft *) = {liveness_due, streams_due, leases_due,
+                                                    queue_due};
+    struct draft draft;
+    draft_init(&draft, core, ledger, now_ms, arena, ret);
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && draft_is_empty(&draft); i++) {
+        rules[i](&draft);
+    }
+    loads_done(&draft);
+    return !draft_is_empty(&draft);
+}
+
+int64_t core_score(struct core *core, const struct weir_ledger *ledger,
+                   const struct weir_id *worker_id, struct weir_arena *arena)
+{
+    struct draft draft;
+    struct weir_ev_decision unused;
+    draft_init(&draft, core, ledger, weir_ledger_now_ms(ledger), arena, &unused);
+    const struct worker_load *load = loads_find(loads_of(&draft), worker_id);
+    struct cost none = {{0}};
+    int64_t share_ppm[RESOURCE_N];
+    int64_t score = load != NULL && load_fits(&core->config, load, &none, share_ppm)
+                        ? load_score(&core->config, load, share_ppm, false)
+                        : -1;
+    loads_done(&draft);
+    return score;
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside of the core: the draft of a decision that the rules fill, and the rules, one file each.
+ */
+#ifndef SCHEDULER_CORE_RULES_H
+#define SCHEDULER_CORE_RULES_H
+
+#include "lib/domain/reason.h"
+#include "lib/domain/stream_state.h"
+#include "scheduler/core.h"
+#include "scheduler/observe.h"
+
+struct core {
+    struct core_config config;
+    struct observations *seen;
+    uint64_t random;       /* state of the generator */
+    int64_t hold_since_ms; /* many workers are silent at once; 0: no */
+};
+
+/* Everything a rule may look at, and the decision it writes. */
+struct draft {
+    struct core *core;
+    const struct weir_ledger *ledger;
+    int64_t now_ms;
+    struct weir_arena *arena;
+    struct weir_ev_decision *decision;
+    struct loads *loads; /* made when first needed; counts what this draft places */
+};
+
+/* An effect needs at most this many fellows in the same record: a placement with its lease. */
+#define DRAFT_ROOM 4
+
+void draft_init(struct draft *draft, struct core *core, const struct weir_ledger *ledger,
+                int64_t now_ms, struct weir_arena *arena, struct weir_ev_decision *ret);
+bool draft_is_full(const struct draft *draft);
+bool draft_is_empty(const struct draft *draft);
+
+/* What became of the input. Return true, for `return draft_refuse(...)`. */
+bool draft_apply(struct draft *draft, enum weir_reason reason);
+bool draft_noop(struct draft *draft, enum weir_reason reason);
+bool draft_refuse(struct draft *draft, enum weir_reason reason);
+
+/* The kind and reason of a decision without an input, set by the first rule that adds an effect. */
+void draft_cause(struct draft *draft, enum weir_ev_decision_kind kind, enum weir_reason reason);
+
+/* Adds an effect; the result may be filled further. `row` is the row before this draft. */
+struct weir_ev_decision_effects *draft_stream(struct draft *draft,
+                                              const struct weir_stream_row *row,
+                                              enum weir_stream_state to, enum weir_reason reason);
+struct weir_ev_decision_effects *draft_worker(struct draft *draft,
+                                              const struct weir_worker_row *row,
+                                              enum weir_worker_state to, enum weir_reason reason);
+
+/* A camera's lease as it is after this draft; worker_id nil and state none when there is none. */
+struct lease_view {
+    struct weir_id camera_id;
+    struct weir_id tenant_id;
+    struct weir_id worker_id;
+    int64_t incarnation;
+    int64_t lease_generation;
+    enum weir_lease_state state;
+};
+struct lease_view draft_lease_view(const struct draft *draft, const struct weir_id *camera_id);
+struct weir_ev_decision_effects *draft_lease(struct draft *draft, const struct lease_view *lease,
+                                             enum weir_lease_state to, enum weir_reason reason);
+
+/* Whether (worker, incarnation) is the present incarnation of a worker that is not dead or gone. */
+bool incarnation_is_valid(const struct weir_ledger *ledger, const struct weir_id *worker_id,
+                          int64_t incarnation);
+
+/* ---- place.c: where ---- */
+
+struct placement {
+    struct lease_view lease;
+    const struct weir_worker_row *worker;
+};
+
+/* Finds a worker for one more stream of the camera; the reason why not otherwise. */
+bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_quality quality,
+                struct placement *ret, enum weir_reason *ret_why);
+/* Finds a worker for the bare lease of a warm camera. */
+bool place_find_warm(struct draft *draft, const struct weir_worker_row **ret);
+
+/* A stream that stands in the queue after this draft's effects, as far as placing needs it. */
+struct waiting {
+    struct weir_id stream_id;
+    struct weir_id tenant_id;
+    struct weir_id camera_id;
+    enum weir_quality quality;
+    int64_t generation;   /* of the last placement, 0: never */
+    int64_t seq_base;     /* of the last placement */
+    int64_t placed_at_ms; /* of the last placement */
+};
+/* Adds the effects that put it there. */
+void place_stream(struct draft *draft, const struct waiting *waiting,
+                  const struct placement *placement);
+
+/* ---- inputs ---- */
+
+bool admit_start(struct draft *draft, const struct weir_ev_command_start *command);
+bool stop_decide(struct draft *draft, const struct weir_ev_command_stop *command);
+bool idle_decide(struct draft *draft, const struct weir_ev_command_idle *command);
+bool facts_decide(struct draft *draft, const struct weir_event *event, int64_t offset);
+
+/* ---- what is due; each adds effects to an empty draft until it is full ---- */
+
+void liveness_due(struct draft *draft);
+void streams_due(struct draft *draft);
+void leases_due(struct draft *draft);
+void queue_due(struct draft *draft);
+
+#endif

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Camera leases that are due for a change: without streams they linger and end, warm cameras keep
+ * or get one, and those of a void incarnation end at once (DESIGN section 3).
+ */
+#include "lib/base/map.h"
+#include "scheduler/core_rules.h"
+
+static bool is_warm(const struct draft *draft, const struct weir_id *camera_id)
+{
+    const struct seen_camera *camera = observations_camera(draft->core->seen, camera_id);
+    return camera != NULL && camera->is_warm &&
+           !observations_is_gone(draft->core->seen, &camera->tenant_id, camera_id);
+}
+
+static void change(struct draft *draft, const struct weir_lease_row *row, enum weir_lease_state to,
+                   enum weir_reason why, enum weir_ev_decision_kind kind)
+{
+    struct lease_view lease = draft_lease_view(draft, &row->camera_id);
+    draft_cause(draft, kind, why);
+    draft_lease(draft, &lease, to, why);
+}
+
+static void judge_unused(struct draft *draft, const struct weir_lease_row *row)
+{
+    const struct core_config *config = &draft->core->config;
+    bool is_gone = observations_is_gone(draft->core->seen, &row->tenant_id, &row->camera_id);
+    if (row->state == WEIR_LEASE_STATE_RELEASING) {
+        if (draft->now_ms - row->since_ms >= config->stop_ms) {
+            change(draft, row, WEIR_LEASE_STATE_NONE, WEIR_REASON_no_answer,
+                   WEIR_EV_DECISION_KIND_TIMER);
+        }
+    } else if (is_gone) {
+        change(draft, row, WEIR_LEASE_STATE_RELEASING, WEIR_REASON_camera_deleted,
+               WEIR_EV_DECISION_KIND_CONFIG);
+    } else if (is_warm(draft, &row->camera_id)) {
+        if (row->state != WEIR_LEASE_STATE_WARM) {
+            change(draft, row, WEIR_LEASE_STATE_WARM, WEIR_REASON_camera_warm,
+                   WEIR_EV_DECISION_KIND_CONTINUATION);
+        }
+    } else if (row->state == WEIR_LEASE_STATE_WARM) {
+        change(draft, row, WEIR_LEASE_STATE_LINGERING, WEIR_REASON_camera_not_warm,
+               WEIR_EV_DECISION_KIND_CONFIG);
+    } else if (row->state == WEIR_LEASE_STATE_ACTIVE) {
+        change(draft, row, WEIR_LEASE_STATE_LINGERING, WEIR_REASON_lease_unused,
+               WEIR_EV_DECISION_KIND_CONTINUATION);
+    } else if (draft->now_ms - row->since_ms >= config->tap_linger_ms) {
+        change(draft, row, WEIR_LEASE_STATE_RELEASING, WEIR_REASON_linger_over,
+               WEIR_EV_DECISION_KIND_TIMER);
+    }
+}
+
+/* Cameras with a placed stream. The caller frees the map. */
+static struct weir_map *cameras_in_use(const struct draft *draft)
+{
+    struct weir_map *in_use = weir_map_new(sizeof(struct weir_id));
+    const struct weir_stream_row *row;
+    for (size_t at = 0; weir_ledger_next_stream(draft->ledger, &at, &row);) {
+        if (weir_stream_state_is_placed(row->state)) {
+            weir_map_put(in_use, row->camera_id.b, in_use);
+        }
+    }
+    return in_use;
+}
+
+static void warm_up(struct draft *draft)
+{
+    const struct seen_camera *camera;
+    for (size_t at = 0;
+         !draft_is_full(draft) && observations_next_camera(draft->core->seen, &at, &camera);) {
+        if (!is_warm(draft, &camera->camera_id)) {
+            continue;
+        }
+        struct lease_view lease = draft_lease_view(draft, &camera->camera_id);
+        const struct weir_worker_row *worker;
+        if (lease.state != WEIR_LEASE_STATE_NONE || !place_find_warm(draft, &worker)) {
+            continue;
+        }
+        lease.tenant_id = camera->tenant_id;
+        lease.worker_id = worker->worker_id;
+        lease.incarnation = worker->incarnation;
+        lease.lease_generation = draft->now_ms / 1000;
+        draft_cause(draft, WEIR_EV_DECISION_KIND_TIMER, WEIR_REASON_camera_warm);
+        draft_lease(draft, &lease, WEIR_LEASE_STATE_WARM, WEIR_REASON_camera_warm);
+    }
+}
+
+void leases_due(struct draft *draft)
+{
+    struct weir_map *in_use = cameras_in_use(draft);
+    const struct weir_lease_row *row;
+    for (size_t at = 0;
+         !draft_is_full(draft) && weir_ledger_next_lease(draft->ledger, &at, &row);) {
+        if (!incarnation_is_valid(draft->ledger, &row->worker_id, row->incarnation)) {
+            change(draft, row, WEIR_LEASE_STATE_NONE, WEIR_REASON_worker_dead,
+                   WEIR_EV_DECISION_KIND_CONTINUATION);
+        } else if (weir_map_find(in_use, row->camera_id.b) == NULL) {
+            judge_unused(draft, row);
+        }
+    }
+    weir_map_free(in_use);
+    warm_up(draft);
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a camera is pulled, and with it where its streams live (DESIGN sections 3 and 4).
+ */
+#include "scheduler/load.h"
+
+#define CANDIDATES 8
+
+/* Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014. */
+static uint64_t next_random(struct core *core)
+{
+    uint64_t z = (core->random += 0x9e3779b97f4a7c15U);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
+    return z ^ (z >> 31);
+}
+
+struct best {
+    struct worker_load *load;
+    int64_t score;
+};
+
+static void consider(const struct core_config *config, struct worker_load *load,
+                     const struct cost *cost, struct best *best)
+{
+    int64_t share_ppm[RESOURCE_N];
+    if (!load_fits(config, load, cost, share_ppm)) {
+        return;
+    }
+    int64_t score = load_score(config, load, share_ppm, false);
+    if (best->load == NULL || score < best->score) {
+        *best = (struct best){load, score};
+    }
+}
+
+/* Some at random where there are many; all of them before it gives up. NULL: none has room. */
+static struct worker_load *pick(struct draft *draft, const struct cost *cost)
+{
+    struct loads *loads = loads_of(draft);
+    const struct core_config *config = &draft->core->config;
+    struct best best = {NULL, 0};
+    if (loads->n > CANDIDATES) {
+        for (int i = 0; i < CANDIDATES; i++) {
+            size_t at = (size_t)(next_random(draft->core) % loads->n);
+            consider(config, &loads->workers[at], cost, &best);
+        }
+    }
+    if (best.load == NULL) {
+        for (size_t i = 0; i < loads->n; i++) {
+            consider(config, &loads->workers[i], cost, &best);
+        }
+    }
+    return best.load;
+}
+
+static struct cost sum(struct cost a, struct cost b)
+{
+    for (int r = 0; r < RESOURCE_N; r++) {
+        a.of[r] += b.of[r];
+    }
+    return a;
+}
+
+static bool is_exclusive(const struct draft *draft, const struct weir_id *camera_id)
+{
+    const struct seen_camera *camera = observations_camera(draft->core->seen, camera_id);
+    return camera != NULL && camera->is_exclusive;
+}
+
+enum lease_verdict { LEASE_USE, LEASE_ELSEWHERE, LEASE_WAIT };
+
+/* Whether the worker that pulls the camera is the one, or another may, or nobody now. */
+static enum lease_verdict judge_lease(struct draft *draft, const struct lease_view *lease,
+                                      const struct cost *cost, enum weir_reason *ret_why)
+{
+    if (lease->state == WEIR_LEASE_STATE_NONE ||
+        !incarnation_is_valid(draft->ledger, &lease->worker_id, lease->incarnation)) {
+        return LEASE_ELSEWHERE;
+    }
+    struct worker_load *load = loads_find(loads_of(draft), &lease->worker_id);
+    if (load == NULL) {
+        *ret_why = WEIR_REASON_lease_worker_silent;
+        return LEASE_WAIT;
+    }
+    if (load_fits(&draft->core->config, load, cost, NULL)) {
+        return LEASE_USE;
+    }
+    *ret_why = WEIR_REASON_lease_worker_full;
+    bool has_streams = lease->state == WEIR_LEASE_STATE_ACTIVE;
+    return has_streams || is_exclusive(draft, &lease->camera_id) ? LEASE_WAIT : LEASE_ELSEWHERE;
+}
+
+bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_quality quality,
+                struct placement *ret, enum weir_reason *ret_why)
+{
+    struct loads *loads = loads_of(draft);
+    struct lease_view lease = draft_lease_view(draft, camera_id);
+    struct cost cost = cost_of_stream(quality);
+    enum lease_verdict verdict = judge_lease(draft, &lease, &cost, ret_why);
+    if (verdict == LEASE_WAIT) {
+        return false;
+    }
+    struct worker_load *load;
+    if (verdict == LEASE_USE) {
+        load = loads_find(loads, &lease.worker_id);
+    } else {
+        cost = sum(cost, cost_of_tap());
+        load = pick(draft, &cost);
+    }
+    if (load == NULL) {
+        *ret_why = loads->n == 0 ? WEIR_REASON_no_worker : WEIR_REASON_no_capacity;
+        return false;
+    }
+    load_reserve(load, &cost);
+    load->n_streams++;
+    *ret = (struct placement){.lease = lease, .worker = load->worker};
+    return true;
+}
+
+bool place_find_warm(struct draft *draft, const struct weir_worker_row **ret)
+{
+    struct cost cost = cost_of_tap();
+    struct worker_load *load = pick(draft, &cost);
+    if (load == NULL) {
+        return false;
+    }
+    load_reserve(load, &cost);
+    *ret = load->worker;
+    return true;
+}
+
+static int64_t later(int64_t last, int64_t now_ms)
+{
+    int64_t now_s = now_ms / 1000;
+    return last + 1 > now_s ? last + 1 : now_s;
+}
+
+/* Segments are never shorter than 0.25 s, so four a second are an upper bound (DESIGN, origin). */
+static int64_t next_seq_base(const struct waiting *waiting, int64_t now_ms)
+{
+    if (waiting->generation == 0) {
+        return 0;
+    }
+    int64_t elapsed_ms = now_ms > waiting->placed_at_ms ? now_ms - waiting->placed_at_ms : 0;
+    return waiting->seq_base + 4 * ((elapsed_ms + 999) / 1000) + 64;
+}
+
+void place_stream(struct draft *draft, const struct waiting *waiting,
+                  const struct placement *placement)
+{
+    struct lease_view lease = placement->lease;
+    const struct weir_worker_row *worker = placement->worker;
+    bool is_held = lease.state == WEIR_LEASE_STATE_ACTIVE &&
+                   weir_id_equal(&lease.worker_id, &worker->worker_id) &&
+                   lease.incarnation == worker->incarnation;
+    if (!is_held) {
+        lease.tenant_id = waiting->tenant_id;
+        lease.worker_id = worker->worker_id;
+        lease.incarnation = worker->incarnation;
+        lease.lease_generation = later(lease.lease_generation, draft->now_ms);
+        draft_lease(draft, &lease, WEIR_LEASE_STATE_ACTIVE, WEIR_REASON_lease_needed);
+    }
+    const struct weir_stream_row queued = {
+        .stream_id = waiting->stream_id,
+        .tenant_id = waiting->tenant_id,
+        .camera_id = waiting->camera_id,
+        .state = WEIR_STREAM_STATE_QUEUED,
+    };
+    struct weir_ev_decision_effects *e =
+        draft_stream(draft, &queued, WEIR_STREAM_STATE_PLACED, WEIR_REASON_placed);
+    e->has_worker_id = e->has_incarnation = e->has_generation = e->has_lease_generation = true;
+    e->worker_id = worker->worker_id;
+    e->incarnation = worker->incarnation;
+    e->generation = later(waiting->generation, draft->now_ms);
+    e->lease_generation = lease.lease_generation;
+    e->has_seq_base = e->has_placed_at_ms = true;
+    e->seq_base = next_seq_base(waiting, draft->now_ms);
+    e->placed_at_ms = draft->now_ms;
+    e->has_quality = true;
+    e->quality = waiting->quality;
+}

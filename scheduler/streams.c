@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Streams that no longer fit what else is true: their worker died or fell silent, their camera is
+ * gone, a stop was not confirmed, or the worker does not report them. Level-triggered: looks at
+ * what is, not at what happened, so nothing can be missed.
+ */
+#include "scheduler/core_rules.h"
+
+static enum weir_reason why_void(const struct draft *draft, const struct weir_stream_row *row)
+{
+    const struct weir_worker_row *worker = weir_ledger_worker(draft->ledger, &row->worker_id);
+    if (worker == NULL || worker->incarnation != row->incarnation) {
+        return WEIR_REASON_worker_restarted;
+    }
+    return worker->state == WEIR_WORKER_STATE_LEFT ? WEIR_REASON_worker_left
+                                                   : WEIR_REASON_worker_dead;
+}
+
+/* What the worker ran is void: back to the queue, or gone where it was to stop anyway. */
+static void take_back(struct draft *draft, const struct weir_stream_row *row)
+{
+    enum weir_reason why = why_void(draft, row);
+    draft_cause(draft, WEIR_EV_DECISION_KIND_CONTINUATION, why);
+    draft_stream(draft, row,
+                 row->state == WEIR_STREAM_STATE_STOPPING ? WEIR_STREAM_STATE_STOPPED
+                                                          : WEIR_STREAM_STATE_QUEUED,
+                 why);
+}
+
+static void follow_worker(struct draft *draft, const struct weir_stream_row *row)
+{
+    const struct weir_worker_row *worker = weir_ledger_worker(draft->ledger, &row->worker_id);
+    bool is_silent = worker->state == WEIR_WORKER_STATE_SUSPECT;
+    if (is_silent && row->state == WEIR_STREAM_STATE_RUNNING) {
+        draft_cause(draft, WEIR_EV_DECISION_KIND_CONTINUATION, WEIR_REASON_worker_silent);
+        draft_stream(draft, row, WEIR_STREAM_STATE_SUSPECT, WEIR_REASON_worker_silent);
+    } else if (!is_silent && row->state == WEIR_STREAM_STATE_SUSPECT) {
+        draft_cause(draft, WEIR_EV_DECISION_KIND_CONTINUATION, WEIR_REASON_worker_heard);
+        draft_stream(draft, row, WEIR_STREAM_STATE_RUNNING, WEIR_REASON_worker_heard);
+    }
+}
+
+static int64_t max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The worker is heard, but does not speak of a stream that it should have. */
+static bool is_lost(const struct draft *draft, const struct weir_stream_row *row)
+{
+    const struct observations *seen = draft->core->seen;
+    const struct weir_worker_row *worker = weir_ledger_worker(draft->ledger, &row->worker_id);
+    const struct seen_worker *heard = observations_worker(seen, &row->worker_id);
+    if (worker->state != WEIR_WORKER_STATE_READY || heard == NULL || !heard->has_load ||
+        heard->incarnation != row->incarnation || row->state == WEIR_STREAM_STATE_STOPPING) {
+        return false;
+    }
+    const struct seen_stream *stream = observations_stream(seen, &row->stream_id);
+    int64_t listed_ms =
+        stream != NULL && stream->generation == row->generation ? stream->listed_ms : 0;
+    int64_t from_ms = max(max(listed_ms, row->placed_at_ms), observations_since(seen));
+    return draft->now_ms - from_ms >= draft->core->config.lost_ms;
+}
+
+static void judge_placed(struct draft *draft, const struct weir_stream_row *row)
+{
+    if (!incarnation_is_valid(draft->ledger, &row->worker_id, row->incarnation)) {
+        take_back(draft, row);
+    } else if (row->state == WEIR_STREAM_STATE_STOPPING) {
+        if (draft->now_ms - row->changed_at_ms >= draft->core->config.stop_ms) {
+            draft_cause(draft, WEIR_EV_DECISION_KIND_TIMER, WEIR_REASON_no_answer);
+            draft_stream(draft, row, WEIR_STREAM_STATE_STOPPED, WEIR_REASON_no_answer);
+        }
+    } else if (is_lost(draft, row)) {
+        draft_cause(draft, WEIR_EV_DECISION_KIND_HEARTBEAT, WEIR_REASON_lost);
+        draft_stream(draft, row, WEIR_STREAM_STATE_QUEUED, WEIR_REASON_lost);
+    } else {
+        follow_worker(draft, row);
+    }
+}
+
+static void end_gone(struct draft *draft, const struct weir_stream_row *row)
+{
+    const struct seen_tenant *tenant = observations_tenant(draft->core->seen, &row->tenant_id);
+    enum weir_reason why = tenant != NULL && tenant->is_deleted ? WEIR_REASON_tenant_deleted
+                                                                : WEIR_REASON_camera_deleted;
+    draft_cause(draft, WEIR_EV_DECISION_KIND_CONFIG, why);
+    draft_stream(draft, row,
+                 row->state == WEIR_STREAM_STATE_QUEUED ? WEIR_STREAM_STATE_STOPPED
+                                                        : WEIR_STREAM_STATE_STOPPING,
+                 why);
+}
+
+void streams_due(struct draft *draft)
+{
+    const struct weir_stream_row *row;
+    for (size_t at = 0;
+         !draft_is_full(draft) && weir_ledger_next_stream(draft->ledger, &at, &row);) {
+        if (weir_stream_state_is_live(row->state) &&
+            observations_is_gone(draft->core->seen, &row->tenant_id, &row->camera_id)) {
+            end_gone(draft, row);
+        } else if (weir_stream_state_is_placed(row->state)) {
+            judge_placed(draft, row);
+        }
+    }
+}
