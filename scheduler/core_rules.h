@@ -67,6 +67,9 @@ struct weir_ev_decision_effects *draft_lease(struct draft *draft, const struct l
 /* Whether (worker, incarnation) is the present incarnation of a worker that is not dead or gone. */
 bool incarnation_is_valid(const struct weir_ledger *ledger, const struct weir_id *worker_id,
                           int64_t incarnation);
+/* Why it is not. */
+enum weir_reason incarnation_why_void(const struct weir_ledger *ledger,
+                                      const struct weir_id *worker_id, int64_t incarnation);
 
 /* ---- place.c: where ---- */
 

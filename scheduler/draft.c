@@ -167,3 +167,14 @@ bool incarnation_is_valid(const struct weir_ledger *ledger, const struct weir_id
     return worker != NULL && worker->incarnation == incarnation &&
            worker->state != WEIR_WORKER_STATE_DEAD && worker->state != WEIR_WORKER_STATE_LEFT;
 }
+
+enum weir_reason incarnation_why_void(const struct weir_ledger *ledger,
+                                      const struct weir_id *worker_id, int64_t incarnation)
+{
+    const struct weir_worker_row *worker = weir_ledger_worker(ledger, worker_id);
+    if (worker == NULL || worker->incarnation != incarnation) {
+        return WEIR_REASON_worker_restarted;
+    }
+    return worker->state == WEIR_WORKER_STATE_LEFT ? WEIR_REASON_worker_left
+                                                   : WEIR_REASON_worker_dead;
+}

@@ -92,7 +92,8 @@ void leases_due(struct draft *draft)
     for (size_t at = 0;
          !draft_is_full(draft) && weir_ledger_next_lease(draft->ledger, &at, &row);) {
         if (!incarnation_is_valid(draft->ledger, &row->worker_id, row->incarnation)) {
-            change(draft, row, WEIR_LEASE_STATE_NONE, WEIR_REASON_worker_dead,
+            change(draft, row, WEIR_LEASE_STATE_NONE,
+                   incarnation_why_void(draft->ledger, &row->worker_id, row->incarnation),
                    WEIR_EV_DECISION_KIND_CONTINUATION);
         } else if (weir_map_find(in_use, row->camera_id.b) == NULL) {
             judge_unused(draft, row);

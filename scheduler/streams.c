@@ -6,20 +6,10 @@
  */
 #include "scheduler/core_rules.h"
 
-static enum weir_reason why_void(const struct draft *draft, const struct weir_stream_row *row)
-{
-    const struct weir_worker_row *worker = weir_ledger_worker(draft->ledger, &row->worker_id);
-    if (worker == NULL || worker->incarnation != row->incarnation) {
-        return WEIR_REASON_worker_restarted;
-    }
-    return worker->state == WEIR_WORKER_STATE_LEFT ? WEIR_REASON_worker_left
-                                                   : WEIR_REASON_worker_dead;
-}
-
 /* What the worker ran is void: back to the queue, or gone where it was to stop anyway. */
 static void take_back(struct draft *draft, const struct weir_stream_row *row)
 {
-    enum weir_reason why = why_void(draft, row);
+    enum weir_reason why = incarnation_why_void(draft->ledger, &row->worker_id, row->incarnation);
     draft_cause(draft, WEIR_EV_DECISION_KIND_CONTINUATION, why);
     draft_stream(draft, row,
                  row->state == WEIR_STREAM_STATE_STOPPING ? WEIR_STREAM_STATE_STOPPED
@@ -51,8 +41,10 @@ static bool is_lost(const struct draft *draft, const struct weir_stream_row *row
     const struct observations *seen = draft->core->seen;
     const struct weir_worker_row *worker = weir_ledger_worker(draft->ledger, &row->worker_id);
     const struct seen_worker *heard = observations_worker(seen, &row->worker_id);
-    if (worker->state != WEIR_WORKER_STATE_READY || heard == NULL || !heard->has_load ||
-        heard->incarnation != row->incarnation || row->state == WEIR_STREAM_STATE_STOPPING) {
+    bool is_heard = observations_are_live(seen, draft->now_ms) && heard != NULL &&
+                    heard->has_load && heard->incarnation == row->incarnation &&
+                    draft->now_ms - heard->heard_ms < draft->core->config.suspect_ms;
+    if (!is_heard || worker->state != WEIR_WORKER_STATE_READY) {
         return false;
     }
     const struct seen_stream *stream = observations_stream(seen, &row->stream_id);
