@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/camera.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "worker/tap/address.h"
+#include "worker/tap/nal.h"
+#include "worker/tap/report.h"
+#include "worker/tap/retry.h"
+
+struct follower {
+    struct weir_list node;
+    struct tap_publisher *publisher;
+};
+
+struct tap_camera {
+    struct tap_shared shared;
+    struct weir_ctl_tap_camera spec;
+    char host[256]; /* for the gate */
+    struct tap_reader *reader;
+    bool is_inside; /* the gate */
+    bool is_up;
+    struct weir_timer *timer; /* of the next attempt */
+    unsigned attempts;
+    unsigned failures; /* in a row */
+    struct tap_format format;
+    int width;
+    int height;
+    struct tap_ring ring;
+    struct tap_timeline line;
+    struct tap_clock clock;
+    struct weir_list followers;
+    struct weir_ctl_tap_stats_cameras stats; /* counters only */
+    uint64_t gaps_before;                    /* of readers that ended */
+    int64_t last_unit_mono_ms;
+    int64_t last_key_capture_us;
+};
+
+static void on_timer(void *ctx);
+
+static void leave_gate(struct tap_camera *camera)
+{
+    if (camera->is_inside)
+        tap_gate_leave(camera->shared.gate);
+    camera->is_inside = false;
+}
+
+static void measure_picture(struct tap_camera *camera)
+{
+    if (!tap_nal_picture_size(camera->format.video, &camera->format.params.sps, &camera->width,
+                              &camera->height)) {
+        camera->width = 0;
+        camera->height = 0;
+    }
+}
+
+static void report_up(const struct tap_camera *camera)
+{
+    tap_report_up(camera->shared.control, &camera->spec.camera_id, &camera->format, camera->width,
+                  camera->height);
+}
+
+static bool is_same_kind(const struct tap_format *a, const struct tap_format *b)
+{
+    return a->video == b->video && a->audio == b->audio && a->audio_rate == b->audio_rate &&
+           a->audio_channels == b->audio_channels && a->audio_config_len == b->audio_config_len &&
+           memcmp(a->audio_config, b->audio_config, a->audio_config_len) == 0;
+}
+
+/* Old units are of another kind: nobody may get both in one session. */
+static void start_over(struct tap_camera *camera)
+{
+    int64_t max_ms = camera->ring.max_ms;
+    size_t max_bytes = camera->ring.max_bytes;
+    tap_ring_done(&camera->ring);
+    tap_ring_init(&camera->ring, max_ms, max_bytes);
+    tap_timeline_init(&camera->line);
+    WEIR_LIST_FOR(pos, &camera->followers)
+    {
+        tap_publisher_restart(WEIR_CONTAINER(pos, struct follower, node)->publisher);
+    }
+}
+
+static void on_opened(void *ctx, const struct tap_format *format)
+{
+    struct tap_camera *camera = ctx;
+    leave_gate(camera);
+    if (camera->format.video != TAP_CODEC_NONE && !is_same_kind(&camera->format, format))
+        start_over(camera);
+    camera->format = *format;
+    camera->is_up = true;
+    camera->failures = 0;
+    measure_picture(camera);
+    report_up(camera);
+    weir_log(WEIR_LOG_INFO, "camera: up", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id), NULL);
+}
+
+/* Newer parameter sets inside the stream: the engine reads them there, others from `format`. */
+static void follow_params(struct tap_camera *camera, const struct tap_unit *unit)
+{
+    const uint8_t *nal;
+    size_t len;
+    bool has_changed = false;
+    for (size_t at = 0; tap_nal_next_in_unit(unit->bytes, unit->len, &at, &nal, &len);)
+        has_changed |= tap_params_take(&camera->format.params, camera->format.video, nal, len);
+    if (!has_changed)
+        return;
+    int width = camera->width;
+    int height = camera->height;
+    measure_picture(camera);
+    if (width != camera->width || height != camera->height)
+        report_up(camera);
+}
+
+static void count_unit(struct tap_camera *camera, const struct tap_unit *unit)
+{
+    camera->stats.packets++;
+    camera->stats.bytes += (int64_t)unit->len;
+    camera->last_unit_mono_ms = weir_clock_mono_ms();
+    if (!unit->is_key)
+        return;
+    camera->stats.keyframes++;
+    int64_t gop_us = unit->capture_us - camera->last_key_capture_us;
+    camera->stats.has_gop_ms = camera->stats.keyframes > 1 && gop_us > 0;
+    camera->stats.gop_ms = gop_us / 1000;
+    camera->last_key_capture_us = unit->capture_us;
+}
+
+static void on_unit(void *ctx, struct tap_unit *unit)
+{
+    struct tap_camera *camera = ctx;
+    int64_t rate = tap_format_rate(&camera->format, unit->track);
+    uint64_t jumps = camera->line.jumps;
+    if (!tap_timeline_map(&camera->line, unit, rate)) {
+        free(unit);
+        return;
+    }
+    if (camera->line.jumps != jumps)
+        tap_clock_restart(&camera->clock);
+    tap_clock_map(&camera->clock, unit, tap_ticks_to_us(unit->ts, rate));
+    count_unit(camera, unit);
+    if (unit->is_key)
+        follow_params(camera, unit);
+    if (!tap_ring_push(&camera->ring, unit))
+        return;
+    WEIR_LIST_FOR(pos, &camera->followers)
+    {
+        tap_publisher_wake(WEIR_CONTAINER(pos, struct follower, node)->publisher);
+    }
+}
+
+static void after_end(struct tap_camera *camera)
+{
+    leave_gate(camera);
+    camera->is_up = false;
+    tap_timeline_restart(&camera->line);
+    tap_clock_restart(&camera->clock);
+}
+
+static void on_ended(void *ctx, const struct tap_failure *failure)
+{
+    struct tap_camera *camera = ctx;
+    camera->gaps_before += tap_reader_gaps(camera->reader);
+    camera->reader = NULL;
+    camera->stats.reconnects++;
+    after_end(camera);
+    int64_t delay_ms = failure->is_permanent ? TAP_RETRY_PERMANENT_MS
+                                             : tap_retry_delay_ms(++camera->failures, arc4random());
+    tap_report_failing(camera->shared.control, &camera->spec.camera_id, failure, delay_ms);
+    weir_log(WEIR_LOG_WARN, "camera: failing", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id),
+             "reason", weir_reason_name(failure->reason), "detail", failure->detail, NULL);
+    weir_timer_set(camera->timer, delay_ms);
+}
+
+static const struct tap_reader_calls reader_calls = {on_opened, on_unit, on_ended};
+
+static void start_reader(struct tap_camera *camera)
+{
+    const struct weir_ctl_tap_camera *from = &camera->spec;
+    struct tap_reader_spec spec = {.has_credentials = from->has_username || from->has_password,
+                                   .is_udp = from->transport == WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP,
+                                   .allow_local = from->allow_local,
+                                   .turn = camera->attempts++};
+    memcpy(spec.url, from->url, sizeof(spec.url));
+    if (from->has_username)
+        memcpy(spec.username, from->username, sizeof(spec.username));
+    if (from->has_password)
+        memcpy(spec.password, from->password, sizeof(spec.password));
+    camera->reader = tap_reader_start(camera->shared.loop, &spec, &reader_calls, camera);
+    explicit_bzero(&spec, sizeof(spec));
+    if (camera->reader != NULL)
+        return;
+    leave_gate(camera);
+    weir_timer_set(camera->timer, TAP_RETRY_MOST_MS);
+}
+
+static void on_timer(void *ctx)
+{
+    struct tap_camera *camera = ctx;
+    int64_t wait_ms = tap_gate_enter(camera->shared.gate, camera->host, camera->failures > 0,
+                                     weir_clock_mono_ms());
+    if (wait_ms > 0) {
+        weir_timer_set(camera->timer, wait_ms);
+        return;
+    }
+    camera->is_inside = true;
+    tap_report_connecting(camera->shared.control, &camera->spec.camera_id);
+    start_reader(camera);
+}
+
+static void take_spec(struct tap_camera *camera, const struct weir_ctl_tap_camera *spec)
+{
+    struct tap_url url;
+    camera->spec = *spec;
+    bool is_good = tap_url_parse(spec->url, &url, NULL) == WEIR_OK;
+    WEIR_IGNORE(!WEIR_STR_SET(camera->host, is_good ? url.host : ""), "both have 256 bytes");
+    camera->ring.max_ms = spec->ring_ms;
+    camera->ring.max_bytes = (size_t)spec->ring_bytes;
+}
+
+struct tap_camera *tap_camera_new(const struct tap_shared *shared,
+                                  const struct weir_ctl_tap_camera *spec)
+{
+    struct tap_camera *camera = weir_xalloc(sizeof(*camera));
+    camera->shared = *shared;
+    weir_list_init(&camera->followers);
+    tap_ring_init(&camera->ring, spec->ring_ms, (size_t)spec->ring_bytes);
+    tap_timeline_init(&camera->line);
+    take_spec(camera, spec);
+    camera->timer = weir_timer_new(shared->loop, on_timer, camera);
+    weir_timer_set(camera->timer, 0);
+    return camera;
+}
+
+static void free_follower(struct follower *follower)
+{
+    weir_list_remove(&follower->node);
+    tap_publisher_free(&follower->publisher);
+    free(follower);
+}
+
+void tap_camera_free(struct tap_camera **ptr)
+{
+    struct tap_camera *camera = *ptr;
+    if (camera == NULL)
+        return;
+    *ptr = NULL;
+    WEIR_LIST_FOR(pos, &camera->followers)
+    {
+        free_follower(WEIR_CONTAINER(pos, struct follower, node));
+    }
+    tap_reader_cancel(&camera->reader);
+    leave_gate(camera);
+    weir_timer_free(&camera->timer);
+    tap_ring_done(&camera->ring);
+    explicit_bzero(&camera->spec, sizeof(camera->spec));
+    free(camera);
+}
+
+static bool is_same_source(const struct weir_ctl_tap_camera *a, const struct weir_ctl_tap_camera *b)
+{
+    return strcmp(a->url, b->url) == 0 && a->has_username == b->has_username &&
+           (!a->has_username || strcmp(a->username, b->username) == 0) &&
+           a->has_password == b->has_password &&
+           (!a->has_password || strcmp(a->password, b->password) == 0) &&
+           a->transport == b->transport && a->allow_local == b->allow_local;
+}
+
+void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_camera *spec)
+{
+    bool is_same = is_same_source(&camera->spec, spec);
+    take_spec(camera, spec);
+    if (is_same && (camera->reader != NULL || camera->failures > 0))
+        return;
+    if (camera->reader != NULL)
+        camera->gaps_before += tap_reader_gaps(camera->reader);
+    tap_reader_cancel(&camera->reader);
+    after_end(camera);
+    camera->failures = 0;
+    weir_timer_set(camera->timer, 0);
+}
+
+static void on_publisher_state(void *ctx, struct tap_publisher *publisher,
+                               enum tap_publisher_state state, enum weir_reason reason,
+                               const char *detail)
+{
+    struct tap_camera *camera = ctx;
+    const struct weir_ctl_tap_publish *spec = tap_publisher_spec(publisher);
+    tap_report_stream(camera->shared.control, spec, state, reason, detail);
+    weir_log(state == TAP_PUBLISHER_FAILED ? WEIR_LOG_WARN : WEIR_LOG_INFO, "stream: publishing",
+             "stream_id", WEIR_ID_TEXT(&spec->stream_id), "reason", weir_reason_name(reason),
+             "detail", detail, NULL);
+}
+
+void tap_camera_unpublish(struct tap_camera *camera, const struct weir_id *stream_id,
+                          int64_t generation)
+{
+    WEIR_LIST_FOR(pos, &camera->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        const struct weir_ctl_tap_publish *spec = tap_publisher_spec(follower->publisher);
+        if (weir_id_equal(&spec->stream_id, stream_id) && spec->generation == generation)
+            free_follower(follower);
+    }
+}
+
+void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_publish *spec)
+{
+    tap_camera_unpublish(camera, &spec->stream_id, spec->generation);
+    struct follower *follower = weir_xalloc(sizeof(*follower));
+    follower->publisher = tap_publisher_new(camera->shared.loop, spec, &camera->ring,
+                                            &camera->format, on_publisher_state, camera);
+    weir_list_push_back(&camera->followers, &follower->node);
+}
+
+size_t tap_camera_ring_bytes(const struct tap_camera *camera)
+{
+    return camera->ring.bytes;
+}
+
+void tap_camera_shrink(struct tap_camera *camera)
+{
+    tap_ring_shrink(&camera->ring);
+}
+
+void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats_cameras *ret)
+{
+    *ret = camera->stats;
+    ret->camera_id = camera->spec.camera_id;
+    uint64_t gaps = camera->reader != NULL ? tap_reader_gaps(camera->reader) : 0;
+    ret->gaps = (int64_t)(camera->gaps_before + gaps);
+    ret->ring_ms = tap_ring_ms(&camera->ring);
+    ret->ring_bytes = (int64_t)camera->ring.bytes;
+    ret->last_packet_age_ms =
+        camera->last_unit_mono_ms == 0 ? 0 : weir_clock_mono_ms() - camera->last_unit_mono_ms;
+    ret->has_clock_offset_us = tap_clock_offset(&camera->clock, &ret->clock_offset_us);
+    ret->clock = ret->has_clock_offset_us ? WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_RTCP_SR
+                                          : WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_ARRIVAL;
+}

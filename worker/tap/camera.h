@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One camera: attempts to read it, again and again; its ring; the publishers that follow the ring.
+ */
+#ifndef WEIR_WORKER_TAP_CAMERA_H
+#define WEIR_WORKER_TAP_CAMERA_H
+
+#include "lib/base/list.h"
+#include "worker/tap/clock.h"
+#include "worker/tap/control.h"
+#include "worker/tap/gate.h"
+#include "worker/tap/publisher.h"
+#include "worker/tap/reader.h"
+#include "worker/tap/ring.h"
+#include "worker/tap/timeline.h"
+
+/* What all cameras of the process share. */
+struct tap_shared {
+    struct weir_loop *loop;
+    struct tap_control *control;
+    struct tap_gate *gate;
+};
+
+struct tap_camera;
+
+/* Starts to read. `spec` is copied. */
+struct tap_camera *tap_camera_new(const struct tap_shared *shared,
+                                  const struct weir_ctl_tap_camera *spec);
+void tap_camera_free(struct tap_camera **camera); /* its publishers go with it */
+
+/* Takes new settings; connects anew only where they differ in more than the ring. */
+void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_camera *spec);
+
+/* Publishes as the spec says; an equal stream and generation is replaced. */
+void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_publish *spec);
+void tap_camera_unpublish(struct tap_camera *camera, const struct weir_id *stream_id,
+                          int64_t generation);
+
+/* For the cap over all rings. */
+size_t tap_camera_ring_bytes(const struct tap_camera *camera);
+void tap_camera_shrink(struct tap_camera *camera);
+
+void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats_cameras *ret);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What weir-worker is told at each change: tap.source and tap.stream. */
+#ifndef WEIR_WORKER_TAP_REPORT_H
+#define WEIR_WORKER_TAP_REPORT_H
+
+#include "worker/tap/control.h"
+#include "worker/tap/publisher.h"
+#include "worker/tap/reader.h"
+
+void tap_report_connecting(struct tap_control *control, const struct weir_id *camera_id);
+
+/* `width` and `height` 0: not known. */
+void tap_report_up(struct tap_control *control, const struct weir_id *camera_id,
+                   const struct tap_format *format, int width, int height);
+
+void tap_report_failing(struct tap_control *control, const struct weir_id *camera_id,
+                        const struct tap_failure *failure, int64_t retry_in_ms);
+
+void tap_report_stream(struct tap_control *control, const struct weir_ctl_tap_publish *spec,
+                       enum tap_publisher_state state, enum weir_reason reason, const char *detail);
+
+#endif

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What weir-tap can be told: worker/tap/settings.def as a struct. */
+#ifndef WEIR_WORKER_TAP_SETTINGS_H
+#define WEIR_WORKER_TAP_SETTINGS_H
+
+#include "lib/service/settings.h"
+
+/* The order of these includes matters. */
+/* clang-format off */
+struct tap_settings {
+#include "lib/service/settings_fields.h"
+#include "worker/tap/settings.def"
+#include "lib/service/settings_end.h"
+};
+/* clang-format on */
+
+extern const struct weir_setting tap_setting_rows[];
+extern const size_t tap_n_setting_rows;
+
+#endif

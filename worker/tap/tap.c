@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/tap.h"
+
+#include <stdlib.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/log.h"
+#include "lib/base/map.h"
+#include "lib/base/str.h"
+#include "worker/tap/camera.h"
+#include "worker/tap/report.h"
+
+#define STATS_MS 1000
+
+struct tap {
+    const struct tap_settings *settings;
+    struct tap_shared shared;
+    struct weir_map *cameras; /* struct tap_camera by camera_id */
+    struct weir_timer *timer;
+};
+
+static void refuse_camera(struct tap *tap, const struct weir_id *camera_id)
+{
+    struct tap_failure failure = {.reason = WEIR_REASON_worker_full};
+    WEIR_STR_SET(failure.detail, "as many cameras as one process reads");
+    tap_report_failing(tap->shared.control, camera_id, &failure, 0);
+}
+
+static void on_camera(struct tap *tap, const struct weir_ctl_tap_camera *spec)
+{
+    struct tap_camera *camera = weir_map_find(tap->cameras, spec->camera_id.b);
+    if (camera != NULL)
+        tap_camera_change(camera, spec);
+    else if (weir_map_count(tap->cameras) >= (size_t)tap->settings->cameras_max)
+        refuse_camera(tap, &spec->camera_id);
+    else
+        weir_map_put(tap->cameras, spec->camera_id.b, tap_camera_new(&tap->shared, spec));
+}
+
+static void on_drop(struct tap *tap, const struct weir_id *camera_id)
+{
+    struct tap_camera *camera = weir_map_remove(tap->cameras, camera_id->b);
+    tap_camera_free(&camera);
+}
+
+static void on_publish(struct tap *tap, const struct weir_ctl_tap_publish *spec)
+{
+    struct tap_camera *camera = weir_map_find(tap->cameras, spec->camera_id.b);
+    if (camera != NULL)
+        tap_camera_publish(camera, spec);
+    else
+        tap_report_stream(tap->shared.control, spec, TAP_PUBLISHER_FAILED,
+                          WEIR_REASON_source_unknown, "the camera is not being read");
+}
+
+static void on_unpublish(struct tap *tap, const struct weir_ctl_tap_unpublish *spec)
+{
+    void *camera;
+    for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);)
+        tap_camera_unpublish(camera, &spec->stream_id, spec->generation);
+}
+
+static void on_line(void *ctx, const struct weir_ctl *ctl)
+{
+    struct tap *tap = ctx;
+    if (ctl->type == WEIR_CTL_TAP_CAMERA)
+        on_camera(tap, &ctl->u.tap_camera);
+    else if (ctl->type == WEIR_CTL_TAP_DROP)
+        on_drop(tap, &ctl->u.tap_drop.camera_id);
+    else if (ctl->type == WEIR_CTL_TAP_PUBLISH)
+        on_publish(tap, &ctl->u.tap_publish);
+    else if (ctl->type == WEIR_CTL_TAP_UNPUBLISH)
+        on_unpublish(tap, &ctl->u.tap_unpublish);
+    else
+        weir_logf(WEIR_LOG_ERROR, "control: %s is not for the tap", weir_ctl_type_name(ctl->type));
+}
+
+static void on_closed(void *ctx)
+{
+    struct tap *tap = ctx;
+    weir_log(WEIR_LOG_INFO, "control: the worker is gone", NULL);
+    weir_loop_stop(tap->shared.loop);
+}
+
+/* Rings together stay under the process's cap: the largest one gives first. */
+static void shrink_rings(struct tap *tap)
+{
+    size_t most = (size_t)tap->settings->ring_total_mib << 20;
+    for (;;) {
+        size_t total = 0;
+        struct tap_camera *largest = NULL;
+        void *camera;
+        for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);) {
+            total += tap_camera_ring_bytes(camera);
+            if (largest == NULL || tap_camera_ring_bytes(camera) > tap_camera_ring_bytes(largest))
+                largest = camera;
+        }
+        if (total <= most || largest == NULL)
+            return;
+        tap_camera_shrink(largest);
+    }
+}
+
+static void send_stats(struct tap *tap)
+{
+    struct weir_ctl_tap_stats_cameras rows[WEIR_CTL_TAP_STATS_CAMERAS_MAX];
+    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_STATS};
+    ctl.u.tap_stats.cameras = rows;
+    void *camera;
+    for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);) {
+        tap_camera_stats(camera, &rows[ctl.u.tap_stats.n_cameras++]);
+        if (ctl.u.tap_stats.n_cameras == WEIR_CTL_TAP_STATS_CAMERAS_MAX) {
+            tap_control_send(tap->shared.control, &ctl);
+            ctl.u.tap_stats.n_cameras = 0;
+        }
+    }
+    if (ctl.u.tap_stats.n_cameras > 0 || weir_map_count(tap->cameras) == 0)
+        tap_control_send(tap->shared.control, &ctl);
+}
+
+static void on_timer(void *ctx)
+{
+    struct tap *tap = ctx;
+    shrink_rings(tap);
+    send_stats(tap);
+    weir_timer_set(tap->timer, STATS_MS);
+}
+
+static const struct tap_control_calls control_calls = {on_line, on_closed};
+
+struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings, int fd)
+{
+    struct tap *tap = weir_xalloc(sizeof(*tap));
+    tap->settings = settings;
+    tap->cameras = weir_map_new(sizeof(struct weir_id));
+    tap->shared.loop = loop;
+    tap->shared.gate =
+        tap_gate_new((unsigned)settings->connects_at_once, (int)settings->connects_per_host_per_s);
+    tap->shared.control = tap_control_new(loop, fd, &control_calls, tap);
+    tap->timer = weir_timer_new(loop, on_timer, tap);
+    weir_timer_set(tap->timer, STATS_MS);
+    return tap;
+}
+
+void tap_free(struct tap *tap)
+{
+    void *value;
+    if (tap == NULL)
+        return;
+    for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &value);) {
+        struct tap_camera *camera = value;
+        tap_camera_free(&camera);
+    }
+    weir_map_free(tap->cameras);
+    weir_timer_free(&tap->timer);
+    tap_control_free(tap->shared.control);
+    tap_gate_free(tap->shared.gate);
+    free(tap);
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All cameras of the process, and what weir-worker says about them. */
+#ifndef WEIR_WORKER_TAP_TAP_H
+#define WEIR_WORKER_TAP_TAP_H
+
+#include "lib/service/loop.h"
+#include "worker/tap/settings.h"
+
+struct tap;
+
+/* Listens on descriptor `fd`; stops the loop when it closes. `settings` is kept. */
+struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings, int fd);
+void tap_free(struct tap *tap); /* NULL is fine */
+
+#endif
