@@ -203,14 +203,14 @@ def test_the_last_playlist_is_repeated_for_fifteen_seconds(routed: Routed) -> No
 
 
 def test_a_hung_engine_holds_nobody(routed: Routed) -> None:
-    media(routed)
+    last = media(routed).text
     routed.engine.kill(signal.SIGSTOP)
     for most in (4, 2):
         start = time.monotonic()
         routed.get(CHILD["fmp4"]).expect(200)
         assert time.monotonic() - start < most
     routed.engine.kill(signal.SIGCONT)
-    wait_for("a moving playlist", lambda: media(routed).text != media(routed).text, 10, 0.6)
+    wait_for("a moving playlist", lambda: media(routed).text != last, 10)
 
 
 def test_an_unrouted_generation_is_gone(routed: Routed) -> None:
@@ -239,7 +239,7 @@ def test_blocking_reloads_are_translated_and_answered_when_due(routed: Routed) -
     assert time.monotonic() - start > 0.3
     assert len(answers) == 8
     for answer in answers:
-        assert answer.last_sequence >= wanted
+        assert answer.last_sequence >= wanted - 1  # of `wanted` itself the first part is there
     exact = routed.get(f"{CHILD['lowLatency']}?_HLS_msn={wanted}&_HLS_part=0").expect(200)
     assert exact.headers["cache-control"] == "max-age=6"
 
