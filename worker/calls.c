@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/calls.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/list.h"
+
+struct job {
+    struct weir_list node;
+    struct call call;
+    struct weir_arena *arena;
+    struct weir_http_answer answer;
+    enum weir_code code;
+    struct weir_err err;
+};
+
+struct calls {
+    struct weir_loop *loop;
+    struct weir_http_client *client; /* the thread's */
+    pthread_t thread;
+    pthread_mutex_t lock; /* guards all below */
+    pthread_cond_t changed;
+    struct weir_list waiting;
+    struct weir_list answered;
+    bool is_stopping;
+};
+
+static void job_free(struct job *job)
+{
+    weir_arena_free(job->arena);
+    explicit_bzero(&job->call, sizeof(job->call));
+    free(job);
+}
+
+static void run_job(struct calls *calls, struct job *job)
+{
+    const char *headers[CALL_HEADERS_MAX + 1] = {NULL};
+    for (size_t i = 0; i < CALL_HEADERS_MAX && job->call.headers[i][0]; i++) {
+        headers[i] = job->call.headers[i];
+    }
+    struct weir_http_call call = {
+        .url = job->call.url,
+        .unix_socket = job->call.unix_socket[0] ? job->call.unix_socket : NULL,
+        .headers = headers,
+        .timeout_ms = job->call.timeout_ms,
+        .max_bytes = job->call.max_bytes,
+    };
+    job->arena = weir_arena_new(0);
+    job->code = weir_http_client_call(calls->client, &call, job->arena, &job->answer, &job->err);
+}
+
+static void drop_all(struct weir_list *jobs)
+{
+    WEIR_LIST_FOR(pos, jobs)
+    {
+        weir_list_remove(pos);
+        job_free(WEIR_CONTAINER(pos, struct job, node));
+    }
+}
+
+/* On the loop: one post an answer. */
+static void deliver(void *ctx)
+{
+    struct calls *calls = ctx;
+    pthread_mutex_lock(&calls->lock);
+    struct job *job = WEIR_CONTAINER(calls->answered.next, struct job, node);
+    weir_list_remove(&job->node);
+    pthread_mutex_unlock(&calls->lock);
+    job->call.fn(job->call.ctx, &job->call, job->code == WEIR_OK ? &job->answer : NULL, &job->err);
+    job_free(job);
+}
+
+static void *run(void *ctx)
+{
+    struct calls *calls = ctx;
+    pthread_mutex_lock(&calls->lock);
+    for (;;) {
+        while (!calls->is_stopping && weir_list_is_empty(&calls->waiting)) {
+            pthread_cond_wait(&calls->changed, &calls->lock);
+        }
+        if (calls->is_stopping) {
+            break;
+        }
+        struct job *job = WEIR_CONTAINER(calls->waiting.next, struct job, node);
+        weir_list_remove(&job->node);
+        pthread_mutex_unlock(&calls->lock);
+        run_job(calls, job);
+        pthread_mutex_lock(&calls->lock);
+        weir_list_push_back(&calls->answered, &job->node);
+        weir_loop_post(calls->loop, deliver, calls);
+    }
+    pthread_mutex_unlock(&calls->lock);
+    return NULL;
+}
+
+struct calls *calls_new(struct weir_loop *loop)
+{
+    struct calls *calls = weir_xalloc(sizeof(*calls));
+    calls->loop = loop;
+    calls->client = weir_http_client_new();
+    weir_list_init(&calls->waiting);
+    weir_list_init(&calls->answered);
+    pthread_mutex_init(&calls->lock, NULL);
+    pthread_cond_init(&calls->changed, NULL);
+    if (pthread_create(&calls->thread, NULL, run, calls) != 0) {
+        abort();
+    }
+    return calls;
+}
+
+void calls_free(struct calls *calls)
+{
+    if (!calls) {
+        return;
+    }
+    pthread_mutex_lock(&calls->lock);
+    calls->is_stopping = true;
+    pthread_cond_signal(&calls->changed);
+    pthread_mutex_unlock(&calls->lock);
+    pthread_join(calls->thread, NULL);
+    weir_http_client_free(calls->client);
+    drop_all(&calls->waiting);
+    drop_all(&calls->answered);
+    pthread_mutex_destroy(&calls->lock);
+    pthread_cond_destroy(&calls->changed);
+    free(calls);
+}
+
+void calls_post(struct calls *calls, const struct call *call)
+{
+    struct job *job = weir_xalloc(sizeof(*job));
+    job->call = *call;
+    pthread_mutex_lock(&calls->lock);
+    weir_list_push_back(&calls->waiting, &job->node);
+    pthread_cond_signal(&calls->changed);
+    pthread_mutex_unlock(&calls->lock);
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "worker/worker.h"
+
+/* A fact that got lost is said again by the plan, so the loss is only logged. */
+static void on_delivered(void *ctx, const struct weir_bus_delivery *delivery)
+{
+    static struct weir_log_limit limit;
+    (void)ctx;
+    if (delivery->code != WEIR_OK && weir_log_allowed(&limit, 5, 10000, weir_clock_mono_ms())) {
+        weir_log(WEIR_LOG_WARN, "fact may not have reached the log", "why", delivery->detail, NULL);
+    }
+}
+
+static void send(struct worker *worker, struct weir_event *event, weir_bus_delivery_fn *fn,
+                 void *ctx)
+{
+    const char *bytes = NULL;
+    size_t len = 0;
+    struct weir_err err = {0};
+    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
+    event->time_ms = weir_clock_wall_ms();
+    event->id = weir_id_new(event->time_ms);
+    WEIR_STR_SET(event->source, worker->event_source);
+    event->has_partitionkey = true;
+    WEIR_STR_SET(event->partitionkey, event->subject);
+    enum weir_code code = weir_ev_dump(event, arena, &bytes, &len, &err);
+    if (code == WEIR_OK) {
+        struct weir_bus_record record = {.topic = WEIR_TOPIC_FACTS,
+                                         .partition = (int32_t)worker->settings->cell,
+                                         .key = event->subject,
+                                         .key_len = strlen(event->subject),
+                                         .value = bytes,
+                                         .value_len = len};
+        code = weir_bus_producer_send(worker->facts, &record, fn, ctx, &err);
+    }
+    if (code != WEIR_OK) {
+        weir_log(WEIR_LOG_ERROR, "fact cannot be sent", "type", weir_ev_type_name(event->type),
+                 "subject", event->subject, "why", err.msg, NULL);
+    }
+}
+
+static struct weir_event about_worker(const struct worker *worker, enum weir_ev_type type)
+{
+    struct weir_event event = {.type = type};
+    WEIR_STR_SET(event.subject, worker->id_text);
+    return event;
+}
+
+static struct weir_event about(enum weir_ev_type type, const struct weir_id *subject,
+                               const struct weir_id *tenant_id)
+{
+    struct weir_event event = {.type = type, .has_tenantid = true, .tenantid = *tenant_id};
+    weir_id_format(subject, event.subject);
+    return event;
+}
+
+/* Fills the five fields that every fact about a stream has. */
+#define FILL_STREAM(fact, worker, stream)                                                          \
+    do {                                                                                           \
+        (fact).worker_id = (worker)->worker_id;                                                    \
+        (fact).incarnation = (worker)->incarnation;                                                \
+        (fact).tenant_id = (stream)->row.tenant_id;                                                \
+        (fact).stream_id = (stream)->row.stream_id;                                                \
+        (fact).generation = (stream)->row.generation;                                              \
+    } while (0)
+
+void facts_joined(struct worker *worker)
+{
+    struct weir_event event = about_worker(worker, WEIR_EV_FACT_JOINED);
+    struct weir_ev_fact_joined *fact = &event.u.fact_joined;
+    const struct weir_ev_heartbeat_load *load = &worker->load;
+    fact->worker_id = worker->worker_id;
+    fact->boot_id = worker->boot_id;
+    if (worker->settings->origin_url[0]) {
+        WEIR_STR_SET(fact->origin_url, worker->settings->origin_url);
+    } else {
+        const char *listen = worker->settings->origin_listen;
+        const char *colon = strrchr(listen, ':');
+        snprintf(fact->origin_url, sizeof(fact->origin_url), "http://%.*s:%lld",
+                 (int)(colon ? colon - listen : (long)strlen(listen)), listen,
+                 (long long)worker->origin_port);
+    }
+    WEIR_STR_SET(fact->site, worker->settings->site);
+    WEIR_STR_SET(fact->version, WEIR_VERSION);
+    fact->capacity = (struct weir_capacity){
+        .cpu_milli = load->cpu_milli_cap,
+        .mem_mib = load->mem_mib_cap,
+        .net_kbps = load->net_kbps_cap,
+        .gpu_permille = gpu_count(worker->gpu) > 0 ? 1000 : 0,
+        .gpu_mem_mib = load->has_gpu_mem_mib_cap ? load->gpu_mem_mib_cap : 0,
+    };
+    fact->streams_max = worker->settings->streams_max;
+    send(worker, &event, on_delivered, worker);
+}
+
+void facts_left(struct worker *worker, weir_bus_delivery_fn *fn, void *ctx)
+{
+    struct weir_event event = about_worker(worker, WEIR_EV_FACT_LEFT);
+    struct weir_ev_fact_left *fact = &event.u.fact_left;
+    fact->worker_id = worker->worker_id;
+    fact->incarnation = worker->incarnation;
+    WEIR_STR_SET(fact->reason, weir_reason_name(WEIR_REASON_shutdown));
+    send(worker, &event, fn, ctx);
+}
+
+void facts_starting(struct worker *worker, const struct stream *stream)
+{
+    struct weir_event event =
+        about(WEIR_EV_FACT_STARTING, &stream->row.stream_id, &stream->row.tenant_id);
+    FILL_STREAM(event.u.fact_starting, worker, stream);
+    send(worker, &event, on_delivered, worker);
+}
+
+void facts_started(struct worker *worker, const struct stream *stream, const struct lease *lease)
+{
+    struct weir_event event =
+        about(WEIR_EV_FACT_STARTED, &stream->row.stream_id, &stream->row.tenant_id);
+    struct weir_ev_fact_started *fact = &event.u.fact_started;
+    const struct weir_ctl_tap_source *info = &lease->info;
+    FILL_STREAM(*fact, worker, stream);
+    WEIR_STR_SET(fact->video_codec, info->has_video_codec ? info->video_codec : "avc1");
+    fact->has_audio_codec = info->has_audio_codec;
+    WEIR_STR_SET(fact->audio_codec, info->audio_codec);
+    fact->width = info->has_width ? info->width : 0;
+    fact->height = info->has_height ? info->height : 0;
+    fact->has_bitrate_bps = lease->ring_ms >= 1000;
+    if (fact->has_bitrate_bps) {
+        fact->bitrate_bps = lease->ring_bytes * 8000 / lease->ring_ms;
+    }
+    fact->took_ms = worker_now_ms() - stream->seen_at_ms;
+    send(worker, &event, on_delivered, worker);
+}
+
+void facts_failing(struct worker *worker, const struct stream *stream,
+                   const struct trouble *trouble)
+{
+    struct weir_event event =
+        about(WEIR_EV_FACT_FAILING, &stream->row.stream_id, &stream->row.tenant_id);
+    struct weir_ev_fact_failing *fact = &event.u.fact_failing;
+    FILL_STREAM(*fact, worker, stream);
+    WEIR_STR_SET(fact->reason, trouble->reason);
+    fact->permanent = trouble->is_permanent;
+    fact->has_detail = trouble->detail[0];
+    WEIR_STR_SET(fact->detail, trouble->detail);
+    fact->has_retry_in_ms = trouble->retry_in_ms > 0;
+    fact->retry_in_ms = trouble->retry_in_ms;
+    send(worker, &event, on_delivered, worker);
+}
+
+void facts_exited(struct worker *worker, const struct stream *stream, enum weir_reason reason)
+{
+    struct weir_event event =
+        about(WEIR_EV_FACT_EXITED, &stream->row.stream_id, &stream->row.tenant_id);
+    FILL_STREAM(event.u.fact_exited, worker, stream);
+    WEIR_STR_SET(event.u.fact_exited.reason, weir_reason_name(reason));
+    send(worker, &event, on_delivered, worker);
+}
+
+void facts_still_watched(struct worker *worker, const struct stream *stream, int64_t age_ms)
+{
+    struct weir_event event =
+        about(WEIR_EV_FACT_STILL_WATCHED, &stream->row.stream_id, &stream->row.tenant_id);
+    FILL_STREAM(event.u.fact_still_watched, worker, stream);
+    event.u.fact_still_watched.last_request_age_ms = age_ms;
+    send(worker, &event, on_delivered, worker);
+}
+
+void facts_lease_released(struct worker *worker, const struct lease *lease)
+{
+    struct weir_event event =
+        about(WEIR_EV_FACT_LEASE_RELEASED, &lease->row.camera_id, &lease->row.tenant_id);
+    struct weir_ev_fact_lease_released *fact = &event.u.fact_lease_released;
+    fact->worker_id = worker->worker_id;
+    fact->incarnation = worker->incarnation;
+    fact->tenant_id = lease->row.tenant_id;
+    fact->camera_id = lease->row.camera_id;
+    fact->lease_generation = lease->row.lease_generation;
+    send(worker, &event, on_delivered, worker);
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Camera leases: address from the api, the camera given to the tap, and taken back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "worker/worker.h"
+
+#define RETRY_FIRST_MS 250
+#define RETRY_MAX_MS   10000
+
+struct lease *leases_find(const struct worker *worker, const struct weir_id *camera_id)
+{
+    return weir_map_find(worker->leases, camera_id->b);
+}
+
+static void drop_from_tap(struct worker *worker, struct lease *lease)
+{
+    if (lease->is_given) {
+        struct weir_ctl ctl = {.type = WEIR_CTL_TAP_DROP,
+                               .u.tap_drop = {.camera_id = lease->row.camera_id}};
+        child_send(worker->tap, &ctl);
+    }
+    lease->is_given = false;
+    lease->is_up = false;
+    lease->is_failing = false;
+}
+
+static void forget_source(struct lease *lease)
+{
+    explicit_bzero(&lease->source, sizeof(lease->source));
+    lease->has_source = false;
+}
+
+static void forget(struct worker *worker, struct lease *lease)
+{
+    drop_from_tap(worker, lease);
+    forget_source(lease);
+    weir_map_remove(worker->leases, lease->row.camera_id.b);
+    free(lease);
+}
+
+void leases_take_row(struct worker *worker, const struct weir_lease_row *row)
+{
+    struct lease *lease = leases_find(worker, &row->camera_id);
+    if (!member_is_mine(worker, &row->worker_id, row->incarnation)) {
+        if (lease) {
+            lease->is_wanted = false;
+        }
+        return;
+    }
+    if (!lease) {
+        lease = weir_xalloc(sizeof(*lease));
+        weir_map_put(worker->leases, row->camera_id.b, lease);
+    }
+    bool is_new = lease->row.lease_generation != row->lease_generation;
+    if (is_new || row->state != WEIR_LEASE_STATE_RELEASING) {
+        lease->is_released = false;
+    }
+    lease->row = *row;
+    lease->is_wanted = true;
+}
+
+/* ---- the address ---- */
+
+static void fetch_failed(struct lease *lease, enum weir_code code, const char *why)
+{
+    int64_t pause = (int64_t)RETRY_FIRST_MS << (lease->attempts < 6 ? lease->attempts : 6);
+    pause = pause < RETRY_MAX_MS ? pause : RETRY_MAX_MS;
+    lease->attempts++;
+    lease->fetch_at_ms = worker_now_ms() + pause;
+    weir_log(WEIR_LOG_WARN, "camera: its address cannot be had", "camera_id",
+             WEIR_ID_TEXT(&lease->row.camera_id), "code", weir_code_text(code), "why", why, NULL);
+    if (!lease->has_source) {
+        lease->is_failing = true;
+        lease->trouble = (struct trouble){.retry_in_ms = pause};
+        WEIR_STR_SET(lease->trouble.reason, weir_reason_name(WEIR_REASON_source_unknown));
+        WEIR_STR_SET(lease->trouble.detail, why);
+    }
+}
+
+static bool is_same_place(const struct source *a, const struct source *b)
+{
+    return strcmp(a->url, b->url) == 0 && a->transport == b->transport &&
+           a->has_username == b->has_username && strcmp(a->username, b->username) == 0 &&
+           a->has_password == b->has_password && strcmp(a->password, b->password) == 0;
+}
+
+static void take_source(struct lease *lease, const struct source *source)
+{
+    bool is_other = !lease->has_source || !is_same_place(&lease->source, source);
+    lease->source = *source;
+    lease->has_source = true;
+    lease->is_stale = false;
+    lease->attempts = 0;
+    if (is_other) {
+        /* Given once more, it replaces what the tap has. */
+        lease->is_given = false;
+        lease->is_failing = false;
+    }
+}
+
+static void on_source(void *ctx, const struct call *call, const struct weir_http_answer *answer,
+                      const struct weir_err *err)
+{
+    struct worker *worker = ctx;
+    struct lease *lease = leases_find(worker, &call->id);
+    struct source source;
+    struct weir_err read_err = {0};
+    if (!lease || lease->row.lease_generation != call->number) {
+        return;
+    }
+    lease->is_fetching = false;
+    if (!answer) {
+        fetch_failed(lease, err->code, err->msg);
+    } else {
+        enum weir_code code = source_read(answer, &worker->seal_key, &lease->row.tenant_id,
+                                          &lease->row.camera_id, &source, &read_err);
+        if (code == WEIR_OK) {
+            take_source(lease, &source);
+            explicit_bzero(&source, sizeof(source));
+        } else {
+            fetch_failed(lease, code, read_err.msg);
+        }
+    }
+    worker_pass_soon(worker);
+}
+
+static void fetch(struct worker *worker, struct lease *lease)
+{
+    struct call call;
+    source_ask(&call, worker->settings->api_internal_url, worker->settings->worker_secret,
+               &worker->worker_id, &lease->row.camera_id);
+    call.fn = on_source;
+    call.ctx = worker;
+    call.id = lease->row.camera_id;
+    call.number = lease->row.lease_generation;
+    lease->is_fetching = true;
+    calls_post(worker->api_calls, &call);
+    explicit_bzero(&call, sizeof(call));
+}
+
+void leases_config_changed(struct worker *worker, const struct weir_id *camera_id, int64_t version)
+{
+    struct lease *lease = leases_find(worker, camera_id);
+    if (lease && lease->has_source && version > lease->source.version) {
+        lease->is_stale = true;
+        lease->fetch_at_ms = 0;
+        worker_pass_soon(worker);
+    }
+}
+
+/* ---- the tap ---- */
+
+static void give(struct worker *worker, struct lease *lease)
+{
+    const struct source *source = &lease->source;
+    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_CAMERA};
+    struct weir_ctl_tap_camera *camera = &ctl.u.tap_camera;
+    camera->camera_id = lease->row.camera_id;
+    WEIR_STR_SET(camera->url, source->url);
+    camera->has_username = source->has_username;
+    WEIR_STR_SET(camera->username, source->username);
+    camera->has_password = source->has_password;
+    WEIR_STR_SET(camera->password, source->password);
+    camera->transport = source->transport;
+    camera->ring_ms = worker->settings->ring_s * 1000;
+    camera->ring_bytes = worker->settings->ring_mib * 1024 * 1024;
+    camera->allow_local = worker->settings->source_allow_local;
+    child_send(worker->tap, &ctl);
+    explicit_bzero(&ctl, sizeof(ctl));
+    lease->is_given = child_is_up(worker->tap);
+}
+
+void leases_take_source_state(struct worker *worker, const struct weir_ctl_tap_source *source)
+{
+    struct lease *lease = leases_find(worker, &source->camera_id);
+    if (!lease || !lease->is_given) {
+        return;
+    }
+    lease->info = *source;
+    lease->is_up = source->state == WEIR_CTL_TAP_SOURCE_STATE_UP;
+    lease->is_failing = source->state == WEIR_CTL_TAP_SOURCE_STATE_FAILING;
+    lease->trouble =
+        (struct trouble){.is_permanent = source->has_permanent && source->permanent,
+                         .retry_in_ms = source->has_retry_in_ms ? source->retry_in_ms : 0};
+    WEIR_STR_SET(lease->trouble.reason, source->has_reason
+                                            ? source->reason
+                                            : weir_reason_name(WEIR_REASON_internal_error));
+    WEIR_STR_SET(lease->trouble.detail, source->has_detail ? source->detail : "");
+    if (lease->is_failing) {
+        weir_log(WEIR_LOG_WARN, "camera: source fails", "camera_id",
+                 WEIR_ID_TEXT(&lease->row.camera_id), "reason", lease->trouble.reason, "detail",
+                 lease->trouble.detail, NULL);
+    }
+    worker_pass_soon(worker);
+}
+
+void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *stats)
+{
+    for (size_t i = 0; i < stats->n_cameras; i++) {
+        struct lease *lease = leases_find(worker, &stats->cameras[i].camera_id);
+        if (lease) {
+            lease->ring_ms = stats->cameras[i].ring_ms;
+            lease->ring_bytes = stats->cameras[i].ring_bytes;
+        }
+    }
+}
+
+void leases_tap_started(struct worker *worker)
+{
+    void *value;
+    for (size_t at = 0; weir_map_next(worker->leases, &at, NULL, &value);) {
+        struct lease *lease = value;
+        lease->is_given = false;
+        lease->is_up = false;
+        lease->is_failing = lease->is_failing && !lease->has_source;
+    }
+}
+
+/* ---- the pass ---- */
+
+static struct plan_lease_view view_of(const struct lease *lease)
+{
+    return (struct plan_lease_view){.is_wanted = lease->is_wanted,
+                                    .row_state = lease->row.state,
+                                    .has_source = lease->has_source,
+                                    .is_stale = lease->is_stale,
+                                    .is_fetching = lease->is_fetching,
+                                    .fetch_at_ms = lease->fetch_at_ms,
+                                    .is_given = lease->is_given,
+                                    .is_released = lease->is_released,
+                                    .said_at_ms = lease->said_at_ms};
+}
+
+static void pass_one(struct worker *worker, struct lease *lease, int64_t now_ms)
+{
+    struct plan_lease_view view = view_of(lease);
+    switch (plan_lease(&view, now_ms)) {
+    case PLAN_LEASE_FETCH:
+        fetch(worker, lease);
+        break;
+    case PLAN_LEASE_GIVE:
+        give(worker, lease);
+        break;
+    case PLAN_LEASE_RELEASE:
+        drop_from_tap(worker, lease);
+        forget_source(lease);
+        facts_lease_released(worker, lease);
+        lease->is_released = true;
+        lease->said_at_ms = now_ms;
+        break;
+    case PLAN_LEASE_FORGET:
+        forget(worker, lease);
+        break;
+    case PLAN_LEASE_NOTHING:
+        break;
+    }
+}
+
+void leases_pass(struct worker *worker)
+{
+    void *value;
+    int64_t now_ms = worker_now_ms();
+    for (size_t at = 0; weir_map_next(worker->leases, &at, NULL, &value);) {
+        pass_one(worker, value, now_ms);
+    }
+}
+
+void leases_drop_all(struct worker *worker)
+{
+    void *value;
+    for (size_t at = 0; weir_map_next(worker->leases, &at, NULL, &value);) {
+        forget(worker, value);
+    }
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/source.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/str.h"
+#include "lib/domain/json.h"
+
+#define ASK_TIMEOUT_MS 3000
+
+void source_ask(struct call *call, const char *api_url, const char *secret,
+                const struct weir_id *worker_id, const struct weir_id *camera_id)
+{
+    *call = (struct call){.timeout_ms = ASK_TIMEOUT_MS, .max_bytes = SOURCE_ANSWER_MAX};
+    snprintf(call->url, sizeof(call->url), "%s/internal/v1/cameras/%s/source", api_url,
+             WEIR_ID_TEXT(camera_id));
+    snprintf(call->headers[0], sizeof(call->headers[0]), "Authorization: Bearer %s", secret);
+    snprintf(call->headers[1], sizeof(call->headers[1]), "X-Weir-Worker-Id: %s",
+             WEIR_ID_TEXT(worker_id));
+}
+
+static enum weir_code judge_status(int status, struct weir_err *err)
+{
+    switch (status) {
+    case 200:
+        return WEIR_OK;
+    case 404:
+    case 410:
+        return weir_fail(err, WEIR_ENOTFOUND, "the api does not know the camera");
+    case 401:
+    case 403:
+        return weir_fail(err, WEIR_EFORBIDDEN, "the api does not give this camera to this worker");
+    default:
+        return weir_fail(err, WEIR_EUNAVAILABLE, "the api answers with status %d", status);
+    }
+}
+
+static bool is_id(const struct weir_json *json, const char *name, const struct weir_id *wanted)
+{
+    struct weir_id id;
+    const char *text = weir_json_find_str(json, name);
+    return text && weir_id_parse(text, strlen(text), &id, NULL) == WEIR_OK &&
+           weir_id_equal(&id, wanted);
+}
+
+/* Copies an optional text; false when it is too long or no text. */
+static bool take_text(const struct weir_json *json, const char *name, char *ret, size_t size,
+                      bool *ret_has)
+{
+    const struct weir_json *value = weir_json_find(json, name);
+    *ret_has = value && value->type == WEIR_JSON_STR;
+    if (!*ret_has) {
+        return !value || value->type == WEIR_JSON_NULL;
+    }
+    return weir_str_copy(ret, size, value->str);
+}
+
+static enum weir_code take_sealed(const struct weir_json *json, struct source *source,
+                                  struct weir_err *err)
+{
+    bool has_url = false;
+    const char *transport = weir_json_find_str(json, "transport");
+    if (!take_text(json, "url", source->url, sizeof(source->url), &has_url) || !has_url ||
+        !take_text(json, "username", source->username, sizeof(source->username),
+                   &source->has_username) ||
+        !take_text(json, "password", source->password, sizeof(source->password),
+                   &source->has_password)) {
+        return weir_fail(err, WEIR_EINVAL, "sealed source is not as it should be");
+    }
+    source->transport = transport && strcmp(transport, "udp") == 0
+                            ? WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP
+                            : WEIR_CTL_TAP_CAMERA_TRANSPORT_TCP;
+    return WEIR_OK;
+}
+
+static enum weir_code open_sealed(const char *sealed, const struct weir_seal_private *key,
+                                  struct weir_arena *arena, struct weir_json *ret,
+                                  struct weir_err *err)
+{
+    const char *text = NULL;
+    size_t len = 0;
+    enum weir_code code = weir_unseal(key, sealed, arena, &text, &len, err);
+    return code == WEIR_OK ? weir_json_parse(text, len, arena, ret, err) : code;
+}
+
+enum weir_code source_read(const struct weir_http_answer *answer,
+                           const struct weir_seal_private *key, const struct weir_id *tenant_id,
+                           const struct weir_id *camera_id, struct source *ret,
+                           struct weir_err *err)
+{
+    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
+    struct weir_json outer;
+    struct weir_json inner;
+    struct source source = {0};
+    enum weir_code code = judge_status(answer->status, err);
+    if (code == WEIR_OK) {
+        code = weir_json_parse(answer->body, answer->body_len, arena, &outer, err);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    const char *sealed = weir_json_find_str(&outer, "sealed");
+    const struct weir_json *version = weir_json_find(&outer, "version");
+    if (!sealed || !version || version->type != WEIR_JSON_INT) {
+        return weir_fail(err, WEIR_EINVAL, "the api's answer lacks sealed or version");
+    }
+    code = open_sealed(sealed, key, arena, &inner, err);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    const struct weir_json *inner_version = weir_json_find(&inner, "version");
+    if (!is_id(&inner, "tenant_id", tenant_id) || !is_id(&inner, "camera_id", camera_id) ||
+        !inner_version || inner_version->integer != version->integer) {
+        return weir_fail(err, WEIR_EFORBIDDEN,
+                         "sealed source is of another tenant, camera or version");
+    }
+    source.version = version->integer;
+    code = take_sealed(&inner, &source, err);
+    if (code == WEIR_OK) {
+        *ret = source;
+    }
+    explicit_bzero(&source, sizeof(source));
+    return code;
+}

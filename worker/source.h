@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a camera is and how to get in: fetched from the api's internal route, opened with the
+ * worker's private key, kept in memory only.
+ *
+ *     GET {api}/internal/v1/cameras/{camera_id}/source
+ *     Authorization: Bearer {worker secret}        X-Weir-Worker-Id: {worker_id}
+ *
+ *     200 {"camera_id":"...","tenant_id":"...","version":7,"sealed":"..."}
+ *
+ * The route answers only for cameras that the log places on the asking worker. The sealed text is
+ * {"tenant_id","camera_id","version","url","username","password","transport"}; it must be about the
+ * camera and tenant of the lease and the version that is told beside it.
+ */
+#ifndef WEIR_WORKER_SOURCE_H
+#define WEIR_WORKER_SOURCE_H
+
+#include "lib/base/arena.h"
+#include "lib/domain/events.h"
+#include "lib/io/http_client.h"
+#include "lib/io/seal.h"
+#include "worker/calls.h"
+
+#define SOURCE_ANSWER_MAX 65536
+
+struct source {
+    int64_t version;
+    char url[2049];
+    bool has_username;
+    char username[257];
+    bool has_password;
+    char password[257];
+    enum weir_ctl_tap_camera_transport transport;
+};
+
+/* Fills in the call that asks for a camera; `fn` and `ctx` are the caller's. */
+void source_ask(struct call *call, const char *api_url, const char *secret,
+                const struct weir_id *worker_id, const struct weir_id *camera_id);
+
+/*
+ * Reads the route's answer. WEIR_ENOTFOUND, WEIR_EFORBIDDEN as the api says; WEIR_EFORBIDDEN also
+ * for a sealed text of another key, tenant, camera or version. Pure.
+ */
+WEIR_MUST_USE enum weir_code source_read(const struct weir_http_answer *answer,
+                                         const struct weir_seal_private *key,
+                                         const struct weir_id *tenant_id,
+                                         const struct weir_id *camera_id, struct source *ret,
+                                         struct weir_err *err);
+
+#endif

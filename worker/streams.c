@@ -1,0 +1,435 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams: a place in an engine, published by the tap, routed by the origin, ready, stopped. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "worker/worker.h"
+
+#define PLACE_RETRY_MS    100
+#define PLAYLIST_WAIT_MS  20000
+#define MUXER_TIMEOUT_MS  1000
+#define ENGINE_PATH_BYTES 129
+
+static struct stream *find(const struct worker *worker, const struct weir_id *stream_id,
+                           int64_t generation)
+{
+    struct stream *stream = weir_map_find(worker->streams, stream_id->b);
+    return stream && stream->row.generation == generation ? stream : NULL;
+}
+
+static void engine_path(const struct stream *stream, char path[static ENGINE_PATH_BYTES])
+{
+    snprintf(path, ENGINE_PATH_BYTES, "live/%s/%lld", WEIR_ID_TEXT(&stream->row.stream_id),
+             (long long)stream->row.generation);
+}
+
+/* ---- what the children are told ---- */
+
+static void send_route(struct worker *worker, const struct stream *stream)
+{
+    struct weir_ctl ctl = {.type = WEIR_CTL_ORIGIN_ROUTE};
+    struct weir_ctl_origin_route *route = &ctl.u.origin_route;
+    route->stream_id = stream->row.stream_id;
+    route->generation = stream->row.generation;
+    WEIR_STR_SET(route->hls_socket, stream->slot->hls_socket);
+    engine_path(stream, route->path);
+    WEIR_STR_SET(route->cdn_secret, stream->slot->cdn_secret);
+    route->seq_base = stream->row.seq_base;
+    route->placed_at_ms = stream->row.placed_at_ms;
+    route->run = stream->run;
+    route->variant = worker->variant;
+    child_send(worker->origin, &ctl);
+}
+
+static void send_publish(struct worker *worker, const struct stream *stream)
+{
+    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_PUBLISH};
+    struct weir_ctl_tap_publish *publish = &ctl.u.tap_publish;
+    publish->camera_id = stream->row.camera_id;
+    publish->stream_id = stream->row.stream_id;
+    publish->generation = stream->row.generation;
+    publish->rtsp_port = stream->slot->rtsp_port;
+    engine_path(stream, publish->path);
+    WEIR_STR_SET(publish->username, stream->slot->username);
+    WEIR_STR_SET(publish->password, stream->slot->password);
+    WEIR_STR_SET(publish->api_socket, stream->slot->api_socket);
+    child_send(worker->tap, &ctl);
+}
+
+static void send_unpublish(struct worker *worker, const struct stream *stream)
+{
+    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_UNPUBLISH,
+                           .u.tap_unpublish = {.stream_id = stream->row.stream_id,
+                                               .generation = stream->row.generation}};
+    child_send(worker->tap, &ctl);
+}
+
+static void send_unroute(struct worker *worker, const struct stream *stream)
+{
+    struct weir_ctl ctl = {.type = WEIR_CTL_ORIGIN_UNROUTE,
+                           .u.origin_unroute = {.stream_id = stream->row.stream_id,
+                                                .generation = stream->row.generation}};
+    child_send(worker->origin, &ctl);
+}
+
+/* ---- in and out of an engine ---- */
+
+static void leave_slot(struct worker *worker, struct stream *stream)
+{
+    if (stream->slot) {
+        slots_give_back(&worker->slots, stream->slot);
+    }
+    stream->slot = NULL;
+    stream->is_publishing = false;
+    stream->is_publish_failing = false;
+    stream->has_playlist = false;
+    stream->is_muxer_asked = false;
+}
+
+static void publish(struct worker *worker, struct stream *stream, int64_t now_ms)
+{
+    struct slot *slot = slots_pick(&worker->slots);
+    if (!slot || !child_is_up(worker->tap)) {
+        stream->publish_at_ms = now_ms + PLACE_RETRY_MS;
+        stream->no_room_since_ms = stream->no_room_since_ms ? stream->no_room_since_ms : now_ms;
+        slots_tend(&worker->slots, now_ms);
+        return;
+    }
+    stream->no_room_since_ms = 0;
+    stream->slot = slot;
+    stream->run++;
+    stream->published_at_ms = now_ms;
+    slots_take(&worker->slots, slot);
+    send_route(worker, stream);
+    send_publish(worker, stream);
+}
+
+static void withdraw(struct worker *worker, struct stream *stream)
+{
+    if (stream->slot) {
+        send_unpublish(worker, stream);
+        send_unroute(worker, stream);
+    }
+    leave_slot(worker, stream);
+}
+
+static void forget(struct worker *worker, struct stream *stream)
+{
+    withdraw(worker, stream);
+    weir_map_remove(worker->streams, stream->row.stream_id.b);
+    free(stream);
+}
+
+void streams_take_row(struct worker *worker, const struct weir_stream_row *row)
+{
+    struct stream *stream = weir_map_find(worker->streams, row->stream_id.b);
+    if (row->generation == 0 || !member_is_mine(worker, &row->worker_id, row->incarnation)) {
+        if (stream) {
+            stream->is_wanted = false;
+        }
+        return;
+    }
+    if (stream && stream->row.generation != row->generation) {
+        forget(worker, stream);
+        stream = NULL;
+    }
+    if (!stream) {
+        stream = weir_xalloc(sizeof(*stream));
+        stream->seen_at_ms = worker_now_ms();
+        stream->down_since_ms = stream->seen_at_ms;
+        weir_map_put(worker->streams, row->stream_id.b, stream);
+    }
+    if (row->state != WEIR_STREAM_STATE_STOPPING) {
+        stream->ask = PLAN_ASK_NONE;
+    }
+    stream->row = *row;
+    stream->is_wanted = true;
+}
+
+/* ---- what the children tell ---- */
+
+void streams_take_publish_state(struct worker *worker, const struct weir_ctl_tap_stream *state)
+{
+    struct stream *stream = find(worker, &state->stream_id, state->generation);
+    if (!stream || !stream->slot) {
+        return;
+    }
+    stream->is_publishing = state->state == WEIR_CTL_TAP_STREAM_STATE_PUBLISHING;
+    stream->is_publish_failing = state->state == WEIR_CTL_TAP_STREAM_STATE_FAILING;
+    WEIR_STR_SET(stream->publish_detail, state->has_detail ? state->detail : "");
+    if (!stream->is_publishing) {
+        /* The engine forgets a path whose publisher is gone. */
+        stream->has_playlist = false;
+        stream->is_muxer_asked = false;
+    } else {
+        stream->published_at_ms = worker_now_ms();
+    }
+    worker_pass_soon(worker);
+}
+
+void streams_take_activity(struct worker *worker, const struct weir_ctl_origin_activity *activity)
+{
+    int64_t now_ms = worker_now_ms();
+    for (size_t i = 0; i < activity->n_streams; i++) {
+        const struct weir_ctl_origin_activity_streams *seen = &activity->streams[i];
+        struct stream *stream = find(worker, &seen->stream_id, seen->generation);
+        if (stream) {
+            stream->has_request = true;
+            stream->requested_at_ms = now_ms - seen->last_request_age_ms;
+        }
+    }
+}
+
+void streams_take_answer(struct worker *worker, const struct weir_ctl_origin_answer *answer)
+{
+    struct stream *stream = find(worker, &answer->stream_id, answer->generation);
+    if (!stream || stream->ask != PLAN_ASK_SENT || stream->ask_id != answer->ask_id) {
+        return;
+    }
+    stream->ask = PLAN_ASK_ANSWERED;
+    if (answer->has_last_request_age_ms) {
+        stream->has_request = true;
+        stream->requested_at_ms = worker_now_ms() - answer->last_request_age_ms;
+    }
+    worker_pass_soon(worker);
+}
+
+/* A muxer is listed: its first playlist can be had without waiting. */
+static void on_muxer(void *ctx, const struct call *call, const struct weir_http_answer *answer,
+                     const struct weir_err *err)
+{
+    struct worker *worker = ctx;
+    struct stream *stream = weir_map_find(worker->streams, call->id.b);
+    (void)err;
+    if (!stream || !stream->is_muxer_asked || stream->run != call->number) {
+        return;
+    }
+    stream->is_muxer_asked = false;
+    stream->has_playlist = stream->is_publishing && answer && answer->status == 200;
+    worker_pass_soon(worker);
+}
+
+static void look_for_playlist(struct worker *worker, struct stream *stream)
+{
+    char path[ENGINE_PATH_BYTES];
+    engine_path(stream, path);
+    if (stream->is_muxer_asked || !slot_has_playlist(stream->slot, path)) {
+        return;
+    }
+    struct call call = {.timeout_ms = MUXER_TIMEOUT_MS,
+                        .max_bytes = 65536,
+                        .fn = on_muxer,
+                        .ctx = worker,
+                        .id = stream->row.stream_id,
+                        .number = stream->run};
+    snprintf(call.url, sizeof(call.url), "http://engine/v3/hls/muxers/get/%s", path);
+    WEIR_STR_SET(call.unix_socket, stream->slot->api_socket);
+    stream->is_muxer_asked = true;
+    calls_post(worker->engine_calls, &call);
+}
+
+void streams_slot_down(struct worker *worker, struct slot *slot)
+{
+    void *value;
+    for (size_t at = 0; weir_map_next(worker->streams, &at, NULL, &value);) {
+        struct stream *stream = value;
+        if (stream->slot == slot) {
+            send_unpublish(worker, stream);
+            leave_slot(worker, stream);
+        }
+    }
+    worker_pass_soon(worker);
+}
+
+void streams_tap_started(struct worker *worker)
+{
+    void *value;
+    for (size_t at = 0; weir_map_next(worker->streams, &at, NULL, &value);) {
+        leave_slot(worker, value);
+    }
+}
+
+void streams_origin_started(struct worker *worker)
+{
+    void *value;
+    for (size_t at = 0; weir_map_next(worker->streams, &at, NULL, &value);) {
+        struct stream *stream = value;
+        if (stream->slot) {
+            send_route(worker, stream);
+        }
+    }
+}
+
+/* ---- the pass ---- */
+
+static struct trouble own_trouble(enum weir_reason reason, const char *detail)
+{
+    struct trouble trouble = {0};
+    WEIR_STR_SET(trouble.reason, weir_reason_name(reason));
+    WEIR_STR_SET(trouble.detail, detail);
+    return trouble;
+}
+
+/* Source, publisher and place together; the first trouble on the way of a packet counts. */
+static enum plan_health judge(const struct worker *worker, const struct stream *stream,
+                              const struct lease *lease, int64_t now_ms, struct trouble *trouble)
+{
+    if (worker->tap_down_since_ms && now_ms - worker->tap_down_since_ms > PLAN_PLACE_WAIT_MS) {
+        *trouble = own_trouble(WEIR_REASON_tap_failed, "");
+        return PLAN_HEALTH_FAILING;
+    }
+    if (lease && lease->is_failing) {
+        *trouble = lease->trouble;
+        return PLAN_HEALTH_FAILING;
+    }
+    if (stream->no_room_since_ms && now_ms - stream->no_room_since_ms > PLAN_PLACE_WAIT_MS) {
+        bool has_engine = slots_count(&worker->slots, SLOT_UP) > 0;
+        *trouble =
+            own_trouble(has_engine ? WEIR_REASON_worker_full : WEIR_REASON_engine_start_failed, "");
+        return PLAN_HEALTH_FAILING;
+    }
+    if (stream->is_publish_failing) {
+        *trouble = own_trouble(WEIR_REASON_publish_failed, stream->publish_detail);
+        return PLAN_HEALTH_FAILING;
+    }
+    if (!lease || !lease->is_up || !stream->is_publishing) {
+        return PLAN_HEALTH_UNKNOWN;
+    }
+    if (!stream->has_playlist && now_ms - stream->published_at_ms > PLAYLIST_WAIT_MS) {
+        *trouble = own_trouble(WEIR_REASON_no_playlist, "");
+        return PLAN_HEALTH_FAILING;
+    }
+    return PLAN_HEALTH_UP;
+}
+
+static struct plan_stream_view view_of(const struct worker *worker, struct stream *stream,
+                                       const struct lease *lease, int64_t now_ms,
+                                       struct trouble *trouble)
+{
+    enum plan_health health = judge(worker, stream, lease, now_ms, trouble);
+    if (health == PLAN_HEALTH_UP) {
+        stream->down_since_ms = now_ms;
+    }
+    return (struct plan_stream_view){
+        .is_wanted = stream->is_wanted,
+        .row_state = stream->row.state,
+        .is_idle_stop = strcmp(stream->row.reason, weir_reason_name(WEIR_REASON_idle)) == 0,
+        .is_camera_given = lease && lease->is_given,
+        .is_published = stream->slot,
+        .publish_at_ms = stream->publish_at_ms,
+        .health = health,
+        .down_since_ms = stream->down_since_ms,
+        .is_failure_news = strcmp(stream->said_reason, trouble->reason) != 0,
+        .is_permanent = trouble->is_permanent,
+        .has_playlist = stream->has_playlist,
+        .said = stream->said,
+        .said_at_ms = stream->said_at_ms,
+        .ask = stream->ask,
+        .asked_at_ms = stream->asked_at_ms,
+        .has_request = stream->has_request,
+        .request_age_ms = now_ms - stream->requested_at_ms,
+    };
+}
+
+static void ask(struct worker *worker, struct stream *stream, int64_t now_ms)
+{
+    struct weir_ctl ctl = {.type = WEIR_CTL_ORIGIN_ASK,
+                           .u.origin_ask = {.stream_id = stream->row.stream_id,
+                                            .generation = stream->row.generation,
+                                            .ask_id = ++worker->next_ask_id}};
+    stream->ask = PLAN_ASK_SENT;
+    stream->ask_id = worker->next_ask_id;
+    stream->asked_at_ms = now_ms;
+    child_send(worker->origin, &ctl);
+}
+
+static void said(struct stream *stream, enum plan_said what, int64_t now_ms)
+{
+    stream->said = what;
+    stream->said_at_ms = now_ms;
+    stream->said_reason[0] = '\0';
+}
+
+static void log_step(const struct stream *stream, const char *step, const char *why)
+{
+    weir_log(WEIR_LOG_INFO, step, "stream_id", WEIR_ID_TEXT(&stream->row.stream_id), "camera_id",
+             WEIR_ID_TEXT(&stream->row.camera_id), "why", why, NULL);
+}
+
+/* Does one thing; false when there was none to do or the stream is gone. */
+static bool step(struct worker *worker, struct stream *stream, int64_t now_ms)
+{
+    struct trouble trouble = {0};
+    const struct lease *lease = leases_find(worker, &stream->row.camera_id);
+    struct plan_stream_view view = view_of(worker, stream, lease, now_ms, &trouble);
+    switch (plan_stream(&view, now_ms)) {
+    case PLAN_STREAM_SAY_STARTING:
+        facts_starting(worker, stream);
+        said(stream, PLAN_SAID_STARTING, now_ms);
+        return true;
+    case PLAN_STREAM_PUBLISH:
+        publish(worker, stream, now_ms);
+        return true;
+    case PLAN_STREAM_SAY_STARTED:
+        log_step(stream, "stream: playing", "");
+        facts_started(worker, stream, lease);
+        said(stream, PLAN_SAID_STARTED, now_ms);
+        return true;
+    case PLAN_STREAM_SAY_FAILING:
+        log_step(stream, "stream: failing", trouble.reason);
+        facts_failing(worker, stream, &trouble);
+        said(stream, PLAN_SAID_FAILING, now_ms);
+        WEIR_STR_SET(stream->said_reason, trouble.reason);
+        return true;
+    case PLAN_STREAM_ASK:
+        ask(worker, stream, now_ms);
+        return true;
+    case PLAN_STREAM_SAY_WATCHED:
+        log_step(stream, "stream: still watched, goes on", "");
+        facts_still_watched(worker, stream, view.request_age_ms);
+        said(stream, PLAN_SAID_WATCHED, now_ms);
+        stream->ask = PLAN_ASK_NONE;
+        return true;
+    case PLAN_STREAM_END:
+        log_step(stream, "stream: ended", stream->row.reason);
+        withdraw(worker, stream);
+        facts_exited(worker, stream, WEIR_REASON_stopped);
+        said(stream, PLAN_SAID_EXITED, now_ms);
+        return true;
+    case PLAN_STREAM_FORGET:
+        forget(worker, stream);
+        return false;
+    case PLAN_STREAM_NOTHING:
+        break;
+    }
+    return false;
+}
+
+bool streams_pass(struct worker *worker)
+{
+    void *value;
+    bool is_waiting = false;
+    int64_t now_ms = worker_now_ms();
+    for (size_t at = 0; weir_map_next(worker->streams, &at, NULL, &value);) {
+        struct stream *stream = value;
+        if (stream->slot && stream->is_publishing && !stream->has_playlist) {
+            look_for_playlist(worker, stream);
+            is_waiting = is_waiting || now_ms - stream->published_at_ms < PLAYLIST_WAIT_MS;
+        }
+        is_waiting = is_waiting || stream->no_room_since_ms;
+        while (step(worker, stream, now_ms)) {
+        }
+    }
+    return is_waiting;
+}
+
+void streams_drop_all(struct worker *worker)
+{
+    void *value;
+    for (size_t at = 0; weir_map_next(worker->streams, &at, NULL, &value);) {
+        forget(worker, value);
+    }
+}

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/worker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "worker/files.h"
+
+#define PASS_IDLE_MS    500
+#define PASS_WAITING_MS 25
+#define TICK_MS         1000
+#define FACT_TIMEOUT_MS 10000
+#define BEAT_TIMEOUT_MS 3000
+#define FLUSH_MS        500
+#define PATH_BYTES      512
+#define GPU_LIBRARY     "libnvidia-ml.so.1"
+
+int64_t worker_now_ms(void)
+{
+    return weir_clock_mono_ms();
+}
+
+void worker_drop_all(struct worker *worker)
+{
+    streams_drop_all(worker);
+    leases_drop_all(worker);
+}
+
+/* ---- the pass over everything ---- */
+
+void worker_pass_soon(struct worker *worker)
+{
+    weir_timer_set(worker->pass, 0);
+}
+
+static void on_pass(void *ctx)
+{
+    struct worker *worker = ctx;
+    bool is_waiting = false;
+    if (worker->phase == WORKER_LEAVING) {
+        return;
+    }
+    /* While the log is read anew nothing is known to be unwanted. */
+    if (worker->is_caught_up) {
+        leases_pass(worker);
+        is_waiting = streams_pass(worker);
+    }
+    member_tend(worker);
+    if (!weir_timer_is_set(worker->pass)) {
+        weir_timer_set(worker->pass, is_waiting ? PASS_WAITING_MS : PASS_IDLE_MS);
+    }
+}
+
+static void set_gauge(struct worker *worker, const char *name, const char *help, size_t value)
+{
+    struct weir_metrics *metrics = weir_service_metrics(worker->service);
+    weir_metric_set(weir_metrics_gauge(metrics, name, help, NULL, NULL), (int64_t)value);
+}
+
+static void on_tick(void *ctx)
+{
+    struct worker *worker = ctx;
+    int64_t now_ms = worker_now_ms();
+    weir_timer_set(worker->tick, TICK_MS);
+    load_sample(&worker->load_reader, now_ms, &worker->load);
+    gpu_sample(worker->gpu, &worker->load);
+    if (worker->phase != WORKER_LEAVING) {
+        slots_tend(&worker->slots, now_ms);
+        heartbeat_send(worker);
+    }
+    set_gauge(worker, "weir_worker_streams", "Streams placed here",
+              weir_map_count(worker->streams));
+    set_gauge(worker, "weir_worker_leases", "Cameras pulled here", weir_map_count(worker->leases));
+    set_gauge(worker, "weir_worker_engines", "Engines that are up",
+              slots_count(&worker->slots, SLOT_UP));
+    set_gauge(worker, "weir_worker_tap_starts", "Times weir-tap was started",
+              (size_t)child_starts(worker->tap));
+    set_gauge(worker, "weir_worker_origin_starts", "Times weir-origin was started",
+              (size_t)child_starts(worker->origin));
+}
+
+/* ---- the log ---- */
+
+static void take_rows(struct worker *worker)
+{
+    const struct weir_ledger *ledger = weir_follower_ledger(worker->follower);
+    const struct weir_lease_row *lease;
+    const struct weir_stream_row *stream;
+    for (size_t at = 0; weir_ledger_next_lease(ledger, &at, &lease);) {
+        leases_take_row(worker, lease);
+    }
+    for (size_t at = 0; weir_ledger_next_stream(ledger, &at, &stream);) {
+        streams_take_row(worker, stream);
+    }
+}
+
+static void on_change(void *ctx, const struct weir_ledger_change *change)
+{
+    struct worker *worker = ctx;
+    if (!worker->is_caught_up) {
+        return;
+    }
+    if (change->worker) {
+        member_take_row(worker, change->worker);
+    } else if (change->lease) {
+        leases_take_row(worker, change->lease);
+    } else if (change->stream) {
+        streams_take_row(worker, change->stream);
+    }
+    worker_pass_soon(worker);
+}
+
+static void on_reset(void *ctx, const char *why)
+{
+    struct worker *worker = ctx;
+    weir_log(WEIR_LOG_INFO, "decision log is read anew, what runs goes on", "why", why, NULL);
+    worker->is_caught_up = false;
+}
+
+static void on_caught_up(void *ctx)
+{
+    struct worker *worker = ctx;
+    void *value;
+    const struct weir_worker_row *row =
+        weir_ledger_worker(weir_follower_ledger(worker->follower), &worker->worker_id);
+    worker->is_caught_up = true;
+    for (size_t at = 0; weir_map_next(worker->leases, &at, NULL, &value);) {
+        ((struct lease *)value)->is_wanted = false;
+    }
+    for (size_t at = 0; weir_map_next(worker->streams, &at, NULL, &value);) {
+        ((struct stream *)value)->is_wanted = false;
+    }
+    if (row) {
+        member_take_row(worker, row);
+    } else {
+        member_is_unknown(worker);
+    }
+    take_rows(worker);
+    worker_pass_soon(worker);
+}
+
+/* ---- the children ---- */
+
+static void on_tap_start(void *ctx)
+{
+    struct worker *worker = ctx;
+    worker->tap_down_since_ms = 0;
+    leases_tap_started(worker);
+    streams_tap_started(worker);
+    worker_pass_soon(worker);
+}
+
+static void on_tap_exit(void *ctx)
+{
+    struct worker *worker = ctx;
+    worker->tap_down_since_ms = worker_now_ms();
+    leases_tap_started(worker);
+    streams_tap_started(worker);
+}
+
+static void on_tap_line(void *ctx, const struct weir_ctl *ctl)
+{
+    struct worker *worker = ctx;
+    if (ctl->type == WEIR_CTL_TAP_SOURCE) {
+        leases_take_source_state(worker, &ctl->u.tap_source);
+    } else if (ctl->type == WEIR_CTL_TAP_STREAM) {
+        streams_take_publish_state(worker, &ctl->u.tap_stream);
+    } else if (ctl->type == WEIR_CTL_TAP_STATS) {
+        leases_take_stats(worker, &ctl->u.tap_stats);
+    }
+}
+
+static void on_origin_start(void *ctx)
+{
+    streams_origin_started(ctx);
+}
+
+static void on_origin_exit(void *ctx)
+{
+    worker_pass_soon(ctx);
+}
+
+/* An origin that comes back must be found where the cell was told it is. */
+static void keep_port(struct worker *worker, int64_t port)
+{
+    const char *listen = worker->settings->origin_listen;
+    const char *colon = strrchr(listen, ':');
+    size_t host_len = colon ? (size_t)(colon - listen) : strlen(listen);
+    worker->origin_port = port;
+    worker->origin_env[0] =
+        weir_arena_printf(weir_service_arena(worker->service), "WEIR_ORIGIN_LISTEN=%.*s:%lld",
+                          (int)host_len, listen, (long long)port);
+}
+
+static void on_origin_line(void *ctx, const struct weir_ctl *ctl)
+{
+    struct worker *worker = ctx;
+    if (ctl->type == WEIR_CTL_ORIGIN_LISTENING) {
+        if (worker->origin_port != ctl->u.origin_listening.port) {
+            keep_port(worker, ctl->u.origin_listening.port);
+        }
+        worker_pass_soon(worker);
+    } else if (ctl->type == WEIR_CTL_ORIGIN_ACTIVITY) {
+        streams_take_activity(worker, &ctl->u.origin_activity);
+    } else if (ctl->type == WEIR_CTL_ORIGIN_ANSWER) {
+        streams_take_answer(worker, &ctl->u.origin_answer);
+    }
+}
+
+static void on_slot_up(void *ctx, struct slot *slot)
+{
+    (void)slot;
+    worker_pass_soon(ctx);
+}
+
+static void on_slot_down(void *ctx, struct slot *slot)
+{
+    streams_slot_down(ctx, slot);
+}
+
+/* ---- opening ---- */
+
+/* The program as set, or the one that lies beside this one. */
+static const char *program(struct worker *worker, const char *set, const char *name)
+{
+    char self[PATH_BYTES];
+    struct weir_arena *arena = weir_service_arena(worker->service);
+    ssize_t n = set[0] ? 0 : readlink("/proc/self/exe", self, sizeof(self) - 1);
+    if (n <= 0) {
+        return set;
+    }
+    self[n] = '\0';
+    char *slash = strrchr(self, '/');
+    return weir_arena_printf(arena, "%.*s/%s", (int)(slash - self), self, name);
+}
+
+static void open_children(struct worker *worker)
+{
+    struct weir_arena *arena = weir_service_arena(worker->service);
+    const struct worker_settings *settings = worker->settings;
+    const char *level = weir_arena_printf(arena, "WEIR_LOG_LEVEL=%s", settings->log_level);
+    worker->tap_env[0] = level;
+    worker->origin_env[0] =
+        weir_arena_printf(arena, "WEIR_ORIGIN_LISTEN=%s", settings->origin_listen);
+    worker->origin_env[1] =
+        weir_arena_printf(arena, "WEIR_ORIGIN_SECRET_FILE=%s", settings->origin_secret_file);
+    worker->origin_env[2] = level;
+    worker->tap = child_new(&(struct child_config){
+        .name = "weir-tap",
+        .path = program(worker, settings->tap, "weir-tap"),
+        .env = worker->tap_env,
+        .loop = worker->loop,
+        .on_start = on_tap_start,
+        .on_line = on_tap_line,
+        .on_exit = on_tap_exit,
+        .ctx = worker,
+    });
+    worker->origin = child_new(&(struct child_config){
+        .name = "weir-origin",
+        .path = program(worker, settings->origin, "weir-origin"),
+        .env = worker->origin_env,
+        .loop = worker->loop,
+        .on_start = on_origin_start,
+        .on_line = on_origin_line,
+        .on_exit = on_origin_exit,
+        .ctx = worker,
+    });
+}
+
+static enum weir_code parse_variant(const char *text, enum weir_ctl_origin_route_variant *ret,
+                                    struct weir_err *err)
+{
+    static const char *const names[] = {"fmp4", "lowLatency", "mpegts"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *ret = (enum weir_ctl_origin_route_variant)i;
+            return WEIR_OK;
+        }
+    }
+    return weir_fail(err, WEIR_EINVAL, "WEIR_HLS_VARIANT: '%s' is none of fmp4, lowLatency, mpegts",
+                     text);
+}
+
+static void open_slots(struct worker *worker)
+{
+    const struct worker_settings *settings = worker->settings;
+    struct slot_config config = {.program = settings->mediamtx,
+                                 .run_dir = settings->run_dir,
+                                 .segment_dir = settings->segment_dir,
+                                 .variant = worker->variant,
+                                 .mem_max_mib = settings->engine_mem_mib,
+                                 .loop = worker->loop,
+                                 .calls = worker->engine_calls,
+                                 .on_up = on_slot_up,
+                                 .on_down = on_slot_down,
+                                 .ctx = worker};
+    slots_init(&worker->slots, &config, (size_t)settings->streams_per_slot);
+}
+
+static void poll_facts(void *ctx)
+{
+    struct worker *worker = ctx;
+    weir_bus_producer_poll(worker->facts, 0);
+}
+
+static void poll_beats(void *ctx)
+{
+    struct worker *worker = ctx;
+    weir_bus_producer_poll(worker->beats, 0);
+}
+
+static enum weir_code open_bus(struct worker *worker, struct weir_err *err)
+{
+    const struct worker_settings *settings = worker->settings;
+    waker_init(&worker->facts_waker, worker->loop, poll_facts, worker);
+    waker_init(&worker->beats_waker, worker->loop, poll_beats, worker);
+    struct weir_bus_producer_config facts = {.brokers = settings->kafka,
+                                             .client_id = "weir-worker-facts",
+                                             .kind = WEIR_BUS_DURABLE,
+                                             .delivery_timeout_ms = FACT_TIMEOUT_MS,
+                                             .wake = waker_wake,
+                                             .wake_ctx = &worker->facts_waker};
+    struct weir_bus_producer_config beats = {.brokers = settings->kafka,
+                                             .client_id = "weir-worker-heartbeats",
+                                             .kind = WEIR_BUS_LOSSY,
+                                             .delivery_timeout_ms = BEAT_TIMEOUT_MS,
+                                             .queue_max_records = 16,
+                                             .wake = waker_wake,
+                                             .wake_ctx = &worker->beats_waker};
+    struct weir_follower_config follower = {.brokers = settings->kafka,
+                                            .client_id = "weir-worker-log",
+                                            .cell = (int32_t)settings->cell,
+                                            .loop = worker->loop,
+                                            .on_reset = on_reset,
+                                            .on_change = on_change,
+                                            .on_caught_up = on_caught_up,
+                                            .ctx = worker};
+    enum weir_code code = weir_bus_producer_open(&facts, &worker->facts, err);
+    if (code == WEIR_OK) {
+        code = weir_bus_producer_open(&beats, &worker->beats, err);
+    }
+    if (code == WEIR_OK) {
+        code = config_open(worker, err);
+    }
+    if (code == WEIR_OK) {
+        code = weir_follower_open(&follower, &worker->follower, err);
+    }
+    return code;
+}
+
+/* Two processes of one id, or of one folder, would pull the rug from under each other. */
+static enum weir_code open_folders(struct worker *worker, struct weir_err *err)
+{
+    char lock[PATH_BYTES];
+    snprintf(lock, sizeof(lock), "%s/lock", worker->settings->run_dir);
+    enum weir_code code = files_make_dir(worker->settings->run_dir, err);
+    if (code == WEIR_OK) {
+        code = files_make_dir(worker->settings->segment_dir, err);
+    }
+    return code == WEIR_OK ? files_lock(lock, err) : code;
+}
+
+static enum weir_code open_identity(struct worker *worker, struct weir_err *err)
+{
+    const struct worker_settings *settings = worker->settings;
+    enum weir_code code =
+        weir_id_parse(settings->worker_id, strlen(settings->worker_id), &worker->worker_id, err);
+    if (code != WEIR_OK) {
+        return weir_fail_in(err, code, "WEIR_WORKER_ID");
+    }
+    worker->boot_id = weir_id_new(weir_clock_wall_ms());
+    worker->incarnation = WORKER_NOT_JOINED;
+    weir_id_format(&worker->worker_id, worker->id_text);
+    snprintf(worker->event_source, sizeof(worker->event_source), "/weir/worker/%s",
+             worker->id_text);
+    code = parse_variant(settings->hls_variant, &worker->variant, err);
+    if (code == WEIR_OK) {
+        code = weir_seal_parse_private(settings->seal_private_key, &worker->seal_key, err);
+    }
+    return code == WEIR_OK ? open_folders(worker, err) : code;
+}
+
+enum weir_code worker_open(struct worker *worker, struct weir_service *service,
+                           const struct worker_settings *settings, struct weir_err *err)
+{
+    *worker = (struct worker){.service = service,
+                              .loop = weir_service_loop(service),
+                              .settings = settings,
+                              .load_reader = {.net_cap_kbps = settings->net_mbps * 1000}};
+    enum weir_code code = open_identity(worker, err);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    worker->leases = weir_map_new(sizeof(struct weir_id));
+    worker->streams = weir_map_new(sizeof(struct weir_id));
+    worker->beat_arena = weir_arena_new(0);
+    worker->gpu = gpu_open(GPU_LIBRARY);
+    worker->engine_calls = calls_new(worker->loop);
+    worker->api_calls = calls_new(worker->loop);
+    worker->pass = weir_timer_new(worker->loop, on_pass, worker);
+    worker->tick = weir_timer_new(worker->loop, on_tick, worker);
+    open_slots(worker);
+    open_children(worker);
+    code = open_bus(worker, err);
+    if (code == WEIR_OK) {
+        weir_service_on_drain(service, member_leave, worker, 8000);
+        on_tick(worker);
+        worker_pass_soon(worker);
+    }
+    return code;
+}
+
+void worker_close(struct worker *worker)
+{
+    if (!worker->leases) {
+        return;
+    }
+    weir_follower_close(&worker->follower);
+    weir_bus_reader_close(&worker->config);
+    worker_drop_all(worker);
+    weir_bus_producer_close(&worker->facts, FLUSH_MS);
+    weir_bus_producer_close(&worker->beats, 0);
+    calls_free(worker->api_calls);
+    calls_free(worker->engine_calls);
+    child_free(worker->tap);
+    child_free(worker->origin);
+    slots_done(&worker->slots);
+    weir_timer_free(&worker->pass);
+    weir_timer_free(&worker->tick);
+    weir_timer_free(&worker->leave);
+    gpu_close(&worker->gpu);
+    weir_map_free(worker->leases);
+    weir_map_free(worker->streams);
+    weir_arena_free(worker->beat_arena);
+    explicit_bzero(&worker->seal_key, sizeof(worker->seal_key));
+}

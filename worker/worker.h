@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The worker: what it holds, and how its files share it.
+ *
+ *     member.c    joins the cell, learns its incarnation, leaves
+ *     leases.c    cameras: address from the api, given to the tap, taken back
+ *     streams.c   streams: a place in an engine, publish, ready, stop
+ *     facts.c     what is told to the scheduler
+ *     heartbeat.c once a second, load and all that runs
+ *     config.c    cameras whose address changed
+ *     worker.c    puts it together: children, timers, the one pass over everything
+ *
+ * One thread (the loop) owns all of it. The decision log says what should be; plan.h says what to
+ * do about it; nothing here is counted up or down by messages.
+ */
+#ifndef WEIR_WORKER_WORKER_H
+#define WEIR_WORKER_WORKER_H
+
+#include "lib/base/map.h"
+#include "lib/domain/ledger.h"
+#include "lib/domain/reason.h"
+#include "lib/io/bus.h"
+#include "lib/io/seal.h"
+#include "lib/service/follower.h"
+#include "lib/service/service.h"
+#include "worker/child.h"
+#include "worker/gpu.h"
+#include "worker/load.h"
+#include "worker/plan.h"
+#include "worker/settings.h"
+#include "worker/slots.h"
+#include "worker/source.h"
+#include "worker/waker.h"
+
+#define WORKER_NOT_JOINED (-1)
+
+enum worker_phase {
+    WORKER_PREPARING, /* children and the first engine come up */
+    WORKER_JOINING,   /* fact.joined is said */
+    WORKER_MEMBER,    /* the log knows this boot */
+    WORKER_LEAVING,
+};
+
+/* A failure as it is told: reason.def's name and a detail for people. */
+struct trouble {
+    char reason[WEIR_REASON_MAX + 1];
+    bool is_permanent;
+    char detail[257];
+    int64_t retry_in_ms; /* 0: not known */
+};
+
+/* One camera that this worker pulls. */
+struct lease {
+    struct weir_lease_row row; /* as the log says; old when !is_wanted */
+    bool is_wanted;
+    bool has_source;
+    struct source source;
+    bool is_stale;
+    bool is_fetching;
+    int64_t fetch_at_ms;
+    int attempts;
+    bool is_given;
+    bool is_released;
+    int64_t said_at_ms;
+    /* What the tap tells: */
+    bool is_up;
+    bool is_failing;
+    struct trouble trouble; /* while failing, of source or fetch */
+    struct weir_ctl_tap_source info;
+    int64_t ring_ms;
+    int64_t ring_bytes;
+};
+
+/* One generation of one stream. */
+struct stream {
+    struct weir_stream_row row; /* as the log says; old when !is_wanted */
+    bool is_wanted;
+    int64_t seen_at_ms;
+    struct slot *slot; /* NULL: not published */
+    int64_t run;       /* counts publishings */
+    int64_t published_at_ms;
+    int64_t publish_at_ms;
+    int64_t no_room_since_ms; /* 0: there was room */
+    bool is_publishing;       /* so says the tap */
+    bool is_publish_failing;
+    char publish_detail[257];
+    bool has_playlist;
+    bool is_muxer_asked;
+    int64_t down_since_ms;
+    enum plan_said said;
+    int64_t said_at_ms;
+    char said_reason[WEIR_REASON_MAX + 1];
+    enum plan_ask ask;
+    int64_t asked_at_ms;
+    int64_t ask_id;
+    bool has_request;
+    int64_t requested_at_ms; /* newest playlist request, monotonic */
+};
+
+struct worker {
+    struct weir_service *service;
+    struct weir_loop *loop;
+    const struct worker_settings *settings;
+    struct weir_id worker_id;
+    struct weir_id boot_id;
+    char id_text[WEIR_ID_TEXT_MAX];
+    char event_source[64];
+    enum worker_phase phase;
+    int exit_code;
+
+    struct weir_follower *follower;
+    bool is_caught_up;
+    int64_t incarnation; /* WORKER_NOT_JOINED: not known to the log */
+    int64_t joined_said_at_ms;
+
+    struct weir_bus_producer *facts;
+    struct weir_bus_producer *beats;
+    struct waker facts_waker;
+    struct waker beats_waker;
+    struct weir_bus_reader *config;
+    struct waker config_waker;
+
+    struct child *tap;
+    struct child *origin;
+    const char *tap_env[8];
+    const char *origin_env[8];
+    int64_t tap_down_since_ms; /* 0: it is up */
+    int64_t origin_port;       /* 0: not open yet */
+    struct calls *engine_calls;
+    struct calls *api_calls;
+    struct slots slots;
+    enum weir_ctl_origin_route_variant variant;
+    struct weir_seal_private seal_key;
+
+    struct weir_map *leases;  /* camera id -> struct lease */
+    struct weir_map *streams; /* stream id -> struct stream */
+    int64_t next_ask_id;
+
+    struct weir_timer *pass; /* the next pass over everything */
+    struct weir_timer *tick; /* once a second */
+    struct weir_timer *leave;
+    struct load_reader load_reader;
+    struct weir_ev_heartbeat_load load;
+    struct gpu *gpu;
+    int64_t beat_seq;
+    struct weir_arena *beat_arena;
+};
+
+/* ---- worker.c ---- */
+
+WEIR_MUST_USE enum weir_code worker_open(struct worker *worker, struct weir_service *service,
+                                         const struct worker_settings *settings,
+                                         struct weir_err *err);
+void worker_close(struct worker *worker);
+
+/* Asks for a pass over everything, soon. */
+void worker_pass_soon(struct worker *worker);
+/* The log no longer counts on anything here: ends all streams and leases at once. */
+void worker_drop_all(struct worker *worker);
+int64_t worker_now_ms(void); /* monotonic */
+
+/* ---- member.c ---- */
+
+/* Says fact.joined as soon as there is something to join with; again when nobody took notice. */
+void member_tend(struct worker *worker);
+void member_take_row(struct worker *worker, const struct weir_worker_row *row);
+/* The log was read anew to its end and has no row of this worker. */
+void member_is_unknown(struct worker *worker);
+/* Whether the log's row is about this incarnation of this worker. */
+bool member_is_mine(const struct worker *worker, const struct weir_id *worker_id,
+                    int64_t incarnation);
+void member_leave(void *ctx);
+
+/* ---- leases.c ---- */
+
+void leases_take_row(struct worker *worker, const struct weir_lease_row *row);
+void leases_pass(struct worker *worker);
+void leases_drop_all(struct worker *worker);
+struct lease *leases_find(const struct worker *worker, const struct weir_id *camera_id);
+void leases_take_source_state(struct worker *worker, const struct weir_ctl_tap_source *source);
+void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *stats);
+void leases_tap_started(struct worker *worker);
+/* A camera's configuration changed to `version`. */
+void leases_config_changed(struct worker *worker, const struct weir_id *camera_id, int64_t version);
+
+/* ---- streams.c ---- */
+
+void streams_take_row(struct worker *worker, const struct weir_stream_row *row);
+/* True while a stream waits for its first playlist: the next pass should come at once. */
+bool streams_pass(struct worker *worker);
+void streams_drop_all(struct worker *worker);
+void streams_take_publish_state(struct worker *worker, const struct weir_ctl_tap_stream *state);
+void streams_take_activity(struct worker *worker, const struct weir_ctl_origin_activity *activity);
+void streams_take_answer(struct worker *worker, const struct weir_ctl_origin_answer *answer);
+void streams_slot_down(struct worker *worker, struct slot *slot);
+void streams_tap_started(struct worker *worker);
+void streams_origin_started(struct worker *worker);
+
+/* ---- facts.c ---- */
+
+void facts_joined(struct worker *worker);
+/* `fn` is told what became of it. */
+void facts_left(struct worker *worker, weir_bus_delivery_fn *fn, void *ctx);
+void facts_starting(struct worker *worker, const struct stream *stream);
+void facts_started(struct worker *worker, const struct stream *stream, const struct lease *lease);
+void facts_failing(struct worker *worker, const struct stream *stream,
+                   const struct trouble *trouble);
+void facts_exited(struct worker *worker, const struct stream *stream, enum weir_reason reason);
+void facts_still_watched(struct worker *worker, const struct stream *stream, int64_t age_ms);
+void facts_lease_released(struct worker *worker, const struct lease *lease);
+
+/* ---- heartbeat.c ---- */
+
+/* Fills the lists of a heartbeat; longer lists than the schema allows are cut. Pure. */
+void heartbeat_fill(const struct worker *worker, int64_t now_ms, struct weir_arena *arena,
+                    struct weir_ev_heartbeat *ret);
+void heartbeat_send(struct worker *worker);
+
+/* ---- config.c ---- */
+
+WEIR_MUST_USE enum weir_code config_open(struct worker *worker, struct weir_err *err);
+
+#endif
