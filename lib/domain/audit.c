@@ -179,10 +179,16 @@ static enum weir_audit_verdict judge(struct weir_audit_chain *chain,
     return WEIR_AUDIT_VALID;
 }
 
+/* The reason may quote what was read, which need not be text that a database takes. */
 static void unreadable(struct weir_audit_entry *ret, const char *why, struct weir_arena *arena)
 {
+    char *text = weir_arena_strdup(arena, why);
+    for (char *at = text; *at; at++) {
+        if (*at < ' ' || *at > '~')
+            *at = '?';
+    }
     ret->verdict = WEIR_AUDIT_UNREADABLE;
-    ret->parse_error = weir_arena_strdup(arena, why);
+    ret->parse_error = text;
 }
 
 static void read_record(struct weir_audit_chain *chain, const void *raw, size_t len,
