@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/base/arena.h"
 
+#include <assert.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -112,7 +113,8 @@ void weir_arena_cleanup(struct weir_arena **arena)
 void weir_arena_reset(struct weir_arena *arena)
 {
     struct block *largest = arena->head;
-    for (struct block *b = arena->head; b; b = b->next) {
+    assert(largest); /* weir_arena_new makes the first one */
+    for (struct block *b = largest->next; b; b = b->next) {
         if (b->size > largest->size) {
             largest = b;
         }

@@ -51,7 +51,7 @@ static void put(struct line *line, const char *s, size_t n)
 static void put_string(struct line *line, const char *s)
 {
     put(line, "\"", 1);
-    for (size_t i = 0; s[i] && i < VALUE_MAX_BYTES; i++) {
+    for (size_t i = 0; i < VALUE_MAX_BYTES && s[i]; i++) {
         unsigned char c = (unsigned char)s[i];
         char escaped[8];
         if (c == '"' || c == '\\') {

@@ -19,7 +19,7 @@ static void flag_name(const char *env, char flag[static FLAG_MAX])
 {
     const char *p = weir_str_starts_with(env, "WEIR_") ? env + 5 : env;
     size_t i = 0;
-    for (; p[i] && i < FLAG_MAX - 1; i++) {
+    for (; i < FLAG_MAX - 1 && p[i]; i++) {
         flag[i] = (char)(p[i] == '_' ? '-' : tolower((unsigned char)p[i]));
     }
     flag[i] = '\0';

@@ -70,7 +70,6 @@ static bool map_audio(struct tap_timeline *line, struct tap_unit *unit, int64_t 
     int64_t most_us = (int64_t)TAP_TIMELINE_JUMP_MS * 1000;
     if (us > video_us + most_us || us < video_us - most_us) {
         line->audio_fix = video_us - source_us;
-        us = video_us;
     }
     int64_t ts = unit->pts + tap_us_to_ticks(line->shift_us + line->audio_fix, rate);
     if (line->has_audio && ts <= line->audio_ts)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "http_raw.h"
+#include "tests/unit/io/http_raw.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -7,9 +7,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "http_raw.h"
 #include "lib/io/http_server.h"
 #include "tests/unit/check.h"
+#include "tests/unit/io/http_raw.h"
 
 #define PROBE "GET /probe HTTP/1.1\r\nHost: t\r\n\r\n"
 

@@ -10,9 +10,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "http_raw.h"
 #include "lib/base/clock.h"
 #include "tests/unit/check.h"
+#include "tests/unit/io/http_raw.h"
 
 struct fixture {
     struct weir_http_server *server;
