@@ -175,6 +175,7 @@ def run_pytest(folder: str, name: str | None) -> Count:
 def run_contract(name: str | None) -> Count:
     count = run_ctest("contract", name)
     count.add(run_pytest("contract", name))
+    count.add(run_pytest("tools", name))
     return count
 
 

@@ -120,6 +120,8 @@ class Loader:
         for name, node in self.defs.items():
             if "enum" in node or node.get("type") == "object":
                 self.shared[name] = self._shared(name, node)
+            else:
+                self._field(f"common.json: {name}", "", name, node, False)
         envelope = read_json(self.folder / "envelope.json")
         plain = {k: v for k, v in envelope["properties"].items() if "const" not in v}
         for special in ("type", "data"):
