@@ -5,10 +5,11 @@
 #include "lib/io/bus.h"
 #include "weirctl/command.h"
 
-/* Key, headers and the batch's own frame come on top of a record's value. */
-#define RECORD_EXTRA_BYTES 8192
-/* Dead letters may be larger: whatever a foreign writer got past. */
-#define DEAD_LETTER_MAX_BYTES (1024 * 1024)
+/* Kafka holds whole batches against this, and other people's producers make batches of up to 1 MB.
+ * What Weir itself writes is smaller (WEIR_BUS_RECORD_MAX_BYTES). */
+#define BATCH_MAX_BYTES (1024 * 1024)
+/* A dead letter is as large as what anybody could write, and has headers. */
+#define DEAD_LETTER_MAX_BYTES (1280 * 1024)
 
 enum weir_code ctl_topics(const struct ctl_settings *settings, FILE *out, struct weir_err *err)
 {
@@ -20,8 +21,7 @@ enum weir_code ctl_topics(const struct ctl_settings *settings, FILE *out, struct
             .partitions = weir_topics[i].partitions,
             .retention_ms = weir_topics[i].retention_ms,
             .is_compacted = weir_topics[i].compact,
-            .max_record_bytes =
-                is_dlq ? DEAD_LETTER_MAX_BYTES : WEIR_BUS_RECORD_MAX_BYTES + RECORD_EXTRA_BYTES,
+            .max_batch_bytes = is_dlq ? DEAD_LETTER_MAX_BYTES : BATCH_MAX_BYTES,
         };
     }
     enum weir_code code =

@@ -202,7 +202,7 @@ struct weir_bus_topic {
     int32_t partitions;
     int64_t retention_ms; /* -1 for ever */
     bool is_compacted;
-    int64_t max_record_bytes;
+    int64_t max_batch_bytes; /* of records written together; Kafka's max.message.bytes */
 };
 
 /* Creates what is missing; existing topics are left alone (a differing partition count is

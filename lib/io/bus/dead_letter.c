@@ -10,7 +10,7 @@
 #include "lib/domain/events.h"
 
 /* Room for a foreign record larger than any that Weir would write. */
-#define DEAD_MAX_BYTES (1000 * 1000)
+#define DEAD_MAX_BYTES (1200 * 1000)
 
 static struct weir_bus_header text_header(const char *name, const char *text)
 {

@@ -58,6 +58,10 @@ static enum weir_code conf_for(const struct weir_bus_producer_config *config, rd
         /* Costs nothing in throughput: while the wire is busy records are batched all the same. */
         {"linger.ms", "0"},
         {"compression.codec", "lz4"},
+        /* A topic's limit is one of whole batches: without this, a burst of small records is
+         * refused as one that is too large. */
+        {"batch.size", "200000"},
+        {"message.max.bytes", "1500000"},
         {"retry.backoff.ms", "50"},
     };
     return bus_conf_new(config->brokers, config->client_id, settings,

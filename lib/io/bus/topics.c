@@ -26,7 +26,7 @@ static rd_kafka_NewTopic_t *describe(const struct weir_bus_topic *topic, int rep
         weir_fail(err, WEIR_EINVAL, "topic %s: %s", topic->name, why);
         return NULL;
     }
-    set(made, "max.message.bytes", topic->max_record_bytes);
+    set(made, "max.message.bytes", topic->max_batch_bytes);
     set(made, "min.insync.replicas", replication > 2 ? 2 : 1);
     rd_kafka_NewTopic_set_config(made, "unclean.leader.election.enable", "false");
     /* The broker's clock: times in the log then rise, whoever writes. */

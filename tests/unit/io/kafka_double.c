@@ -72,7 +72,7 @@ const char *kafka_double_topic(struct kafka_double *kafka, const char *name, int
         return own;
     }
     struct weir_bus_topic topic = {
-        .name = own, .partitions = partitions, .retention_ms = 3600000, .max_record_bytes = 300000};
+        .name = own, .partitions = partitions, .retention_ms = 3600000, .max_batch_bytes = 300000};
     enum weir_code code = weir_bus_topics_create(kafka->brokers, &topic, 1, 1, 10000, NULL);
     assert(code == WEIR_OK);
     (void)code;

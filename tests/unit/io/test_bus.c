@@ -245,6 +245,28 @@ static void refusals_of_the_broker_are_retried_in_silence(void **state)
     weir_bus_producer_close(&producer, 0);
 }
 
+static void a_burst_larger_than_the_topics_limit_of_a_batch_arrives_whole(void **state)
+{
+    struct kafka_double *kafka = *state;
+    const char *topic = kafka_double_topic(kafka, "burst", 1);
+    struct weir_bus_producer *producer =
+        open_producer(kafka, (struct weir_bus_producer_config){.kind = WEIR_BUS_DURABLE});
+    char text[4096] = {0};
+    uint32_t random = 1;
+    struct seen seen = {0};
+    for (int i = 0; i < 500; i++) {
+        /* Letters that compression cannot make much of. */
+        for (size_t k = 0; k < sizeof(text) - 1; k++) {
+            random = random * 1664525 + 1013904223;
+            text[k] = (char)('!' + (random >> 24) % 90);
+        }
+        send_text(producer, topic, text, &seen);
+    }
+    wait_reports(producer, &seen, 500);
+    assert_int_equal(seen.ok, 500);
+    weir_bus_producer_close(&producer, 1000);
+}
+
 static void bump(void *ctx)
 {
     atomic_fetch_add((atomic_int *)ctx, 1);
@@ -351,7 +373,7 @@ static void topics_are_made_once_and_a_differing_count_is_a_conflict(void **stat
         skip();
     const char *made = kafka_double_topic(kafka, "made", 3);
     struct weir_bus_topic topic = {
-        .name = made, .partitions = 3, .retention_ms = 3600000, .max_record_bytes = 300000};
+        .name = made, .partitions = 3, .retention_ms = 3600000, .max_batch_bytes = 300000};
     const char *brokers = kafka_double_brokers(kafka);
     assert_int_equal(weir_bus_topics_create(brokers, &topic, 1, 1, 5000, NULL), WEIR_OK);
     topic.partitions = 4;
@@ -410,6 +432,7 @@ int main(void)
         cmocka_unit_test(a_full_queue_pushes_back),
         cmocka_unit_test(a_record_that_never_left_is_reported_absent),
         cmocka_unit_test(refusals_of_the_broker_are_retried_in_silence),
+        cmocka_unit_test(a_burst_larger_than_the_topics_limit_of_a_batch_arrives_whole),
         cmocka_unit_test(a_wake_tells_of_reports_and_of_messages),
         cmocka_unit_test(a_member_starts_where_its_callback_says_and_leaves_when_closed),
         cmocka_unit_test(topics_are_made_once_and_a_differing_count_is_a_conflict),
