@@ -292,9 +292,13 @@ static void on_publisher_state(void *ctx, struct tap_publisher *publisher,
     struct tap_camera *camera = ctx;
     const struct weir_ctl_tap_publish *spec = tap_publisher_spec(publisher);
     tap_report_stream(camera->shared.control, spec, state, reason, detail);
-    weir_log(state == TAP_PUBLISHER_FAILED ? WEIR_LOG_WARN : WEIR_LOG_INFO, "stream: publishing",
-             "stream_id", WEIR_ID_TEXT(&spec->stream_id), "reason", weir_reason_name(reason),
-             "detail", detail, NULL);
+    if (state == TAP_PUBLISHER_CONNECTING)
+        return;
+    bool is_live = state == TAP_PUBLISHER_LIVE;
+    weir_log(is_live ? WEIR_LOG_INFO : WEIR_LOG_WARN,
+             is_live ? "stream: publishing" : "stream: publishing failed", "stream_id",
+             WEIR_ID_TEXT(&spec->stream_id), "reason", weir_reason_name(reason), "detail", detail,
+             NULL);
 }
 
 void tap_camera_unpublish(struct tap_camera *camera, const struct weir_id *stream_id,

@@ -9,10 +9,10 @@
 #include "worker/tap/rtp.h"
 
 #define TAP_OUTLET_REPORT_MS 2000
-#define TAP_OUTLET_IDLE_MS   1000  /* reports while no unit comes */
-#define TAP_OUTLET_MOVED_US  50000 /* the tie of times moved: report at once */
-#define TAP_OUTLET_BURST     4096  /* packets at once */
-#define TAP_OUTLET_PER_MS    40    /* packets a ms after that */
+#define TAP_OUTLET_IDLE_MS   1000 /* reports while no unit comes */
+#define TAP_OUTLET_MOVED_US  2000 /* the tie of times moved: report at once */
+#define TAP_OUTLET_BURST     4096 /* packets at once */
+#define TAP_OUTLET_PER_MS    40   /* packets a ms after that */
 
 struct tap_outlet_track {
     struct tap_rtp rtp;

@@ -31,6 +31,7 @@ struct source {
     int audio; /* or -1 */
     struct tap_format format;
     struct tap_assembler assembler;
+    bool has_reports;
     int64_t audio_pts; /* of the next unit, where the packet does not say */
     int64_t last_key_ms;
     int64_t key_interval_ms;
@@ -265,6 +266,11 @@ static void hand_video(struct source *source, struct tap_unit *unit)
     if (unit->is_key) {
         source->key_interval_ms = now - source->last_key_ms;
         source->last_key_ms = now;
+    }
+    /* Of several tracks, libavformat moves each at its first sender report to where it belongs. */
+    if (unit->camera_us != TAP_NO_TIME && !source->has_reports) {
+        source->has_reports = true;
+        unit->is_rebased = source->av->nb_streams > 1;
     }
     tap_reader_hand_unit(source->reader, unit);
 }

@@ -11,6 +11,8 @@ void tap_timeline_init(struct tap_timeline *line)
 void tap_timeline_restart(struct tap_timeline *line)
 {
     line->has_video = false;
+    line->has_reorder = false;
+    line->skips_to_key = false;
     line->audio_fix = 0;
 }
 
@@ -40,8 +42,35 @@ static void learn_step(struct tap_timeline *line, int64_t ts)
         line->step = step;
 }
 
-static void map_video(struct tap_timeline *line, struct tap_unit *unit)
+/* Without a jump, steps between units are whole frames, and few. */
+static bool fits_grid(const struct tap_timeline *line, int64_t ts)
 {
+    int64_t delta = ts - line->max_ts;
+    int64_t frames = (2 * delta + line->step) / (2 * line->step);
+    int64_t off = delta - frames * line->step;
+    int64_t tolerance = TAP_VIDEO_RATE / 500;
+    return frames >= -4 && frames <= 4 && off <= tolerance && off >= -tolerance;
+}
+
+/*
+ * The source counts anew, by an unknown but small amount (libavformat does so once when it begins
+ * to tie two tracks by their sender reports). False: this unit cannot be placed.
+ */
+static bool rebase(struct tap_timeline *line, const struct tap_unit *unit)
+{
+    if (!line->has_video || unit->is_key || fits_grid(line, unit->pts + line->shift))
+        return true;
+    line->skips_to_key = line->has_reorder;
+    if (!line->has_reorder)
+        reanchor(line, unit->pts);
+    return !line->skips_to_key;
+}
+
+static bool map_video(struct tap_timeline *line, struct tap_unit *unit)
+{
+    line->skips_to_key = line->skips_to_key && !unit->is_key;
+    if (line->skips_to_key || (unit->is_rebased && !rebase(line, unit)))
+        return false;
     int64_t ts = unit->pts + line->shift;
     if (!line->has_video || is_jump(line, ts, unit->is_key)) {
         reanchor(line, unit->pts);
@@ -53,11 +82,13 @@ static void map_video(struct tap_timeline *line, struct tap_unit *unit)
         line->max_ts = ts;
         line->since_max = 0;
     } else {
+        line->has_reorder = true;
         line->since_max++;
     }
     line->has_video = true;
     line->has_any = true;
     unit->ts = ts;
+    return true;
 }
 
 static bool map_audio(struct tap_timeline *line, struct tap_unit *unit, int64_t rate)
@@ -84,6 +115,5 @@ bool tap_timeline_map(struct tap_timeline *line, struct tap_unit *unit, int64_t 
 {
     if (unit->track == TAP_AUDIO)
         return map_audio(line, unit, rate);
-    map_video(line, unit);
-    return true;
+    return map_video(line, unit);
 }

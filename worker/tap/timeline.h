@@ -27,6 +27,8 @@ struct tap_timeline {
     int64_t max_ts;    /* highest of video */
     int64_t step;      /* learnt frame interval, ticks */
     int64_t since_max; /* units since the one that holds max_ts */
+    bool has_reorder;  /* B-frames were seen */
+    bool skips_to_key; /* video is left out until the next key unit */
     bool has_audio;
     int64_t audio_ts;  /* newest */
     int64_t audio_fix; /* added to audio only: its source clock is unrelated to video's, us */
@@ -40,7 +42,8 @@ void tap_timeline_restart(struct tap_timeline *line);
 
 /*
  * Sets unit->ts from unit->pts. `rate` are the ticks per second of its track. False when the unit
- * must be left out: audio before the first video, or audio of a time that has passed.
+ * must be left out: audio before the first video, audio of a time that has passed, and video behind
+ * a small jump that cannot be told from the reordering of B-frames, until the next key unit.
  */
 bool tap_timeline_map(struct tap_timeline *line, struct tap_unit *unit, int64_t rate);
 

@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: Apache-2.0
+"""weir-tap with real cameras, engines and decoders; no Kafka, no worker."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tap_rig import (
+    Camera,
+    Decoded,
+    Engine,
+    Tap,
+    dates,
+    durations,
+    free_port,
+    segments,
+    sequence,
+    wait_until,
+)
+
+PASSWORD = "p@ss:w/ö rd"
+STAMP_BITS = (1 << 39) - 1
+
+
+class Rig:
+    """Makes parts, and ends them with the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.cameras: list[Camera] = []
+        self.engines: list[Engine] = []
+        self.taps: list[Tap] = []
+
+    def camera(self, *options: str) -> Camera:
+        self.cameras.append(Camera(self.folder / f"camera{len(self.cameras)}", *options))
+        return self.cameras[-1]
+
+    def engine(self, variant: str = "fmp4") -> Engine:
+        self.engines.append(Engine(self.folder / f"engine{len(self.engines)}", variant))
+        return self.engines[-1]
+
+    def tap(self, **environment: str) -> Tap:
+        self.taps.append(Tap(self.folder / f"tap{len(self.taps)}", **environment))
+        return self.taps[-1]
+
+    def close(self) -> None:
+        for tap in self.taps:
+            tap.close()
+        for camera in self.cameras:
+            camera.kill()
+        for engine in self.engines:
+            engine.kill()
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    made = Rig(tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def ring_ms(tap: Tap, camera_id: str) -> int:
+    return int(tap.stats.get(camera_id, {}).get("ring_ms", 0))
+
+
+def await_ring(tap: Tap, camera_id: str, ms: int) -> None:
+    wait_until(f"{ms} ms in the ring", lambda: ring_ms(tap, camera_id) >= ms, 30)
+
+
+def await_segments(engine: Engine, path: str, n: int, seconds: float = 20) -> str:
+    def enough() -> str | None:
+        status, _ = engine.hls(path, "index.m3u8")
+        if status != 200:
+            return None
+        playlist = engine.playlist(path)
+        return playlist if len(segments(playlist)) >= n else None
+
+    return str(wait_until(f"{n} segments", enough, seconds))
+
+
+def test_a_full_ring_gives_a_playlist_in_no_time_with_true_dates(rig: Rig) -> None:
+    camera, engine, tap = rig.camera(), rig.engine(), rig.tap()
+    camera_id = tap.camera(camera.url)
+    up = tap.await_line("tap.source", state="up")
+    assert (up["video_codec"], up["width"], up["height"]) == ("avc1", 640, 360)
+    await_ring(tap, camera_id, 9000)
+
+    began = time.monotonic()
+    path = tap.publish(camera_id, engine)
+    wait_until("a playlist", lambda: engine.hls(path, "index.m3u8")[0] == 200)
+    took_ms = (time.monotonic() - began) * 1000
+    print(f"publish to first playlist: {took_ms:.1f} ms")
+    assert took_ms < 500
+
+    playlist = await_segments(engine, path, 7)
+    decoded = Decoded(engine, path, rig.folder, playlist)
+    assert decoded.exit_code == 0 and decoded.complaints == ""
+    assert len(decoded.frames) == 7 * 15
+    assert all(0.99 <= d <= 1.01 for d in durations(playlist))
+    # The date of the last segment against the time that the camera drew into its first frame.
+    drawn = decoded.stamp_ms(6 * 15)
+    said = round(dates(playlist)[-1] * 1000) & STAMP_BITS
+    print(f"date minus time drawn into the picture: {said - drawn} ms")
+    assert abs(said - drawn) < 60
+    row = tap.stats[camera_id]
+    assert row["clock"] == "rtcp_sr" and row["gaps"] == 0 and 900 <= row["gop_ms"] <= 1100
+
+
+@pytest.mark.parametrize(
+    ("options", "codecs", "audio_dropped"),
+    [
+        (("--bframes", "2"), ("avc1", None), None),
+        (("--codec", "h265"), ("hvc1", None), None),
+        (("--audio", "aac"), ("avc1", "mp4a"), None),
+        (("--audio", "opus"), ("avc1", "opus"), None),
+        (("--audio", "pcma", "--bframes", "2"), ("avc1", None), "pcm_alaw"),
+    ],
+    ids=["bframes", "h265", "aac", "opus", "pcma"],
+)
+def test_what_hls_can_carry_is_carried(
+    rig: Rig, options: tuple[str, ...], codecs: tuple[str, str | None], audio_dropped: str | None
+) -> None:
+    camera, engine, tap = rig.camera(*options), rig.engine(), rig.tap()
+    camera_id = tap.camera(camera.url)
+    up = tap.await_line("tap.source", state="up")
+    assert (up["video_codec"], up.get("audio_codec")) == codecs
+    assert up.get("audio_dropped") == audio_dropped
+    await_ring(tap, camera_id, 4000)
+    path = tap.publish(camera_id, engine)
+    playlist = await_segments(engine, path, 6)
+    decoded = Decoded(engine, path, rig.folder, playlist)
+    assert decoded.exit_code == 0 and decoded.complaints == ""
+    # Whole frames, in order (the first segment may be a frame short of its B-frames' delay).
+    assert abs(len(decoded.frames) - 15 * sum(durations(playlist))) <= 2
+    stamps = [decoded.stamp_ms(n) for n in range(len(decoded.frames))]
+    steps = [b - a for a, b in zip(stamps, stamps[1:], strict=False)]
+    assert all(40 <= step <= 95 for step in steps), steps
+    index = engine.index(path)
+    assert ("mp4a" in index, "opus" in index) == (codecs[1] == "mp4a", codecs[1] == "opus")
+
+
+def test_a_camera_that_is_gone_for_8_s_comes_back_in_the_same_session(rig: Rig) -> None:
+    camera, engine, tap = rig.camera(), rig.engine(), rig.tap()
+    camera_id = tap.camera(camera.url)
+    await_ring(tap, camera_id, 4000)
+    path = tap.publish(camera_id, engine)
+    before = await_segments(engine, path, 4)
+    since = len(tap.lines)
+    camera.kill()
+    failing = tap.await_line("tap.source", since=since, state="failing", reason="source_closed")
+    assert not failing["permanent"] and failing["retry_in_ms"] <= 1000
+    time.sleep(8)
+    assert engine.hls(path, "index.m3u8")[0] == 200
+    gone = sequence(engine.playlist(path)) + len(segments(engine.playlist(path)))
+    camera.start()
+    tap.await_line("tap.source", since=since, state="up", seconds=35)
+
+    def moved_on() -> bool:
+        playlist = engine.playlist(path)
+        return sequence(playlist) + len(segments(playlist)) >= gone + 4
+
+    wait_until("new segments", moved_on)
+    after = engine.playlist(path)
+    assert sequence(after) >= sequence(before)
+    assert segments(after)[-1].split("_")[0] == segments(before)[0].split("_")[0], "same session"
+    assert max(durations(after)) < 2.2
+    assert not [line for line in tap.lines[since:] if line["type"] == "tap.stream"]
+    assert abs(dates(after)[-1] - time.time()) < 5
+    decoded = Decoded(engine, path, rig.folder, after)
+    assert decoded.exit_code == 0 and decoded.frames
+    said = round(dates(after)[-1] * 1000) & STAMP_BITS
+    assert abs(said - decoded.stamp_ms(len(decoded.frames) - 15)) < 200
+    assert tap.stats[camera_id]["reconnects"] >= 1
+
+
+def test_a_killed_engine_is_told_and_the_next_one_gets_the_ring(rig: Rig) -> None:
+    camera, engine, spare, tap = rig.camera(), rig.engine(), rig.engine(), rig.tap()
+    camera_id = tap.camera(camera.url)
+    await_ring(tap, camera_id, 6000)
+    path = tap.publish(camera_id, engine)
+    await_segments(engine, path, 4)
+    since = len(tap.lines)
+    began = time.monotonic()
+    engine.kill(signal.SIGKILL)
+    tap.await_line("tap.stream", since=since, state="failing", reason="engine_failed")
+    path = tap.publish(camera_id, spare, generation=2)
+    wait_until("a playlist", lambda: spare.hls(path, "index.m3u8")[0] == 200)
+    took_ms = (time.monotonic() - began) * 1000
+    print(f"kill -9 to a playlist of the next engine: {took_ms:.0f} ms")
+    assert took_ms < 1000
+    playlist = await_segments(spare, path, 5, 3)
+    assert Decoded(spare, path, rig.folder, playlist).complaints == ""
+
+
+def test_an_engine_that_hangs_disturbs_nobody_else(rig: Rig) -> None:
+    camera, hung, fine, tap = rig.camera("--bitrate", "6000"), rig.engine(), rig.engine(), rig.tap()
+    camera_id = tap.camera(camera.url)
+    await_ring(tap, camera_id, 2000)
+    tap.publish(camera_id, hung)
+    path = tap.publish(camera_id, fine)
+    await_segments(fine, path, 2)
+    since = len(tap.lines)
+    assert hung.process is not None
+    hung.process.send_signal(signal.SIGSTOP)
+    lost = tap.await_line("tap.stream", since=since, state="failing", seconds=30)
+    assert lost["reason"] == "publish_failed"
+    age = time.time() - dates(fine.playlist(path))[-1]
+    assert age < 4
+    assert tap.stats[camera_id]["reconnects"] == 0 and tap.stats[camera_id]["gaps"] == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "permanent"),
+    [
+        ("wrongpass", "source_auth_failed", True),
+        ("refuse", "source_refused", False),
+        ("silent", "source_timeout", False),
+        ("garbage", "source_protocol_error", False),
+        ("notfound", "source_not_found", False),
+        ("busy", "source_refused", False),
+        ("nokey", "no_keyframe", False),
+    ],
+)
+def test_a_failing_camera_says_why(rig: Rig, fault: str, reason: str, permanent: bool) -> None:
+    camera, tap = rig.camera(), rig.tap()
+    camera.fault(fault)
+    tap.camera(camera.url)
+    failing = tap.await_line("tap.source", state="failing", seconds=40)
+    assert (failing["reason"], failing["permanent"]) == (reason, permanent), failing
+
+
+def test_a_camera_that_freezes_is_left_and_tried_again(rig: Rig) -> None:
+    camera, tap = rig.camera(), rig.tap()
+    tap.camera(camera.url)
+    tap.await_line("tap.source", state="up")
+    camera.fault("freeze")
+    failing = tap.await_line("tap.source", state="failing", reason="source_silent")
+    assert not failing["permanent"]
+    camera.fault("none")
+    tap.await_line("tap.source", state="up", since=tap.lines.index(failing), seconds=30)
+
+
+def test_an_unsupported_codec_is_told_for_good(rig: Rig) -> None:
+    camera, tap = rig.camera("--codec", "mjpeg"), rig.tap()
+    tap.camera(camera.url)
+    failing = tap.await_line("tap.source", state="failing")
+    assert (failing["reason"], failing["permanent"]) == ("unsupported_codec", True)
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("rtsp://127.0.0.1:554/x", "source_denied"),
+        ("rtsp://localhost/x", "source_denied"),
+        ("rtsp://[::1]/x", "source_denied"),
+        ("rtsp://[::ffff:127.0.0.1]/x", "source_denied"),
+        ("rtsp://0.0.0.0/x", "source_denied"),
+        ("rtsp://2130706433/x", "source_denied"),
+        ("rtsp://169.254.169.254/x", "source_denied"),
+        ("rtsp://239.1.1.1/x", "source_denied"),
+        ("http://192.0.2.1/x", "source_invalid"),
+        ("file:///etc/passwd", "source_invalid"),
+        ("rtsp://user:secret@192.0.2.1/x", "source_invalid"),
+    ],
+)
+def test_addresses_that_are_no_cameras_are_refused(rig: Rig, url: str, reason: str) -> None:
+    tap = rig.tap()
+    tap.camera(url, allow_local=False)
+    failing = tap.await_line("tap.source", state="failing")
+    assert (failing["reason"], failing["permanent"]) == (reason, True)
+    assert "secret" not in str(tap.lines) + tap.logged()
+
+
+def test_a_redirect_is_not_followed(rig: Rig) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as trap:
+        port = trap.getsockname()[1]
+        camera, tap = rig.camera("--redirect", f"rtsp://127.0.0.1:{port}/cam"), rig.tap()
+        camera.fault("redirect")
+        tap.camera(camera.url)
+        failing = tap.await_line("tap.source", state="failing")
+        assert failing["reason"] == "source_redirected", failing
+        trap.settimeout(2)
+        with pytest.raises(TimeoutError):
+            trap.accept()
+
+
+def test_an_awkward_password_works_with_digest_and_shows_nowhere(rig: Rig) -> None:
+    file = rig.folder / "password"
+    file.write_text(PASSWORD)
+    camera = rig.camera("--user", "op:erator".replace(":", ""), "--password-file", str(file))
+    tap = rig.tap(WEIR_LOG_LEVEL="debug")
+    tap.camera(camera.url, username="operator", password=PASSWORD)
+    tap.await_line("tap.source", state="up")
+    wrong = tap.camera(camera.url, username="operator", password=PASSWORD + "!")
+    failing = tap.await_line("tap.source", camera_id=wrong, state="failing")
+    assert (failing["reason"], failing["permanent"]) == ("source_auth_failed", True)
+    seen = str(tap.lines) + tap.logged() + Path(f"/proc/{tap.process.pid}/cmdline").read_text()
+    assert "p@ss" not in seen and "p%40ss" not in seen
+
+
+def test_bad_neighbours_cost_a_good_camera_nothing(rig: Rig) -> None:
+    good, tap = rig.camera(), rig.tap()
+    good_id = tap.camera(good.url)
+    tap.await_line("tap.source", camera_id=good_id, state="up")
+    for fault in ("garbage", "silent", "refuse", "redirect", "freeze", "nokey"):
+        bad = rig.camera()
+        bad.control.write_text(fault)
+        for _ in range(4):
+            tap.camera(bad.url)
+    for _ in range(8):
+        tap.camera(f"rtsp://127.0.0.1:{free_port()}/nobody")
+    time.sleep(12)
+    row = tap.stats[good_id]
+    assert row["reconnects"] == 0 and row["gaps"] == 0
+    assert row["packets"] > 12 * 15 * 0.9 and row["last_packet_age_ms"] < 500
+    late = rig.camera()
+    late_id = tap.camera(late.url)
+    tap.await_line("tap.source", camera_id=late_id, state="up", seconds=10)
+
+
+def test_connects_to_one_host_are_paced(rig: Rig) -> None:
+    tap = rig.tap()
+    port = free_port()
+    for n in range(30):
+        tap.camera(f"rtsp://127.0.0.1:{port}/{n}")
+    wait_until(
+        "30 attempts",
+        lambda: sum(1 for line in list(tap.lines) if line.get("state") == "failing") >= 30,
+    )
+    firsts = [t for t, line in zip(tap.times, tap.lines, strict=False) if line["state"] == "connecting"]
+    for at in firsts:
+        assert sum(1 for other in firsts if at <= other < at + 0.95) <= 10
+
+
+def test_cameras_are_changed_and_dropped_by_word(rig: Rig) -> None:
+    first, second, tap = rig.camera(), rig.camera("--size", "1280x720"), rig.tap()
+    camera_id = tap.camera(first.url)
+    assert tap.await_line("tap.source", state="up")["width"] == 640
+    since = len(tap.lines)
+    tap.camera(second.url, camera_id=camera_id)
+    assert tap.await_line("tap.source", since=since, state="up")["width"] == 1280
+    tap.tell("tap.drop", camera_id=camera_id)
+    since = len(tap.lines)
+    tap.stats.clear()
+    time.sleep(2.5)
+    assert camera_id not in tap.stats
+    tap.publish(camera_id, rig.engine())
+    tap.await_line("tap.stream", since=since, state="failing", reason="source_unknown")
+
+
+def test_nonsense_on_the_pipe_is_survived(rig: Rig) -> None:
+    camera, tap = rig.camera(), rig.tap()
+    for line in (b"\n", b"{}\n", b"nonsense\n", b'{"type":"tap.camera"}\n', secrets.token_bytes(500)):
+        tap.pipe.sendall(line.replace(b"\n", b"") + b"\n")
+    tap.pipe.sendall(b'{"type":"origin.ask"}\n')
+    tap.camera(camera.url)
+    tap.await_line("tap.source", state="up")
+
+
+def test_it_dies_with_its_worker(rig: Rig) -> None:
+    camera, tap = rig.camera(), rig.tap()
+    tap.camera(camera.url)
+    tap.await_line("tap.source", state="up")
+    tap.pipe.shutdown(socket.SHUT_RDWR)
+    assert tap.process.wait(2) == 0
+    assert not os.path.exists(f"/proc/{tap.process.pid}/exe")
