@@ -18,8 +18,8 @@ static bool read_file(const struct load_reader *reader, const char *path,
                       char text[static TEXT_BYTES])
 {
     char full[LOAD_ROOT_MAX + PATH_BYTES];
-    snprintf(full, sizeof(full), "%s%s", reader->root, path);
-    return files_read(full, text, TEXT_BYTES);
+    int size = snprintf(full, sizeof(full), "%s%s", reader->root, path);
+    return size > 0 && (size_t)size < sizeof(full) && files_read(full, text, TEXT_BYTES);
 }
 
 /* Busy time of the whole machine; what a hypervisor took away (steal) counts as busy. */
