@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/play.h"
+
+#include <string.h>
+
+#include "api/api.h"
+#include "api/play_rules.h"
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "lib/domain/playlist.h"
+
+#define GENERATION_MAX ((int64_t)1 << 53)
+
+/* ---- who asks ---- */
+
+static bool is_gateway(const struct api *api, const struct weir_http_request *req)
+{
+    const char *secret = api->settings->gateway_secret;
+    const char *shown = weir_http_header(req, "X-Weir-Gateway-Secret");
+    size_t len = strlen(secret);
+    return len > 0 && shown != NULL && strlen(shown) == len &&
+           weir_str_equal_secret(secret, shown, len);
+}
+
+static void refuse(const struct weir_http_request *req, struct weir_http_response *res,
+                   enum weir_code code, const char *why)
+{
+    struct weir_err err = {0};
+    WEIR_IGNORE(weir_fail(&err, code, "%s", why), "answered");
+    weir_http_problem(req, res, &err);
+}
+
+/* ---- may he, and where is it? ---- */
+
+static enum weir_code check_ticket(const struct api *api, const struct weir_http_request *req,
+                                   struct weir_ticket *ret, struct weir_err *err)
+{
+    struct play_target target = {0};
+    const char *uri = weir_http_header(req, "X-Original-URI");
+    if (uri == NULL || play_target_parse(uri, &target, err) != WEIR_OK) {
+        return weir_fail(err, WEIR_EFORBIDDEN, "X-Original-URI is no playback path");
+    }
+    enum weir_code code = weir_ticket_verify(api->tickets, target.ticket, target.ticket_len,
+                                             weir_clock_wall_ms(), ret, err);
+    if (code != WEIR_OK) {
+        return weir_fail(err, WEIR_EUNAUTH, "the ticket is not valid, or no longer");
+    }
+    if (!weir_id_equal(&ret->stream_id, &target.stream_id)) {
+        return weir_fail(err, WEIR_EFORBIDDEN, "the ticket is for another stream");
+    }
+    return WEIR_OK;
+}
+
+static void add_route(const struct api *api, struct weir_http_response *res,
+                      const struct weir_stream_row *row)
+{
+    struct weir_worker_row worker = {0};
+    char upstream[WEIR_ORIGIN_URL_MAX + 1];
+    if (play_is_at_origin(row) && api_view_worker(api->view, &row->worker_id, &worker) &&
+        worker.incarnation == row->incarnation &&
+        play_upstream(worker.origin_url, upstream, sizeof(upstream))) {
+        weir_http_add_header(res, "X-Weir-Upstream", upstream);
+    }
+    weir_http_add_header(res, "X-Weir-Generation",
+                         weir_arena_printf(res->arena, "%lld", (long long)row->generation));
+}
+
+static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    struct api *api = ctx;
+    struct weir_ticket ticket = {0};
+    struct weir_stream_row row = {0};
+    struct weir_err err = {0};
+    if (!is_gateway(api, req)) {
+        refuse(req, res, WEIR_EUNAUTH, "the gateway's secret is missing or wrong");
+        return;
+    }
+    if (check_ticket(api, req, &ticket, &err) != WEIR_OK) {
+        weir_http_problem(req, res, &err);
+        return;
+    }
+    bool is_there = api_view_stream(api->view, &ticket.stream_id, &row);
+    if (is_there && !weir_id_equal(&row.tenant_id, &ticket.tenant_id)) {
+        refuse(req, res, WEIR_EFORBIDDEN, "the ticket is for another tenant");
+        return;
+    }
+    api_activity_note(api->activity, &ticket.tenant_id, &ticket.stream_id, row.generation,
+                      &ticket.ticket_id, WEIR_EV_VIEWERS_SOURCE_GATEWAY);
+    res->status = 204;
+    weir_http_add_header(res, "X-Weir-Tenant", WEIR_ID_TEXT(&ticket.tenant_id));
+    weir_http_add_header(res, "X-Weir-Ticket-Id", WEIR_ID_TEXT(&ticket.ticket_id));
+    if (is_there) {
+        add_route(api, res, &row);
+    }
+}
+
+/* ---- what to say instead of media ---- */
+
+/* Over all runs of one request, in its arena. */
+struct hold {
+    int64_t until_mono_ms;
+    uint64_t token; /* 0: never waited */
+};
+
+static struct hold *hold_of(struct weir_http_request *req)
+{
+    void **slot = weir_http_slot(req);
+    if (*slot == NULL) {
+        struct hold *hold = weir_arena_alloc(weir_http_arena(req), sizeof(*hold));
+        hold->until_mono_ms = weir_clock_mono_ms() + PLAY_HOLD_MS;
+        *slot = hold;
+    }
+    return *slot;
+}
+
+/* Relative, so that the ticket in the path stays where it is: with the gateway. */
+static void redirect(const struct weir_http_request *req, struct weir_http_response *res,
+                     int64_t asked, int64_t current)
+{
+    weir_http_text(res, 302, "");
+    weir_http_add_header(res, "Location",
+                         weir_arena_printf(res->arena, "%s%lld/%s", asked > 0 ? "../" : "",
+                                           (long long)current, weir_http_param(req, "file")));
+}
+
+static void answer(const struct weir_http_request *req, struct weir_http_response *res,
+                   struct play_answer is)
+{
+    if (is.verdict == PLAY_NOT_FOUND) {
+        weir_http_problem_at(req, res, 404, is.code, NULL, "nothing here");
+    } else if (is.verdict == PLAY_GONE) {
+        weir_http_problem_at(req, res, 410, is.code, NULL, "this stream ended; start it again");
+    } else {
+        weir_http_problem_at(req, res, 503, is.code, NULL, "this stream does not play yet");
+        weir_http_add_header(res, "Retry-After", "1");
+    }
+}
+
+static bool read_question(const struct weir_http_request *req, struct weir_id *ret_stream_id,
+                          struct play_question *ret)
+{
+    const char *stream_id = weir_http_param(req, "stream_id");
+    const char *file = weir_http_param(req, "file");
+    enum weir_playlist_file kind = weir_playlist_file(file, strlen(file));
+    ret->is_playlist = kind == WEIR_PLAYLIST_FILE_INDEX || kind == WEIR_PLAYLIST_FILE_MEDIA;
+    return kind != WEIR_PLAYLIST_FILE_NONE &&
+           weir_id_parse(stream_id, strlen(stream_id), ret_stream_id, NULL) == WEIR_OK &&
+           weir_str_to_int(weir_http_param(req, "generation"), 0, GENERATION_MAX, &ret->generation,
+                           NULL) == WEIR_OK;
+}
+
+static void get_play_answer(void *ctx, struct weir_http_request *req,
+                            struct weir_http_response *res)
+{
+    struct api *api = ctx;
+    struct weir_id stream_id = {0};
+    struct weir_stream_row row = {0};
+    struct play_question question = {0};
+    if (!is_gateway(api, req)) {
+        refuse(req, res, WEIR_EUNAUTH, "the gateway's secret is missing or wrong");
+        return;
+    }
+    if (!read_question(req, &stream_id, &question)) {
+        refuse(req, res, WEIR_ENOTFOUND, "no such file");
+        return;
+    }
+    struct hold *hold = hold_of(req);
+    bool is_there = api_view_stream(api->view, &stream_id, &row);
+    question.row = is_there ? &row : NULL;
+    question.is_log_known = api_view_is_known(api->view);
+    question.is_held_out = weir_clock_mono_ms() >= hold->until_mono_ms;
+    struct play_answer is = play_answer(&question);
+    if (is.verdict == PLAY_HOLD) {
+        hold->token = weir_http_wait(req, hold->until_mono_ms);
+        api_view_watch(api->view, &stream_id, row.version, api->internal, hold->token);
+        return;
+    }
+    if (hold->token != 0) {
+        api_view_unwatch(api->view, api->internal, hold->token);
+    }
+    if (is.verdict == PLAY_REDIRECT) {
+        redirect(req, res, question.generation, row.generation);
+        return;
+    }
+    answer(req, res, is);
+}
+
+const struct weir_http_route *api_play_routes(size_t *ret_n)
+{
+    static const struct weir_http_route routes[] = {
+        {"GET", "/internal/v1/play", get_play, 0},
+        {"GET", "/internal/v1/play-answer/{stream_id}/{generation}/{file}", get_play_answer, 0},
+    };
+    *ret_n = sizeof(routes) / sizeof(routes[0]);
+    return routes;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What a viewer's request is answered with, by the state of its stream (DESIGN section 6). Pure.
+ *
+ * A stream that somebody can have seen playing is the origin's business, also while it fails: the
+ * origin repeats its last playlist for a moment. The rest is answered by the api itself:
+ *
+ *     asked for                  queued .. starting, backoff       playing    ended
+ *     a playlist, no generation  held, then 503 "stream_starting"  302        410 "stream_..."
+ *     a playlist, another one    503 at once                       302        410
+ *     media                      404 (another's), 503 (this one's) 404        404
+ *
+ * At once, because the one who asks for another generation has just watched it: the gateway repeats
+ * that generation's last playlist for as long as it may when it hears 503.
+ */
+#ifndef WEIR_API_PLAY_RULES_H
+#define WEIR_API_PLAY_RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/domain/ledger.h"
+
+#define PLAY_HOLD_MS 10000
+
+/* Whether requests for the current generation belong to its worker's origin. */
+bool play_is_at_origin(const struct weir_stream_row *row);
+
+enum play_verdict {
+    PLAY_REDIRECT,  /* to the current generation */
+    PLAY_HOLD,      /* ask again when the stream changed, for PLAY_HOLD_MS at most */
+    PLAY_NOT_YET,   /* 503, `code` */
+    PLAY_NOT_FOUND, /* 404, `code` */
+    PLAY_GONE,      /* 410, `code` */
+};
+
+struct play_answer {
+    enum play_verdict verdict;
+    const char *code; /* stable name for clients; static */
+};
+
+struct play_question {
+    const struct weir_stream_row *row; /* NULL: no such stream */
+    bool is_log_known;                 /* false: no row means nothing yet */
+    bool is_playlist;
+    int64_t generation; /* asked for; 0: none */
+    bool is_held_out;   /* PLAY_HOLD_MS are over */
+};
+
+/* For what did not go to an origin. */
+struct play_answer play_answer(const struct play_question *question);
+
+/* What the gateway names: "/live/<ticket>/<stream_id>/..." */
+struct play_target {
+    const char *ticket; /* into the text */
+    size_t ticket_len;
+    struct weir_id stream_id;
+};
+
+/* WEIR_EPARSE for anything else. The message holds nothing of the text, which has a secret in it.
+ */
+WEIR_MUST_USE enum weir_code play_target_parse(const char *text, struct play_target *ret,
+                                               struct weir_err *err);
+
+/* The host:port of an origin's URL ("http://host:port"); false for another kind of URL. */
+bool play_upstream(const char *origin_url, char *ret, size_t size);
+
+#endif
