@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/io/seal.h"
 
-#include <errno.h>
 #include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,46 +10,28 @@
 _Static_assert(WEIR_SEAL_KEY_BYTES == crypto_box_PUBLICKEYBYTES, "libsodium's X25519 keys");
 _Static_assert(WEIR_SEAL_OVERHEAD_BYTES == crypto_box_SEALBYTES, "libsodium's sealed boxes");
 
-static enum weir_code read_key(const char *path, uint8_t key[static WEIR_SEAL_KEY_BYTES],
-                               struct weir_err *err)
-{
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        return weir_fail(err, WEIR_ENOTFOUND, "%s: %s", path, strerror(errno));
-    }
-    char text[2 * WEIR_SEAL_KEY_BYTES + 8];
-    size_t len = fread(text, 1, sizeof(text), file);
-    fclose(file);
-    if (len > 0 && text[len - 1] == '\n') {
-        len--;
-    }
-    bool is_key = weir_hex_decode(text, len, key, WEIR_SEAL_KEY_BYTES);
-    sodium_memzero(text, sizeof(text));
-    return is_key ? WEIR_OK : weir_fail(err, WEIR_EINVAL, "%s does not hold 64 hex digits", path);
-}
-
-enum weir_code weir_seal_read_public(const char *path, struct weir_seal_public *ret,
-                                     struct weir_err *err)
-{
-    struct weir_seal_public key;
-    enum weir_code code = read_key(path, key.key, err);
-    if (code == WEIR_OK) {
-        *ret = key;
-    }
-    return code;
-}
-
-enum weir_code weir_seal_read_private(const char *path, struct weir_seal_private *ret,
+enum weir_code weir_seal_parse_public(const char *text, struct weir_seal_public *ret,
                                       struct weir_err *err)
 {
-    struct weir_seal_private key;
-    enum weir_code code = read_key(path, key.key, err);
-    if (code == WEIR_OK) {
-        crypto_scalarmult_base(key.public_key, key.key);
-        *ret = key;
+    struct weir_seal_public key;
+    if (!weir_hex_decode(text, strlen(text), key.key, sizeof(key.key))) {
+        return weir_fail(err, WEIR_EINVAL, "the sealing key is not 64 hex digits");
     }
+    *ret = key;
+    return WEIR_OK;
+}
+
+enum weir_code weir_seal_parse_private(const char *text, struct weir_seal_private *ret,
+                                       struct weir_err *err)
+{
+    struct weir_seal_private key;
+    if (!weir_hex_decode(text, strlen(text), key.key, sizeof(key.key))) {
+        return weir_fail(err, WEIR_EINVAL, "the sealing key is not 64 hex digits");
+    }
+    crypto_scalarmult_base(key.public_key, key.key);
+    *ret = key;
     sodium_memzero(&key, sizeof(key));
-    return code;
+    return WEIR_OK;
 }
 
 struct weir_seal_public weir_seal_public_of(const struct weir_seal_private *private_key)

@@ -26,11 +26,11 @@ struct weir_seal_private {
     uint8_t public_key[WEIR_SEAL_KEY_BYTES];
 };
 
-/* Read a file with 64 hex digits and perhaps a newline. WEIR_ENOTFOUND, WEIR_EINVAL. */
-WEIR_MUST_USE enum weir_code weir_seal_read_public(const char *path, struct weir_seal_public *ret,
-                                                   struct weir_err *err);
-WEIR_MUST_USE enum weir_code weir_seal_read_private(const char *path, struct weir_seal_private *ret,
+/* Keys are 64 hex digits. WEIR_EINVAL; the message never holds the text. */
+WEIR_MUST_USE enum weir_code weir_seal_parse_public(const char *text, struct weir_seal_public *ret,
                                                     struct weir_err *err);
+WEIR_MUST_USE enum weir_code
+weir_seal_parse_private(const char *text, struct weir_seal_private *ret, struct weir_err *err);
 
 /* The private key's public half, for tests and tools. */
 struct weir_seal_public weir_seal_public_of(const struct weir_seal_private *private_key);

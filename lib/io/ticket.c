@@ -23,24 +23,15 @@ struct weir_ticket_keys {
     char key_id[WEIR_TICKET_KEY_ID_MAX + 1];
 };
 
-static EVP_PKEY *read_private_key(const char *path)
-{
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        return NULL;
-    }
-    EVP_PKEY *key = PEM_read_PrivateKey(file, NULL, NULL, NULL);
-    fclose(file);
-    return key;
-}
-
-enum weir_code weir_ticket_keys_open(const char *path, struct weir_ticket_keys **ret,
+enum weir_code weir_ticket_keys_open(const char *pem, struct weir_ticket_keys **ret,
                                      struct weir_err *err)
 {
-    EVP_PKEY *pair = read_private_key(path);
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+    EVP_PKEY *pair = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
+    BIO_free(bio);
     if (!pair || EVP_PKEY_get_base_id(pair) != EVP_PKEY_ED25519) {
         EVP_PKEY_free(pair);
-        return weir_fail(err, WEIR_EINVAL, "%s holds no readable Ed25519 private key in PEM", path);
+        return weir_fail(err, WEIR_EINVAL, "the ticket key is no Ed25519 private key in PEM");
     }
     struct weir_ticket_keys *keys = weir_xalloc(sizeof(*keys));
     keys->pair = pair;

@@ -10,7 +10,7 @@
  * not in it: a ticket outlives the replacement of a stream. A ticket is a secret: logs carry its
  * id.
  *
- *     code = weir_ticket_keys_open("ticket-key.pem", &keys, err);
+ *     code = weir_ticket_keys_open(pem, &keys, err);
  *     weir_ticket_mint(keys, &ticket, text);
  *     code = weir_ticket_verify(keys, text, strlen(text), now_ms, &ticket, err);
  */
@@ -39,8 +39,8 @@ struct weir_ticket {
 
 struct weir_ticket_keys; /* a key pair */
 
-/* Reads a PEM file with an Ed25519 private key. The key id is derived from the public half. */
-WEIR_MUST_USE enum weir_code weir_ticket_keys_open(const char *path, struct weir_ticket_keys **ret,
+/* `pem`: the text of an Ed25519 private key. The key id is derived from the public half. */
+WEIR_MUST_USE enum weir_code weir_ticket_keys_open(const char *pem, struct weir_ticket_keys **ret,
                                                    struct weir_err *err);
 void weir_ticket_keys_close(struct weir_ticket_keys **keys);
 

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Access tokens: JWTs as Supabase issues them, judged by ES256 or RS256 keys of a JWK set.
+ *
+ * Order of judgement (RFC 8725, RFC 7519; OWASP ASVS 5.0 V9): form and charset, cache of tokens
+ * that were found good, header with exactly one known `alg`, key by `kid` whose own algorithm is
+ * that one, signature, then claims: iss, aud, exp, nbf, iat, role, sub, session_id,
+ * app_metadata.tenant_id. Symmetric keys and `none` are never accepted; jku, x5u, jwk are ignored.
+ *
+ * The set is read from a file or fetched by https: at the start, every 10 minutes, and once more
+ * for a kid nobody knows (at most every 30 s). When that fails the last good set serves for an
+ * hour, then nothing passes.
+ */
+#ifndef WEIR_IO_AUTH_H
+#define WEIR_IO_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/err.h"
+#include "lib/domain/id.h"
+
+struct weir_auth;
+
+struct weir_auth_config {
+    const char *jwks; /* https://... or a path */
+    const char *issuer;
+    const char *audience;
+    size_t cache_max; /* 0: 65536 verified tokens */
+};
+
+enum weir_role { WEIR_ROLE_VIEWER, WEIR_ROLE_OPERATOR, WEIR_ROLE_ADMIN };
+
+/* Whom a token speaks for. */
+struct weir_principal {
+    struct weir_id subject;
+    struct weir_id session_id;
+    bool has_tenant; /* only platform tokens may have none */
+    struct weir_id tenant_id;
+    enum weir_role role; /* in the tenant */
+    bool is_platform;    /* app_metadata.platform is true */
+    int64_t expires_at_ms;
+};
+
+/* Loads the set in a thread of its own; until it is there weir_auth_verify is WEIR_EUNAVAILABLE. */
+WEIR_MUST_USE enum weir_code weir_auth_open(const struct weir_auth_config *config,
+                                            struct weir_auth **ret, struct weir_err *err);
+void weir_auth_close(struct weir_auth **auth);
+
+/* Whether there is a set that may be used; else why not. For /readyz. */
+WEIR_MUST_USE enum weir_code weir_auth_check(struct weir_auth *auth, struct weir_err *err);
+
+/*
+ * Judges the value of an Authorization header ("Bearer ..."). `now_ms` is Unix time. Thread-safe.
+ * WEIR_EUNAUTH: nothing that proves anything (the message names the reason, for the log);
+ * WEIR_EFORBIDDEN: a good token without the right kind of user; WEIR_EUNAVAILABLE: no keys.
+ */
+WEIR_MUST_USE enum weir_code weir_auth_verify(struct weir_auth *auth, const char *header,
+                                              int64_t now_ms, struct weir_principal *ret,
+                                              struct weir_err *err);
+
+const char *weir_role_name(enum weir_role role);
+
+#endif
