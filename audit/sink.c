@@ -35,6 +35,7 @@ struct audit_sink {
     const struct audit_settings *settings;
     struct weir_db *db;
     struct weir_bus_reader *reader;
+    struct weir_bus_reader *meter; /* asks on a connection where no fetch is waited for */
     pthread_t thread;
     atomic_bool is_stopping;
     atomic_bool is_halted;
@@ -100,7 +101,7 @@ static enum weir_code begin_chain(struct audit_sink *sink, struct weir_audit_cha
 {
     int64_t first = 0;
     int64_t next = 0;
-    enum weir_code code = weir_bus_reader_bounds(sink->reader, chain->topic, chain->partition,
+    enum weir_code code = weir_bus_reader_bounds(sink->meter, chain->topic, chain->partition,
                                                  BOUNDS_MS, &first, &next, err);
     if (code != WEIR_OK)
         return code;
@@ -254,7 +255,7 @@ static void measure(struct audit_sink *sink, int64_t now_mono_ms)
     int64_t first = 0;
     int64_t next = 0;
     struct weir_err err = {0};
-    if (weir_bus_reader_bounds(sink->reader, chain->topic, chain->partition, BOUNDS_MS, &first,
+    if (weir_bus_reader_bounds(sink->meter, chain->topic, chain->partition, BOUNDS_MS, &first,
                                &next, &err) != WEIR_OK) {
         complain(sink, "kafka", "broker away", &err);
         return;
@@ -324,7 +325,9 @@ static enum weir_code open_stores(struct audit_sink *sink, struct weir_err *err)
     const struct weir_bus_reader_config reader = {.brokers = sink->settings->kafka,
                                                   .client_id = "weir-audit"};
     enum weir_code code = weir_db_open(&db, &sink->db, err);
-    return code == WEIR_OK ? weir_bus_reader_open(&reader, &sink->reader, err) : code;
+    if (code == WEIR_OK)
+        code = weir_bus_reader_open(&reader, &sink->reader, err);
+    return code == WEIR_OK ? weir_bus_reader_open(&reader, &sink->meter, err) : code;
 }
 
 enum weir_code audit_sink_open(struct weir_service *service, const struct audit_settings *settings,
@@ -367,6 +370,7 @@ void audit_sink_close(struct audit_sink **sink)
     if (self->thread)
         pthread_join(self->thread, NULL);
     weir_bus_reader_close(&self->reader);
+    weir_bus_reader_close(&self->meter);
     weir_db_close(&self->db);
     for (size_t i = 0; i < N_PARTS; i++)
         audit_batch_done(&self->parts[i].batch);

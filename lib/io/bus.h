@@ -148,7 +148,8 @@ WEIR_MUST_USE enum weir_code weir_bus_reader_poll(struct weir_bus_reader *reader
                                                   struct weir_bus_message *ret, bool *ret_got,
                                                   struct weir_err *err);
 
-/* First kept and next offsets of a partition, asked of the broker. */
+/* First kept and next offsets of a partition, asked of the broker. On a reader that follows
+ * something it may wait behind a fetch (0.2 s); a second reader answers at once. */
 WEIR_MUST_USE enum weir_code weir_bus_reader_bounds(struct weir_bus_reader *reader,
                                                     const char *topic, int32_t partition,
                                                     int timeout_ms, int64_t *ret_first,
