@@ -18,6 +18,7 @@ PLANTED = {
     "a typedef of a struct": ("api/x.h", SPDX + "typedef struct x x_t;\n", "a typedef of a struct"),
     "a typedef of an enum": ("api/x.h", SPDX + "typedef enum { A } x_t;\n", "a typedef of a struct"),
     "exit in a library": ("lib/base/x.c", SPDX + "void f(void)\n{\n    exit(1);\n}\n", "exit()"),
+    "atoi": ("api/x.c", SPDX + "int f(const char *s)\n{\n    return atoi(s);\n}\n", "api/x.c:4: atoi()"),
     "a script without SPDX": ("tools/x.py", "print(1)\n", "tools/x.py:1: no SPDX line"),
 }
 

@@ -21,7 +21,7 @@ PLANTED = {
     "the worker includes the tap": (
         "worker/x.h", '#include "worker/tap/ring.h"\n', "worker must not include worker/tap"),
     "an adapter's private header outside its folder": (
-        "lib/io/bus_more.c", '#include "lib/io/bus/internal.h"\n', "is internal to its folder"),
+        "lib/io/bus.c", '#include "lib/io/bus/internal.h"\n', "is internal to its folder"),
     "an adapter's private header in a daemon": (
         "api/x.c", '#include "lib/io/bus/internal.h"\n', "is internal to its folder"),
     "an outside library in a daemon": (
@@ -61,6 +61,24 @@ def test_a_planted_violation_is_found(tree, what):
     path, text, said = PLANTED[what]
     tree.write(path, SPDX + text)
     tree.assert_found(said, "layers")
+
+
+def test_an_adapter_is_a_target_of_the_build(tree):
+    tree.write("lib/io/db_pool.h", SPDX + "int weir_pool(void);\n")
+    tree.write("lib/io/db.c", SPDX + '#include "lib/io/db_pool.h"\n')
+    tree.assert_found("adapter db includes db_pool", "layers")
+    tree.write("lib/io/CMakeLists.txt", "weir_library(weir_io_db\n  SOURCES db.c db_pool.c DEPS weir_base)\n")
+    tree.assert_clean("layers")
+    tree.write("lib/io/db.c", SPDX + '#include "lib/io/store.h"\n')
+    tree.assert_found("adapter weir_io_db includes store", "layers")
+
+
+def test_one_adapter_may_name_its_library_in_several_files(tree):
+    for name in ("db", "db_pool"):
+        tree.write(f"lib/io/{name}.c", SPDX + "#include <libpq-fe.h>\n")
+    tree.assert_found("libpq has more than one place: db, db_pool", "layers")
+    tree.write("lib/io/CMakeLists.txt", "weir_library(weir_io_db SOURCES db.c db_pool.c)\n")
+    tree.assert_clean("layers")
 
 
 def test_tests_may_include_anything_but_from_the_root(tree):
