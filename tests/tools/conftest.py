@@ -51,6 +51,7 @@ int weir_err(void)
 #include "lib/io/bus/internal.h"
 """,
     "lib/io/store.h": "/* SPDX-License-Identifier: Apache-2.0 */\nint weir_store(void);\n",
+    "lib/io/store.c": '/* SPDX-License-Identifier: Apache-2.0 */\n#include "lib/io/store.h"\n',
     "lib/service/loop.h": """/* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/io/bus.h"
 int weir_loop(void);
