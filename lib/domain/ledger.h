@@ -145,6 +145,9 @@ WEIR_MUST_USE enum weir_code weir_ledger_restore(struct weir_ledger *ledger,
                                                  const struct weir_event *event,
                                                  struct weir_err *err);
 
+/* An equal ledger with its own rows. */
+struct weir_ledger *weir_ledger_copy(const struct weir_ledger *ledger);
+
 /*
  * Equal for equal rows and command ids, whatever the order they came in; offsets do not count, so
  * that a leader can compare what it decided with what it reads back. Kept up to date: costs

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <string.h>
 
 #include "lib/base/arena.h"
@@ -310,4 +311,19 @@ enum weir_code weir_ledger_restore(struct weir_ledger *ledger, const struct weir
     }
     return weir_fail(err, WEIR_EUNSUPPORTED, "%s is no part of a checkpoint",
                      weir_ev_type_name(event->type));
+}
+
+static void restore_into(void *ctx, const struct weir_event *event)
+{
+    enum weir_code code = weir_ledger_restore(ctx, event, NULL);
+    assert(code == WEIR_OK);
+    (void)code;
+}
+
+struct weir_ledger *weir_ledger_copy(const struct weir_ledger *ledger)
+{
+    const struct weir_id any = {{0}};
+    struct weir_ledger *copy = weir_ledger_new();
+    weir_ledger_dump(ledger, &any, 0, restore_into, copy);
+    return copy;
 }

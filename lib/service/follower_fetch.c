@@ -21,6 +21,7 @@ struct run {
     int64_t end;      /* of the log as it was at the start */
     bool is_caught_up;
     int64_t probed_mono_ms;
+    int64_t probed_next; /* the log's end when it was probed */
 };
 
 static enum weir_code parse(const struct weir_bus_message *message, struct weir_arena *arena,
@@ -144,28 +145,34 @@ static enum weir_code take(struct run *run, const struct weir_bus_message *messa
     return WEIR_OK;
 }
 
-/* Asks the broker now and then whether the end is reached, which also shows that it answers. */
+/* Asks the broker now and then where the log ends, which also shows that it answers. */
 static enum weir_code probe(struct run *run, struct weir_err *err)
 {
     int64_t now = weir_clock_mono_ms();
     if (now - run->probed_mono_ms < PROBE_EVERY_MS) {
         return WEIR_OK;
     }
-    run->probed_mono_ms = now;
     int64_t first;
-    int64_t next;
     if (weir_bus_reader_bounds(run->reader, WEIR_TOPIC_DECISIONS, run->fetch->cell, BOUNDS_MS,
-                               &first, &next, NULL) != WEIR_OK) {
-        return WEIR_OK; /* an outage: silence grows */
+                               &first, &run->probed_next, NULL) != WEIR_OK) {
+        run->probed_next = INT64_MAX; /* an outage: silence grows */
+        run->probed_mono_ms = weir_clock_mono_ms();
+        return WEIR_OK;
     }
-    if (run->position < first || run->position > next) {
+    run->probed_mono_ms = now;
+    if (run->position < first || run->position > run->probed_next) {
         return weir_fail(err, WEIR_EGONE, "the decision log no longer holds offset %lld",
                          (long long)run->position);
     }
-    if (run->position == next) {
-        follower_pipe_set_alive(run->fetch->pipe, now);
-    }
     return WEIR_OK;
+}
+
+/* The log was followed to its end as of the last probe. */
+static void note_alive(const struct run *run)
+{
+    if (run->position >= run->probed_next) {
+        follower_pipe_set_alive(run->fetch->pipe, run->probed_mono_ms);
+    }
 }
 
 static enum weir_code follow(struct run *run, struct weir_err *err)
@@ -180,12 +187,13 @@ static enum weir_code follow(struct run *run, struct weir_err *err)
         struct weir_bus_message message;
         bool got;
         enum weir_code code = weir_bus_reader_poll(run->reader, POLL_MS, &message, &got, err);
-        if (code == WEIR_OK) {
-            code = got ? take(run, &message, err) : probe(run, err);
+        if (code == WEIR_OK && got) {
+            code = take(run, &message, err);
         }
-        if (code != WEIR_OK) {
+        if (code != WEIR_OK || (code = probe(run, err)) != WEIR_OK) {
             return code;
         }
+        note_alive(run);
         if (follower_pipe_take_restart(pipe)) {
             return weir_fail(err, WEIR_ECORRUPT, "the decision log contradicts the ledger");
         }
@@ -203,6 +211,8 @@ static enum weir_code run_once(struct run *run, const char *why, bool *ret_begun
         return code;
     }
     run->is_caught_up = false;
+    run->probed_mono_ms = 0;
+    run->probed_next = INT64_MAX;
     code = begin(run, why, err);
     *ret_begun = code == WEIR_OK;
     if (code == WEIR_OK) {

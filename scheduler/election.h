@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who should lead the cell: the member of the group `weir-scheduler-<cell>` that owns the cell's
+ * partition of the commands. Only a hint, for speed; what keeps two leaders from doing harm is the
+ * decision log (DESIGN section 2). Messages that the group delivers are not used.
+ */
+#ifndef SCHEDULER_ELECTION_H
+#define SCHEDULER_ELECTION_H
+
+#include "lib/io/bus.h"
+
+struct election;
+
+WEIR_MUST_USE enum weir_code election_open(const char *brokers, int32_t cell,
+                                           int64_t session_timeout_ms, weir_bus_wake_fn *wake,
+                                           void *wake_ctx, struct election **ret,
+                                           struct weir_err *err);
+void election_close(struct election **election);
+
+/* Does not block; to be called several times a second. */
+void election_poll(struct election *election);
+bool election_is_won(const struct election *election);
+
+#endif
