@@ -20,4 +20,7 @@ ctl_command_fn ctl_migrate;
 /* Makes the topics that are missing. */
 ctl_command_fn ctl_topics;
 
+/* Walks the audit's chains; WEIR_ECORRUPT names the first bad record. */
+ctl_command_fn ctl_audit_verify;
+
 #endif

@@ -12,6 +12,9 @@ static const struct {
 } commands[] = {
     {{"migrate", NULL}, ctl_migrate, "apply the migrations that are missing"},
     {{"topics", NULL}, ctl_topics, "make the topics that are missing"},
+    {{"audit", "verify"},
+     ctl_audit_verify,
+     "walk the audit's chains and name the first bad record"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
