@@ -91,8 +91,13 @@ def tail(path: Path, lines: int) -> list[str]:
         return []
 
 
-def together(*jobs: Callable[[], Any]) -> list[Any]:
-    """Runs the jobs in parallel, waits for all, then raises the first failure if there was one."""
+def together(*jobs: Callable[[], Any]) -> None:
+    """Runs the jobs in parallel and waits for all. The first failure is raised, the rest told."""
     with ThreadPoolExecutor(max_workers=max(1, len(jobs))) as pool:
         futures = [pool.submit(job) for job in jobs]
-    return [future.result() for future in futures]
+    failures = [error for error in (future.exception() for future in futures) if error is not None]
+    for error in failures[1:]:
+        if isinstance(error, DevError):
+            report(error)
+    if failures:
+        raise failures[0]
