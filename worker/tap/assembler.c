@@ -6,12 +6,33 @@
 #include "lib/base/arena.h"
 #include "worker/tap/nal.h"
 
+/* What cannot be is left out; so is a sequence that has no picture size. */
+static enum tap_nal_kind judge(const struct tap_assembler *as, const uint8_t *nal, size_t len)
+{
+    struct tap_params sets = {0};
+    int width;
+    int height;
+    enum tap_nal_kind kind = tap_nal_kind(as->codec, nal, len);
+    if (kind != TAP_NAL_SPS)
+        return kind;
+    bool is_good = tap_params_take(&sets, as->codec, nal, len) &&
+                   tap_nal_picture_size(as->codec, &sets.sps, &width, &height);
+    return is_good ? kind : TAP_NAL_BROKEN;
+}
+
+static bool is_kept(enum tap_nal_kind kind)
+{
+    return kind != TAP_NAL_USELESS && kind != TAP_NAL_BROKEN;
+}
+
 static void take_params(struct tap_assembler *as, const uint8_t *stream, size_t len)
 {
     const uint8_t *nal;
     size_t n;
-    for (size_t at = 0; tap_nal_next(stream, len, &at, &nal, &n);)
-        tap_params_take(&as->params, as->codec, nal, n);
+    for (size_t at = 0; tap_nal_next(stream, len, &at, &nal, &n);) {
+        if (is_kept(judge(as, nal, n)))
+            tap_params_take(&as->params, as->codec, nal, n);
+    }
 }
 
 void tap_assembler_init(struct tap_assembler *as, enum tap_codec codec, const uint8_t *extradata,
@@ -55,8 +76,10 @@ static struct survey survey_unit(struct tap_assembler *as, const uint8_t *stream
     const uint8_t *nal;
     size_t n;
     for (size_t at = 0; tap_nal_next(stream, len, &at, &nal, &n);) {
-        enum tap_nal_kind kind = tap_nal_kind(as->codec, nal, n);
-        if (kind == TAP_NAL_USELESS)
+        enum tap_nal_kind kind = judge(as, nal, n);
+        as->nals++;
+        as->broken += kind == TAP_NAL_BROKEN ? 1 : 0;
+        if (!is_kept(kind))
             continue;
         tap_params_take(&as->params, as->codec, nal, n);
         s.out_bytes += 4 + n;
@@ -85,7 +108,7 @@ static struct tap_unit *write_unit(const struct tap_assembler *as, const struct 
     const uint8_t *nal;
     size_t n;
     for (size_t at = 0; tap_nal_next(stream, as->buf.len, &at, &nal, &n);) {
-        if (tap_nal_kind(as->codec, nal, n) != TAP_NAL_USELESS)
+        if (is_kept(judge(as, nal, n)))
             len += put_nal(unit->bytes + len, nal, n);
     }
     unit->track = TAP_VIDEO;
@@ -101,7 +124,7 @@ struct tap_unit *tap_assembler_flush(struct tap_assembler *as)
 {
     struct tap_unit *unit = NULL;
     if (as->is_skipping) {
-        as->oversized++;
+        as->broken++;
     } else if (as->buf.len > 0 && as->pts != TAP_NO_TIME) {
         struct survey s = survey_unit(as, (const uint8_t *)as->buf.bytes, as->buf.len);
         bool can_start = s.is_key && tap_params_are_complete(&as->params, as->codec);

@@ -17,8 +17,9 @@
 struct tap_assembler {
     enum tap_codec codec;
     struct tap_params params;
-    bool is_started;     /* a key unit was given out */
-    uint64_t oversized;  /* units thrown away because they passed TAP_UNIT_MAX */
+    bool is_started; /* a key unit was given out */
+    uint64_t nals;
+    uint64_t broken;     /* of these; and units thrown away because they passed TAP_UNIT_MAX */
     struct weir_buf buf; /* the unit in progress */
     bool is_skipping;    /* the unit in progress is too long */
     int64_t pts;

@@ -12,20 +12,23 @@ static enum tap_nal_kind kind_h264(uint8_t header)
         return TAP_NAL_SPS;
     case 8:
         return TAP_NAL_PPS;
-    case 0:
     case 9:  /* access unit delimiter */
     case 10: /* end of sequence */
     case 11: /* end of stream */
     case 12: /* filler */
         return TAP_NAL_USELESS;
+    case 0:
+        return TAP_NAL_BROKEN;
     default:
-        return (header & 0x1f) < 24 ? TAP_NAL_OTHER : TAP_NAL_USELESS;
+        return (header & 0x1f) < 24 ? TAP_NAL_OTHER : TAP_NAL_BROKEN;
     }
 }
 
-static enum tap_nal_kind kind_h265(uint8_t header)
+static enum tap_nal_kind kind_h265(const uint8_t *nal)
 {
-    int type = (header >> 1) & 0x3f;
+    int type = (nal[0] >> 1) & 0x3f;
+    if ((nal[1] & 7) == 0) /* nuh_temporal_id_plus1 */
+        return TAP_NAL_BROKEN;
     if (type >= 16 && type <= 21)
         return TAP_NAL_KEY;
     if (type == 32)
@@ -36,14 +39,14 @@ static enum tap_nal_kind kind_h265(uint8_t header)
         return TAP_NAL_PPS;
     if (type >= 35 && type <= 38) /* delimiter, end of sequence, end of stream, filler */
         return TAP_NAL_USELESS;
-    return type < 48 ? TAP_NAL_OTHER : TAP_NAL_USELESS;
+    return type < 48 ? TAP_NAL_OTHER : TAP_NAL_BROKEN;
 }
 
 enum tap_nal_kind tap_nal_kind(enum tap_codec codec, const uint8_t *nal, size_t len)
 {
-    if (len < 1 || (codec == TAP_CODEC_H265 && len < 3))
-        return TAP_NAL_USELESS;
-    return codec == TAP_CODEC_H265 ? kind_h265(nal[0]) : kind_h264(nal[0]);
+    if (len < 1 || (codec == TAP_CODEC_H265 && len < 3) || (nal[0] & 0x80) != 0)
+        return TAP_NAL_BROKEN;
+    return codec == TAP_CODEC_H265 ? kind_h265(nal) : kind_h264(nal[0]);
 }
 
 /* Where the next 00 00 01 begins, or `len`. */

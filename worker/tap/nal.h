@@ -16,9 +16,10 @@ enum tap_nal_kind {
     TAP_NAL_SPS,
     TAP_NAL_PPS,
     TAP_NAL_USELESS, /* delimiters, filler, end of stream: left out */
+    TAP_NAL_BROKEN,  /* no encoder writes this: left out */
 };
 
-/* `nal` without start code, `len` may be 0 (useless). */
+/* `nal` without start code, `len` may be 0 (broken). */
 enum tap_nal_kind tap_nal_kind(enum tap_codec codec, const uint8_t *nal, size_t len);
 
 /*

@@ -19,6 +19,7 @@
 #define OUT_BYTES 262144 /* filled up to this from the ring; one unit may pass it */
 #define TICK_MS   250
 #define PACE_MS   5
+#define ALIVE_MS  2000
 
 /* What the engine is being asked; the order of the enum is that of the conversation. */
 enum step { STEP_CONNECT, STEP_ANNOUNCE, STEP_SETUP, STEP_RECORD, STEP_MUXER, STEP_LIVE };
@@ -43,6 +44,8 @@ struct tap_publisher {
     struct tap_outlet outlet;
     uint64_t cursor; /* number of the next unit */
     int64_t progress_mono_ms;
+    bool is_asked; /* OPTIONS, whether it still lives */
+    int64_t asked_mono_ms;
 };
 
 static void on_socket(void *ctx, unsigned events);
@@ -129,7 +132,10 @@ static void pump(struct tap_publisher *p)
             break;
     }
     bool waits_for_pace = p->out.len == 0 && p->cursor < p->ring->end;
-    weir_timer_set(p->timer, waits_for_pace ? PACE_MS : TICK_MS);
+    if (waits_for_pace)
+        weir_timer_set(p->timer, PACE_MS);
+    else if (!weir_timer_is_set(p->timer))
+        weir_timer_set(p->timer, TICK_MS);
 }
 
 static void write_head(struct tap_publisher *p, const char *verb, const char *suffix)
@@ -184,6 +190,8 @@ static void on_muxer(void *ctx, bool is_there)
     p->step = STEP_LIVE;
     p->cursor = p->ring->first;
     p->progress_mono_ms = weir_clock_mono_ms();
+    p->asked_mono_ms = p->progress_mono_ms;
+    p->is_asked = false;
     pump(p);
     if (p->state != TAP_PUBLISHER_FAILED)
         tell(p, TAP_PUBLISHER_LIVE, WEIR_REASON_started, "");
@@ -206,6 +214,8 @@ static void next_step(struct tap_publisher *p, enum step step)
 
 static void on_answer(struct tap_publisher *p, const struct tap_rtsp_answer *answer)
 {
+    if (p->step == STEP_LIVE)
+        p->is_asked = false;
     if (p->step >= STEP_MUXER)
         return;
     if (answer->status != 200) {
@@ -312,15 +322,30 @@ static void connect_engine(struct tap_publisher *p)
     weir_loop_watch(p->loop, p->fd, WEIR_LOOP_OUT, on_socket, p);
 }
 
+/* Socket buffers hide for minutes that nobody reads, so the engine is asked. */
+static void ask_whether_alive(struct tap_publisher *p, int64_t now)
+{
+    if (p->is_asked || now - p->asked_mono_ms < ALIVE_MS)
+        return;
+    write_head(p, "OPTIONS", "");
+    weir_buf_printf(&p->out, "\r\n");
+    p->is_asked = true;
+    p->asked_mono_ms = now;
+}
+
 static void tick_live(struct tap_publisher *p)
 {
     int64_t now = weir_clock_mono_ms();
-    if (p->out.len > 0 && now - p->progress_mono_ms > TAP_PUBLISHER_STUCK_MS) {
-        fail(p, WEIR_REASON_publish_failed, "the engine takes no packets any more");
+    bool is_stuck = (p->out.len > 0 && now - p->progress_mono_ms > TAP_PUBLISHER_STUCK_MS) ||
+                    (p->is_asked && now - p->asked_mono_ms > TAP_PUBLISHER_STUCK_MS);
+    if (is_stuck) {
+        fail(p, WEIR_REASON_publish_failed, "the engine hangs");
         return;
     }
-    if (p->out.len < OUT_BYTES)
+    if (p->out.len < OUT_BYTES) {
         tap_outlet_tick(&p->outlet, now, &p->out);
+        ask_whether_alive(p, now);
+    }
     pump(p);
 }
 

@@ -6,7 +6,8 @@
  * ANNOUNCE, SETUP for each track, RECORD, wait for the muxer, then the ring from its oldest key
  * unit as fast as the engine takes it, then live. The ring is the queue: the publisher has a place
  * in it and nothing else, so an engine that hangs costs no memory and holds nobody up; when the
- * place is overtaken, or nothing is taken for TAP_PUBLISHER_STUCK_MS, publishing has failed.
+ * place is overtaken, or nothing is taken or answered for TAP_PUBLISHER_STUCK_MS, publishing has
+ * failed.
  *
  * Sender reports tie presentation time to capture time: one after the first packet of a track
  * (the engine ignores earlier ones), one every 2 s, one at once when the tie moves. While the

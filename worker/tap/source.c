@@ -19,6 +19,7 @@
 #define ALLOCATION_MAX (64U << 20) /* one allocation inside libavformat */
 #define AAC_SAMPLES    1024
 #define TEARDOWN_MS    300
+#define JUDGE_MS       3000
 
 struct source {
     struct tap_reader *reader;
@@ -36,6 +37,9 @@ struct source {
     int64_t last_key_ms;
     int64_t key_interval_ms;
     int64_t last_video_ms;
+    int64_t judged_ms; /* when the counts below were taken */
+    uint64_t judged_nals;
+    uint64_t judged_broken;
 };
 
 static _Thread_local struct source *running;
@@ -310,12 +314,30 @@ static void read_audio(struct source *source, const AVPacket *packet)
     tap_reader_hand_unit(source->reader, unit);
 }
 
+/* Every few seconds: is what comes video at all? One NAL unit in five may be damaged. */
+static bool makes_sense(struct source *source, int64_t now)
+{
+    const struct tap_assembler *as = &source->assembler;
+    if (now - source->judged_ms < JUDGE_MS)
+        return true;
+    uint64_t nals = as->nals - source->judged_nals;
+    uint64_t broken = as->broken - source->judged_broken;
+    source->judged_ms = now;
+    source->judged_nals = as->nals;
+    source->judged_broken = as->broken;
+    return nals < 10 || broken * 5 < nals;
+}
+
 /* False when the camera sends, but not what is needed. */
-static bool check_health(const struct source *source, struct tap_failure *failure)
+static bool check_health(struct source *source, struct tap_failure *failure)
 {
     int64_t now = weir_clock_mono_ms();
     int64_t most = 3 * source->key_interval_ms;
     most = most > TAP_SOURCE_KEYFRAME_MS ? most : TAP_SOURCE_KEYFRAME_MS;
+    if (!makes_sense(source, now)) {
+        fail(failure, WEIR_REASON_source_protocol_error, false, "what it sends is no video");
+        return false;
+    }
     if (now - source->last_video_ms > TAP_SOURCE_STALL_MS) {
         fail(failure, WEIR_REASON_source_silent, false, "audio comes, video does not");
         return false;
@@ -348,6 +370,7 @@ static void read_packets(struct source *source, struct tap_failure *failure)
     bool has_read = false;
     source->last_key_ms = weir_clock_mono_ms();
     source->last_video_ms = source->last_key_ms;
+    source->judged_ms = source->last_key_ms;
     source->audio_pts = TAP_NO_TIME;
     for (;;) {
         source->deadline_mono_ms = weir_clock_mono_ms() + TAP_SOURCE_STALL_MS;
