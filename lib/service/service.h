@@ -59,9 +59,9 @@ void weir_service_on_drain(struct weir_service *service, weir_loop_fn *fn, void 
                            int64_t deadline_ms);
 
 /*
- * A named condition of readiness: name all of them (false) before the loop runs, since READY is told
- * to the service manager when all known ones are met. The last reason is shown by /readyz.
- * Any thread. `name` is kept, not copied.
+ * A named condition of readiness: name all of them (false) before the loop runs, since READY is
+ * told to the service manager when all known ones are met. The last reason is shown by /readyz. Any
+ * thread. `name` is kept, not copied.
  */
 void weir_service_ready(struct weir_service *service, const char *name, bool is_ready,
                         const char *reason);

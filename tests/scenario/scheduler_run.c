@@ -440,6 +440,17 @@ static bool is_same(const char *golden_path, const char *text, size_t len)
     return is_equal;
 }
 
+static bool write_file(const char *path, const char *text, size_t len)
+{
+    FILE *file = fopen(path, "w");
+    if (file == NULL) {
+        perror(path);
+        return false;
+    }
+    bool is_written = fwrite(text, 1, len, file) == len;
+    return fclose(file) == 0 && is_written;
+}
+
 static bool run_one(const char *path, bool is_update)
 {
     char golden_path[512];
@@ -450,8 +461,7 @@ static bool run_one(const char *path, bool is_update)
     bool is_good = play(path, out);
     fclose(out);
     if (is_good && is_update) {
-        FILE *golden = fopen(golden_path, "w");
-        is_good = golden != NULL && fwrite(text, 1, len, golden) == len && fclose(golden) == 0;
+        is_good = write_file(golden_path, text, len);
     } else if (is_good && !is_same(golden_path, text, len)) {
         fprintf(stderr, "%s differs from its golden transcript; it is now:\n%s", path, text);
         is_good = false;

@@ -243,7 +243,6 @@ void world_beat(struct world *world, const struct weir_id *worker_id, const stru
 
 void world_takeover(struct world *world)
 {
-    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
     struct weir_ledger *folded = fold(world);
     assert(weir_ledger_hash(folded) == weir_ledger_hash(world->ledger));
     weir_ledger_free(world->ledger);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For clang-tidy only (tools/analyse): it does not look into other files, so it is told here that
- * these return the code they are given, which is never WEIR_OK.
+ * For the analysers only (tools/analyse): they do not look into other files, so they are told here
+ * that these return the code they are given, which is never WEIR_OK.
  */
 #include "lib/base/err.h"
 
