@@ -52,6 +52,13 @@ def test_a_wrong_table_is_refused(settings, what):
     settings.assert_found(said, "settings-gen")
 
 
+def test_a_tool_without_the_common_ones_may_name_its_own(settings):
+    settings.write("weirctl/settings.c", "int rows;\n")
+    settings.write("weirctl/settings.def", COMMON)
+    settings.assert_clean("settings-gen")
+    assert "## weirctl\n" in (settings.root / "docs/settings.md").read_text()
+
+
 def test_a_stale_page_is_found(settings):
     settings.assert_clean("settings-gen")
     settings.edit("api/settings.def", "64 * 1024, 1,", "64 * 1000, 1,")
