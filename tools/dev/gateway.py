@@ -23,7 +23,7 @@ def start(instance: Instance) -> bool:
         step.note = f"127.0.0.1:{port}"
         if keeper.running(instance, "gateway"):
             return False
-        require_free(gateway=port)
+        require_free(gateway=port, gateway_answer=instance.port("gateway-answer"))
         prefix = write_prefix(instance)
         program = shutil.which("nginx") or "/usr/sbin/nginx"
         argv = [program, "-p", str(prefix), "-c", str(prefix / "nginx.conf"), "-e", "stderr"]
@@ -56,6 +56,7 @@ def write_prefix(instance: Instance) -> Path:
         "PREFIX": str(prefix),
         "USER": "root" if os.getuid() == 0 else Path.home().owner(),
         "GATEWAY_LISTEN": instance.address("gateway"),
+        "ANSWER_LISTEN": instance.address("gateway-answer"),
         "API_INTERNAL": instance.address("api-internal"),
         "SECRETS_INCLUDE": str(secrets),
         "CORS": 'default "*";',

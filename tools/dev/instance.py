@@ -35,6 +35,7 @@ PORTS = {
     "postgres": 5,
     "redis": 6,
     "gateway-origin": 8,
+    "gateway-answer": 9,
     "api-admin": 10,
     "scheduler-admin": 11,
     "scheduler-2-admin": 12,

@@ -143,7 +143,9 @@ static void answer_all(struct pull *pull, int status, struct blob *body, int64_t
     {
         struct ask *ask = WEIR_CONTAINER(pos, struct ask, node);
         ask->is_exact = pull->query[0] != '\0' && status == 200 && repeat_s < 0;
-        ask->repeat_s = repeat_s < 0 ? STREAM_REPEAT_MS / 1000 : repeat_s;
+        /* One less than is left: a cache counts whole seconds, to the end of the last one. */
+        ask->repeat_s = (repeat_s < 0 ? STREAM_REPEAT_MS / 1000 : repeat_s) - 1;
+        ask->repeat_s = ask->repeat_s < 0 ? 0 : ask->repeat_s;
         ask_answer(ask, status, body);
     }
     pull_free(pull);
