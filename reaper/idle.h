@@ -1,57 +1,54 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who is watched, and since when nobody is (DESIGN section 3, Idle). Pure: time is an argument, on
- * the reaper's own monotonic clock.
+ * When a stream counts as idle. Pure: time is an argument, on the monotonic clock of this process.
  *
- * A stream was wanted last at the newest of: its placement, a request at a front door (viewers.v1),
- * a playlist request at its origin (heartbeats). Its idle time starts anew whenever the inputs had
- * a gap: its worker was not heard for more than 3 s, or the reaper itself has just started. While
- * its worker is silent nothing is proposed.
+ * A stream is idle by the newest of: a viewer's activity, the last playlist request that its
+ * worker's origin tells of, and the moment it began to run. While nothing is heard of the stream
+ * there is no opinion, and once it is heard of again, idle time starts anew: a viewer may have come
+ * and gone meanwhile (DESIGN section 3).
  *
- * A proposal is only that: the scheduler checks it against what it knows, the worker against its
- * origin. So a second reaper, or the same proposal twice, is harmless.
+ *     struct reaper_idle idle;
+ *     reaper_idle_begin(&idle, now);                      it runs, or we have just come
+ *     reaper_idle_heard(&idle, age_ms, now);              each heartbeat
+ *     reaper_idle_watched(&idle, now);                    each sign of a viewer
+ *     if (reaper_idle_is_due(&idle, timeout_ms, now)) {
+ *         ... propose ...
+ *         reaper_idle_proposed(&idle, now);
+ *     }
  */
 #ifndef REAPER_IDLE_H
 #define REAPER_IDLE_H
 
-#include "lib/domain/events.h"
-#include "lib/domain/ledger.h"
+#include <stdbool.h>
+#include <stdint.h>
 
-#define IDLE_GAP_MS     3000 /* a worker silent for longer: nothing is known of its viewers */
-#define IDLE_PROPOSE_MS 5000 /* pause before the same stream is proposed again */
+/* A worker sends a heartbeat each second; later than this is a gap. */
+#define REAPER_GAP_MS 3000
 
-struct idle;
+/* A proposal that changed nothing is made again after this, doubled each time up to the limit. */
+#define REAPER_AGAIN_MS     3000
+#define REAPER_AGAIN_MAX_MS 60000
 
-struct idle_proposal {
-    struct weir_id tenant_id;
-    struct weir_id stream_id;
-    int64_t generation;
-    int64_t idle_ms;
-    int64_t timeout_ms;
+struct reaper_idle {
+    int64_t active_ms;   /* newest sign of a viewer, or where idle time starts anew */
+    int64_t heard_ms;    /* last heartbeat that listed it */
+    int64_t proposed_ms; /* last proposal */
+    unsigned proposals;  /* since active_ms */
+    bool is_heard;       /* heard_ms is of this run */
 };
 
-/* `timeout_ms`: where neither camera nor tenant says otherwise. */
-struct idle *idle_new(int64_t timeout_ms);
-void idle_free(struct idle *idle);
+/* Idle time starts now. */
+void reaper_idle_begin(struct reaper_idle *idle, int64_t now_ms);
 
-/* The ledger is filled again: streams and workers are forgotten, configuration stays. */
-void idle_reset(struct idle *idle);
+/* Its worker lists it. `age_ms`: since its last playlist request; -1 for never. */
+void reaper_idle_heard(struct reaper_idle *idle, int64_t age_ms, int64_t now_ms);
 
-/* A row of the ledger changed; rows that are not on a worker are forgotten. */
-void idle_stream(struct idle *idle, const struct weir_stream_row *row, int64_t now_mono_ms);
+/* Somebody watches, or asks to. */
+void reaper_idle_watched(struct reaper_idle *idle, int64_t now_ms);
 
-void idle_heartbeat(struct idle *idle, const struct weir_ev_heartbeat *heartbeat,
-                    int64_t now_mono_ms);
-void idle_viewers(struct idle *idle, const struct weir_ev_viewers *viewers, int64_t now_mono_ms);
-void idle_camera(struct idle *idle, const struct weir_ev_config_camera *camera);
-void idle_tenant(struct idle *idle, const struct weir_ev_config_tenant *tenant);
+/* Whether to propose now. */
+bool reaper_idle_is_due(const struct reaper_idle *idle, int64_t timeout_ms, int64_t now_ms);
 
-/*
- * Fills up to `max` proposals that are due and remembers that they were made; returns how many.
- * Call again when all `max` were filled.
- */
-size_t idle_due(struct idle *idle, int64_t now_mono_ms, struct idle_proposal *ret, size_t max);
-
-size_t idle_watched(const struct idle *idle); /* streams it knows */
+void reaper_idle_proposed(struct reaper_idle *idle, int64_t now_ms);
 
 #endif

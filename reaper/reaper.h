@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* weir-reaper: proposes to stop streams that nobody watches. The rule is reaper/idle.h. */
+/*
+ * Joins what is read (decision log, heartbeats, viewers, configuration) with the rules, and sends
+ * the proposals. Any number of reapers may run: each proposes for itself, and the scheduler takes
+ * the first and checks it again.
+ */
 #ifndef REAPER_REAPER_H
 #define REAPER_REAPER_H
 
-#include "lib/service/service.h"
 #include "reaper/settings.h"
 
-/* Runs until the service is told to stop; returns the exit code. */
-int reaper_run(struct weir_service *service, const struct reaper_settings *settings);
+struct reaper;
+
+/* `service` and `settings` outlive the reaper. */
+WEIR_MUST_USE enum weir_code reaper_open(struct weir_service *service,
+                                         const struct reaper_settings *settings,
+                                         struct reaper **ret, struct weir_err *err);
+void reaper_close(struct reaper **reaper);
 
 #endif
