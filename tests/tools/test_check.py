@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """headers-alone, analyse, and the one command over all."""
 
+import pathlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 SPDX = "/* SPDX-License-Identifier: Apache-2.0 */\n"
 
 CMAKE = """# SPDX-License-Identifier: Apache-2.0
@@ -52,6 +55,7 @@ int api_maze(int a)
 def buildable(tree, source):
     tree.write("CMakeLists.txt", CMAKE)
     tree.write("CMakePresets.json", PRESETS)
+    tree.write("lib/base/err.h", (ROOT / "lib/base/err.h").read_text())
     tree.write("api/small.c", source)
 
 

@@ -5,5 +5,11 @@
  */
 #include "lib/base/err.h"
 
-#define weir_fail(err, code, ...)    ((void)(weir_fail)((err), (code), __VA_ARGS__), (code))
-#define weir_fail_in(err, code, ...) ((void)(weir_fail_in)((err), (code), __VA_ARGS__), (code))
+static inline enum weir_code weir_told(enum weir_code returned, enum weir_code code)
+{
+    (void)returned;
+    return code;
+}
+
+#define weir_fail(err, code, ...)    weir_told((weir_fail)((err), (code), __VA_ARGS__), (code))
+#define weir_fail_in(err, code, ...) weir_told((weir_fail_in)((err), (code), __VA_ARGS__), (code))
