@@ -64,6 +64,8 @@ static bool read_header(const char *line, size_t len, struct tap_rtsp_answer *an
         return true;
     const char *semicolon = memchr(value, ';', n);
     n = semicolon != NULL ? (size_t)(semicolon - value) : n;
+    while (n > 0 && value[n - 1] == ' ')
+        n--;
     if (n >= sizeof(answer->session))
         return false;
     for (size_t i = 0; i < n; i++) {
