@@ -194,7 +194,8 @@ static void look_at(struct checkpoint *self, const struct weir_bus_message *mess
 static void remove_old(struct checkpoint *self)
 {
     const void *key;
-    for (size_t at = 0; weir_map_next(self->old_keys, &at, &key, NULL);) {
+    void *mark;
+    for (size_t at = 0; weir_map_next(self->old_keys, &at, &key, &mark);) {
         send(self, key, NULL, 0);
     }
     end_sweep(self);

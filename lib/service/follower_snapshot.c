@@ -9,8 +9,9 @@
 #define KEY_MAX    96
 #define PREFIX_LEN 20
 #define BOUNDS_MS  2000
-#define SILENCE_MS 1000 /* the last records of a compacted topic may be gone: then nothing comes   \
-                         */
+#define SILENCE_MS                                                                                 \
+    1000 /* the last records of a compacted topic may be gone: then nothing comes                  \
+          */
 #define CLOSING_KEY "/checkpoint/"
 
 struct value {
@@ -91,7 +92,8 @@ static const char *highest_checkpoint(const struct weir_map *values, const char 
 {
     const char *best = NULL;
     const void *key;
-    for (size_t at = 0; weir_map_next(values, &at, &key, NULL);) {
+    void *value;
+    for (size_t at = 0; weir_map_next(values, &at, &key, &value);) {
         const char *text = key;
         if (is_closing(text) && (below[0] == '\0' || strcmp(text, below) < 0) &&
             (best == NULL || strcmp(text, best) > 0)) {
