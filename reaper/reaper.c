@@ -17,6 +17,7 @@
 #define TICK_MS        200
 #define DELIVERY_MS    10000
 #define EXPIRES_MS     10000 /* a proposal that comes later than this tells of an older time */
+#define WARM_MS        2000
 #define FLUSH_MS       1000
 #define LOG_SILENCE_MS 3000 /* the log is then not known to its end */
 #define GROUP          "weir-reaper"
@@ -91,7 +92,11 @@ static enum weir_code open_producer(struct reaper *reaper, struct weir_err *err)
                                                     .client_id = GROUP,
                                                     .kind = WEIR_BUS_DURABLE,
                                                     .delivery_timeout_ms = DELIVERY_MS};
-    return weir_bus_producer_open(&config, &reaper->producer, err);
+    enum weir_code code = weir_bus_producer_open(&config, &reaper->producer, err);
+    if (code == WEIR_OK)
+        WEIR_IGNORE(weir_bus_producer_warm(reaper->producer, WEIR_TOPIC_COMMANDS, WARM_MS, NULL),
+                    "the first proposal is then half a second late");
+    return code;
 }
 
 static void on_delivery(void *ctx, const struct weir_bus_delivery *delivery)
