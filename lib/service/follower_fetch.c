@@ -66,6 +66,22 @@ static enum weir_code find_instance(struct run *run, int64_t first, struct weir_
     return WEIR_OK;
 }
 
+/* With a reader of its own: the log's reader must see nothing but the log. */
+static enum weir_code read_snapshot(const struct run *run, int64_t first,
+                                    struct follower_snapshot *ret, struct weir_err *err)
+{
+    const struct weir_bus_reader_config config = {.brokers = run->fetch->brokers,
+                                                  .client_id = run->fetch->client_id};
+    struct weir_bus_reader *reader = NULL;
+    enum weir_code code = weir_bus_reader_open(&config, &reader, err);
+    if (code == WEIR_OK) {
+        code =
+            follower_snapshot_read(reader, run->fetch, &run->instance, first, run->end, ret, err);
+    }
+    weir_bus_reader_close(&reader);
+    return code;
+}
+
 static enum weir_code begin(struct run *run, const char *why, struct weir_err *err)
 {
     const struct follower_fetch *fetch = run->fetch;
@@ -74,8 +90,7 @@ static enum weir_code begin(struct run *run, const char *why, struct weir_err *e
                                                  BOUNDS_MS, &first, &run->end, err);
     struct follower_snapshot snapshot;
     if (code != WEIR_OK || (code = find_instance(run, first, err)) != WEIR_OK ||
-        (code = follower_snapshot_read(run->reader, fetch, &run->instance, first, run->end,
-                                       &snapshot, err)) != WEIR_OK) {
+        (code = read_snapshot(run, first, &snapshot, err)) != WEIR_OK) {
         return code;
     }
     run->epoch = snapshot.epoch;
