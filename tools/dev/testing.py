@@ -16,12 +16,14 @@ from pathlib import Path
 
 from dev import build, engine_build, kafka_jars, packages
 from dev.instance import ROOT
+from dev.shell import run_logged
 from dev.ui import DevError, Step, complain, report, say, tail, together
 
 GROUPS = ("check", "unit", "scenario", "contract", "integration", "fuzz")
 PYTHON = "/usr/bin/python3"
 FUZZ_SECONDS = 300
 RESULTS = ROOT / "build" / "results"
+PLAYER = ROOT / "tests" / "integration" / "player"
 
 
 @dataclass
@@ -95,7 +97,19 @@ def set_up(groups: Sequence[str]) -> None:
             kafka_log = RESULTS / "setup-kafka.log"
             kafka_jars.template(kafka_jars.libs(kafka_log), kafka_log)
 
-    together(*([builds, engine, kafka] if "integration" in groups else [builds]))
+    together(*([builds, engine, kafka, player] if "integration" in groups else [builds]))
+
+
+def player() -> None:
+    """The browser player's packages, as its lock file pins them."""
+    if not (PLAYER / "package-lock.json").is_file():
+        return
+    with Step("browser player (hls.js)"):
+        done = PLAYER / "node_modules" / ".package-lock.json"
+        locked = PLAYER / "package-lock.json"
+        if not done.is_file() or done.stat().st_mtime < locked.stat().st_mtime:
+            run_logged(["npm", "ci", "--no-audit", "--no-fund"], RESULTS / "npm.log", cwd=PLAYER)
+            done.touch()
 
 
 def run_check(name: str | None) -> Count:
