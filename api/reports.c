@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/reports.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/call.h"
+#include "api/openapi.h"
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "lib/io/store.h"
+
+/* ---- workers ---- */
+
+/* Scores are a view in Redis, which may be away: then a worker has none. */
+struct scores {
+    struct weir_arena *arena;
+    struct weir_store *store;
+    int32_t cell;
+};
+
+static void scores_open(struct scores *scores, struct api_call *call)
+{
+    const struct weir_store_config config = {.url = call->api->settings->redis};
+    *scores = (struct scores){.arena = call->arena, .cell = (int32_t)call->api->settings->cell};
+    if (weir_store_open(&config, &scores->store, NULL) != WEIR_OK) {
+        scores->store = NULL;
+    }
+}
+
+/* Parts per million as text, "null" when not known. */
+static const char *score_of(struct scores *scores, const struct weir_id *worker_id)
+{
+    const char *key = weir_arena_printf(scores->arena, "weir:%d:scores", (int)scores->cell);
+    const char *args[] = {"ZSCORE", key, weir_arena_strdup(scores->arena, WEIR_ID_TEXT(worker_id))};
+    struct weir_store_value value;
+    int64_t score;
+    if (!scores->store ||
+        weir_store_call(scores->store, args, NULL, 3, scores->arena, &value, NULL) != WEIR_OK ||
+        value.type != WEIR_STORE_TEXT ||
+        weir_str_to_int(value.text, 0, INT64_MAX, &score, NULL) != WEIR_OK) {
+        return "null";
+    }
+    return value.text;
+}
+
+static void write_capacity(struct weir_json_out *out, const struct weir_worker_row *row)
+{
+    weir_json_open(out, "capacity", '{');
+    weir_json_int(out, "cpu_milli", row->capacity.cpu_milli);
+    weir_json_int(out, "mem_mib", row->capacity.mem_mib);
+    weir_json_int(out, "net_kbps", row->capacity.net_kbps);
+    weir_json_int(out, "gpu_permille", row->capacity.gpu_permille);
+    weir_json_int(out, "gpu_mem_mib", row->capacity.gpu_mem_mib);
+    weir_json_int(out, "streams", row->streams_max);
+    weir_json_close(out, '}');
+}
+
+static void write_worker(struct weir_json_out *out, const struct weir_worker_row *row,
+                         const char *score)
+{
+    char since[WEIR_TIME_TEXT_MAX];
+    weir_clock_format_ms(row->since_ms, since);
+    weir_json_open(out, NULL, '{');
+    weir_json_str(out, "id", WEIR_ID_TEXT(&row->worker_id));
+    weir_json_str(out, "state", weir_worker_state_name(row->state));
+    weir_json_str(out, "site", row->site);
+    weir_json_int(out, "incarnation", row->incarnation);
+    weir_json_raw(out, "score_ppm", score);
+    write_capacity(out, row);
+    weir_json_str(out, "since", since);
+    weir_json_int(out, "version", row->version);
+    weir_json_close(out, '}');
+}
+
+static enum weir_code list_workers(struct api_call *call)
+{
+    struct api_page page;
+    struct weir_id after = {{0}};
+    enum weir_code code = api_call_page(call, NULL, &page);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    if (page.after && weir_id_parse(page.after, strlen(page.after), &after, NULL) != WEIR_OK) {
+        return api_call_refuse(call, 422, "bad_cursor", NULL, "cursor is not one we gave");
+    }
+    struct weir_worker_row *rows WEIR_CLEANUP(weir_freep) = NULL;
+    size_t n = api_view_workers(call->api->view, &rows);
+    struct scores scores;
+    scores_open(&scores, call);
+    struct weir_json_out out = {0};
+    weir_json_open(&out, NULL, '{');
+    weir_json_open(&out, "items", '[');
+    int64_t written = 0;
+    size_t at = 0;
+    for (; at < n && written < page.limit; at++) {
+        if (!page.after || weir_id_compare(&rows[at].worker_id, &after) > 0) {
+            write_worker(&out, &rows[at], score_of(&scores, &rows[at].worker_id));
+            written++;
+        }
+    }
+    weir_json_close(&out, ']');
+    weir_json_str(&out, "next_cursor",
+                  at < n ? api_cursor(call->arena, WEIR_ID_TEXT(&rows[at - 1].worker_id)) : NULL);
+    weir_json_close(&out, '}');
+    weir_store_close(&scores.store);
+    api_call_json(call, 200, &out);
+    return WEIR_OK;
+}
+
+/* ---- the audit ---- */
+
+#define UTC(column, digits)                                                                        \
+    "to_char(" column " AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS." digits "\"Z\"')"
+
+/* In the order of enum audit_column. */
+#define AUDIT_COLUMNS                                                                              \
+    "id, " UTC("recorded_at", "US") ", " UTC(                                                      \
+        "at",                                                                                      \
+        "MS") ", topic, off, event_id, type, actor, "                                              \
+              "action, outcome, object_type, object_id, stream_id, camera_id, worker_id, "         \
+              "generation, "                                                                       \
+              "state_from, state_to, reason, command_id, request_id, remote_addr, detail, is_void"
+
+enum audit_column {
+    A_ID,
+    A_RECORDED,
+    A_AT,
+    A_TOPIC,
+    A_OFFSET,
+    A_EVENT_ID,
+    A_TYPE,
+    A_FIRST_TEXT,
+    A_GENERATION = A_FIRST_TEXT + 8,
+    A_VOID = A_GENERATION + 8,
+};
+
+/* The columns from A_FIRST_TEXT on, as they are called outside; absent ones are left out. */
+static const char *const audit_names[] = {
+    "actor",      "action",     "outcome",     "object_type", "object_id", "stream_id",
+    "camera_id",  "worker_id",  "generation",  "from",        "to",        "reason",
+    "command_id", "request_id", "remote_addr", "detail",
+};
+
+static void write_audit_event(struct weir_json_out *out, const struct weir_db_rows *rows,
+                              size_t row)
+{
+    weir_json_open(out, NULL, '{');
+    weir_json_str(out, "id", weir_db_text(rows, row, A_ID));
+    weir_json_str(out, "at", weir_db_text(rows, row, A_AT));
+    weir_json_str(out, "topic", weir_db_text(rows, row, A_TOPIC));
+    weir_json_int(out, "offset", weir_db_int(rows, row, A_OFFSET));
+    weir_json_str(out, "event_id", weir_db_text(rows, row, A_EVENT_ID));
+    weir_json_str(out, "type", weir_db_text(rows, row, A_TYPE));
+    for (size_t i = 0; i < sizeof(audit_names) / sizeof(audit_names[0]); i++) {
+        const char *text = weir_db_text(rows, row, A_FIRST_TEXT + i);
+        if (text && A_FIRST_TEXT + i == A_GENERATION) {
+            weir_json_raw(out, audit_names[i], text);
+        } else if (text) {
+            weir_json_str(out, audit_names[i], text);
+        }
+    }
+    weir_json_bool(out, "void", weir_db_bool(rows, row, A_VOID));
+    weir_json_close(out, '}');
+}
+
+/* "<time>|<id>" of the last row shown, cut in two; both NULL for the first page. */
+static enum weir_code read_audit_cursor(struct api_call *call, const char *after,
+                                        const char **ret_time, const char **ret_id)
+{
+    int64_t ms;
+    *ret_time = NULL;
+    *ret_id = NULL;
+    if (!after) {
+        return WEIR_OK;
+    }
+    const char *bar = strchr(after, '|');
+    if (!bar || weir_clock_parse_ms(after, (size_t)(bar - after), &ms, NULL) != WEIR_OK) {
+        return api_call_refuse(call, 422, "bad_cursor", NULL, "cursor is not one we gave");
+    }
+    *ret_time = weir_arena_memdup(call->arena, after, (size_t)(bar - after));
+    *ret_id = bar + 1;
+    return WEIR_OK;
+}
+
+/* A filter by id: NULL when not given. */
+static enum weir_code read_filter(struct api_call *call, const char *name, const char **ret)
+{
+    struct weir_id id;
+    *ret = weir_http_query(call->req, name);
+    if (*ret && weir_id_parse(*ret, strlen(*ret), &id, NULL) != WEIR_OK) {
+        return api_call_refuse(call, 422, "wrong_type", NULL, "%s must be a UUID", name);
+    }
+    return WEIR_OK;
+}
+
+static enum weir_code read_audit(struct api_call *call, const struct api_page *page,
+                                 struct weir_db_rows **ret)
+{
+    const char *params[5];
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    enum weir_code code = read_audit_cursor(call, page->after, &params[0], &params[1]);
+    if (code == WEIR_OK) {
+        code = read_filter(call, "stream_id", &params[2]);
+    }
+    if (code == WEIR_OK) {
+        code = read_filter(call, "camera_id", &params[3]);
+    }
+    params[4] = weir_arena_printf(call->arena, "%" PRId64, page->limit + 1);
+    if (code == WEIR_OK) {
+        code = weir_db_begin(call->api->db, &call->tenant_id, &tx, &call->err);
+    }
+    return code == WEIR_OK
+               ? weir_db_exec(tx,
+                              "SELECT " AUDIT_COLUMNS " FROM audit_event"
+                              " WHERE ($1::text IS NULL"
+                              "        OR (recorded_at, id) < ($1::timestamptz, $2::text))"
+                              " AND ($3::uuid IS NULL OR stream_id = $3::uuid)"
+                              " AND ($4::uuid IS NULL OR camera_id = $4::uuid)"
+                              " ORDER BY recorded_at DESC, id DESC LIMIT $5::bigint",
+                              params, 5, call->arena, ret, &call->err)
+               : code;
+}
+
+static enum weir_code list_audit(struct api_call *call)
+{
+    static const char *const filters[] = {"stream_id", "camera_id", NULL};
+    struct api_page page;
+    struct weir_db_rows *rows = NULL;
+    enum weir_code code = api_call_page(call, filters, &page);
+    if (code == WEIR_OK) {
+        code = read_audit(call, &page, &rows);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    size_t n = weir_db_count(rows);
+    bool has_more = n > (size_t)page.limit;
+    n = has_more ? (size_t)page.limit : n;
+    struct weir_json_out out = {0};
+    weir_json_open(&out, NULL, '{');
+    weir_json_open(&out, "items", '[');
+    for (size_t row = 0; row < n; row++) {
+        write_audit_event(&out, rows, row);
+    }
+    weir_json_close(&out, ']');
+    const char *next = NULL;
+    if (has_more) {
+        next = weir_arena_printf(call->arena, "%s|%s", weir_db_text(rows, n - 1, A_RECORDED),
+                                 weir_db_text(rows, n - 1, A_ID));
+    }
+    weir_json_str(&out, "next_cursor", next ? api_cursor(call->arena, next) : NULL);
+    weir_json_close(&out, '}');
+    api_call_json(call, 200, &out);
+    return WEIR_OK;
+}
+
+/* ---- the routes ---- */
+
+void api_workers_list(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_PLATFORM, list_workers);
+}
+
+void api_audit_list(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_OPERATOR, list_audit);
+}
+
+void api_openapi_get(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    (void)ctx;
+    const char *seen = weir_http_header(req, "If-None-Match");
+    weir_http_add_header(res, "ETag", api_openapi_etag);
+    weir_http_add_header(res, "Cache-Control", "public, max-age=300");
+    if (seen && strcmp(seen, api_openapi_etag) == 0) {
+        res->status = 304;
+        return;
+    }
+    weir_http_json(res, 200, api_openapi_json, api_openapi_json_len);
+}
