@@ -23,4 +23,12 @@ ctl_command_fn ctl_topics;
 /* Walks the audit's chains; WEIR_ECORRUPT names the first bad record. */
 ctl_command_fn ctl_audit_verify;
 
+/* Dead letters: all of them a line each, one whole, one sent to its topic once more. */
+ctl_command_fn ctl_dlq_list;
+ctl_command_fn ctl_dlq_show;
+ctl_command_fn ctl_dlq_replay;
+
+/* The decision log of a cell, for people. */
+ctl_command_fn ctl_log_show;
+
 #endif

@@ -15,6 +15,10 @@ static const struct {
     {{"audit", "verify"},
      ctl_audit_verify,
      "walk the audit's chains and name the first bad record"},
+    {{"dlq", "list"}, ctl_dlq_list, "list the records that nobody could read"},
+    {{"dlq", "show"}, ctl_dlq_show, "show one of them (--partition, --offset)"},
+    {{"dlq", "replay"}, ctl_dlq_replay, "send one of them to its topic once more"},
+    {{"log", "show"}, ctl_log_show, "show the decision log of a cell"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -57,6 +57,11 @@ struct weir_bus_message {
     void *handle; /* private */
 };
 
+/* The value of the last header of that name, as long as the message's other pointers; NULL when
+ * there is none. Not NUL-terminated. */
+const void *weir_bus_message_header(const struct weir_bus_message *message, const char *name,
+                                    size_t *ret_len);
+
 /* ---- producing ---- */
 
 enum weir_bus_kind {

@@ -126,6 +126,17 @@ void bus_message_fill(rd_kafka_message_t *message, struct weir_bus_message *ret)
     };
 }
 
+const void *weir_bus_message_header(const struct weir_bus_message *message, const char *name,
+                                    size_t *ret_len)
+{
+    rd_kafka_headers_t *headers = NULL;
+    const void *value = NULL;
+    if (rd_kafka_message_headers(message->handle, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, name, &value, ret_len) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return NULL;
+    return value;
+}
+
 enum weir_code weir_bus_ping(const char *brokers, int timeout_ms, struct weir_err *err)
 {
     rd_kafka_conf_t *conf = NULL;
