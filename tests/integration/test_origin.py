@@ -255,6 +255,19 @@ def test_a_reload_for_an_earlier_muxer_is_answered_at_once(routed: Routed) -> No
 
 
 @pytest.mark.parametrize("routed", ["lowLatency"], indirect=True)
+def test_what_is_repeated_is_the_newest_a_player_was_given(routed: Routed) -> None:
+    newest_given = media(routed)
+    for _ in range(12):
+        query = f"?_HLS_msn={newest_given.last_sequence + 1}&_HLS_part=0&_HLS_skip=YES"
+        newest_given = media(routed, query)
+    routed.engine.kill()
+    for query in ("", f"?_HLS_msn={newest_given.last_sequence + 1}&_HLS_part=0"):
+        repeated = media(routed, query)
+        assert repeated.sequence >= newest_given.sequence
+        assert repeated.last_sequence >= newest_given.last_sequence
+
+
+@pytest.mark.parametrize("routed", ["lowLatency"], indirect=True)
 def test_parts_are_served_before_they_are_whole(routed: Routed) -> None:
     playlist = media(routed)
     hint = re.search(r'PRELOAD-HINT:TYPE=PART,URI="([^"]+)"', playlist.text)

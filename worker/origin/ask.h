@@ -36,7 +36,6 @@ struct ask {
     enum weir_playlist_file kind; /* not NONE */
     int64_t msn;                  /* _HLS_msn, -1: not asked */
     int64_t part;                 /* _HLS_part, -1: not asked */
-    bool wants_skip;              /* _HLS_skip=YES */
 
     /* the answer */
     int status; /* 200, 404 or 503 */

@@ -45,10 +45,8 @@ static struct ask *read_question(const struct weir_http_request *req)
     if (ask->kind == WEIR_PLAYLIST_FILE_NONE || !WEIR_STR_SET(ask->file, file)) {
         return NULL;
     }
-    const char *skip = weir_http_query(req, "_HLS_skip");
     ask->msn = number_or(weir_http_query(req, "_HLS_msn"), WEIR_PLAYLIST_SEQUENCE_MAX, -1);
     ask->part = number_or(weir_http_query(req, "_HLS_part"), PART_MAX, -1);
-    ask->wants_skip = skip != NULL && strcmp(skip, "YES") == 0;
     return WEIR_TAKE(ask);
 }
 

@@ -37,11 +37,13 @@ struct pull {
     struct weir_timer *pause;
     bool is_healing; /* waits for an index */
     bool is_healed;  /* had its second try */
+    int64_t end;     /* of the playlist that came, as in struct kept */
 };
 
 /* The last good playlist of a name. */
 struct kept {
     char file[WEIR_PLAYLIST_NAME_MAX + 1];
+    int64_t end; /* one above its last segment; 0 for an index */
     struct blob *body;
 };
 
@@ -113,17 +115,19 @@ static struct kept *find_kept(struct stream *stream, const char *file)
     return NULL;
 }
 
-static void keep(struct stream *stream, const char *file, struct blob *body)
+static void keep(struct pull *pull, struct blob *body)
 {
-    struct kept *kept = find_kept(stream, file);
+    struct stream *stream = pull->stream;
+    struct kept *kept = find_kept(stream, pull->file);
     for (size_t i = 0; kept == NULL && i < KEPT_MAX; i++) {
         kept = stream->kept[i].body == NULL ? &stream->kept[i] : NULL;
     }
-    if (kept == NULL) {
+    if (kept == NULL || (kept->body != NULL && pull->end < kept->end)) {
         return;
     }
     blob_unref(&kept->body);
-    WEIR_STR_SET(kept->file, file);
+    WEIR_STR_SET(kept->file, pull->file);
+    kept->end = pull->end;
     kept->body = blob_ref(body);
 }
 
@@ -156,9 +160,7 @@ static void succeed(struct pull *pull, struct weir_buf *bytes)
     struct blob *body WEIR_CLEANUP(blob_unref) = blob_new(bytes);
     if (is_playlist(pull->kind)) {
         pull->stream->failing_since_ms = -1;
-        if (strstr(pull->query, "_HLS_skip") == NULL) {
-            keep(pull->stream, pull->file, body);
-        }
+        keep(pull, body);
     }
     answer_all(pull, 200, body, -1);
 }
@@ -349,6 +351,7 @@ static enum weir_code move_playlist(struct pull *pull, const struct weir_buf *bo
             return weir_fail(err, WEIR_ESTALE, "playlist is of the muxer before");
         }
         shift = continuity_take(&stream->continuity, &facts, weir_clock_wall_ms());
+        pull->end = shift.media_sequence + facts.media_sequence + facts.n_segments;
         stream->is_muxer_unsure = false;
     }
     return weir_playlist_rewrite(body->bytes, body->len, &shift, out, err);
@@ -412,7 +415,11 @@ static void on_fetched(void *ctx, int status, struct weir_buf *body, const struc
 
 /* ---- the outside ---- */
 
-/* The delivery directives in the engine's numbers: none when they are of another muxer. */
+/*
+ * The delivery directives in the engine's numbers: none when they are of another muxer. A delta
+ * update (_HLS_skip) is never asked for: it cannot be repeated, and a server may ignore the wish
+ * (RFC 8216bis, section 6.2.5.1).
+ */
 static void engine_query(const struct stream *stream, const struct ask *ask, char query[QUERY_MAX])
 {
     int64_t msn = ask->msn < 0 ? -1 : continuity_engine_msn(&stream->continuity, ask->msn);
@@ -422,10 +429,7 @@ static void engine_query(const struct stream *stream, const struct ask *ask, cha
     }
     int n = snprintf(query, QUERY_MAX, "?_HLS_msn=%lld", (long long)msn);
     if (ask->part >= 0) {
-        n += snprintf(query + n, QUERY_MAX - (size_t)n, "&_HLS_part=%lld", (long long)ask->part);
-    }
-    if (ask->wants_skip) {
-        snprintf(query + n, QUERY_MAX - (size_t)n, "&_HLS_skip=YES");
+        snprintf(query + n, QUERY_MAX - (size_t)n, "&_HLS_part=%lld", (long long)ask->part);
     }
 }
 
