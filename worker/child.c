@@ -24,6 +24,7 @@ struct child {
     struct weir_process process;
     bool is_up;
     bool is_ending;
+    bool is_condemned; /* killed, its exit not seen yet */
     int64_t started_mono_ms;
     int64_t starts;
     int64_t backoff_ms;
@@ -110,6 +111,14 @@ static bool take_lines(struct child *child)
     return child->in.len <= WEIR_CTL_BYTES_MAX;
 }
 
+/* Without its channel a child is of no use; its exit is seen by the pidfd. */
+static void condemn(struct child *child)
+{
+    child->is_condemned = true;
+    weir_loop_unwatch(child->config.loop, child->process.channel_fd);
+    weir_process_signal(&child->process, SIGKILL);
+}
+
 static void read_lines(struct child *child)
 {
     char bytes[READ_BYTES];
@@ -123,9 +132,7 @@ static void read_lines(struct child *child)
         }
         total += (size_t)n;
         if (n == 0 || !weir_buf_add(&child->in, bytes, (size_t)n) || !take_lines(child)) {
-            /* Without its channel it is of no use; the exit is seen by the pidfd. */
-            weir_loop_unwatch(child->config.loop, child->process.channel_fd);
-            weir_process_signal(&child->process, SIGKILL);
+            condemn(child);
             return;
         }
     }
@@ -158,7 +165,7 @@ static void on_channel(void *ctx, unsigned events)
     if (events & WEIR_LOOP_OUT) {
         write_lines(child);
     }
-    if (events & (WEIR_LOOP_IN | WEIR_LOOP_HUP)) {
+    if (!child->is_condemned && events & (WEIR_LOOP_IN | WEIR_LOOP_HUP)) {
         read_lines(child);
     }
 }
@@ -181,6 +188,7 @@ static void start(void *ctx)
         return;
     }
     child->is_up = true;
+    child->is_condemned = false;
     child->starts++;
     weir_loop_watch(child->config.loop, child->process.pidfd, WEIR_LOOP_IN, on_exit_seen, child);
     watch_channel(child);
@@ -235,7 +243,7 @@ void child_send(struct child *child, const struct weir_ctl *ctl)
     const char *line;
     size_t len;
     struct weir_err err = {0};
-    if (!child->is_up) {
+    if (!child->is_up || child->is_condemned) {
         return;
     }
     struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
@@ -247,8 +255,10 @@ void child_send(struct child *child, const struct weir_ctl *ctl)
     if (!weir_buf_add(&child->out, line, len)) {
         weir_log(WEIR_LOG_ERROR, "child does not read, killing it", "child", child->config.name,
                  NULL);
-        weir_process_signal(&child->process, SIGKILL);
+        condemn(child);
         return;
     }
-    write_lines(child);
+    if (child->out.len == len) {
+        write_lines(child);
+    }
 }

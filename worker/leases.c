@@ -189,11 +189,6 @@ void leases_take_source_state(struct worker *worker, const struct weir_ctl_tap_s
                                             ? source->reason
                                             : weir_reason_name(WEIR_REASON_internal_error));
     WEIR_STR_SET(lease->trouble.detail, source->has_detail ? source->detail : "");
-    if (lease->is_failing) {
-        weir_log(WEIR_LOG_WARN, "camera: source fails", "camera_id",
-                 WEIR_ID_TEXT(&lease->row.camera_id), "reason", lease->trouble.reason, "detail",
-                 lease->trouble.detail, NULL);
-    }
     worker_pass_soon(worker);
 }
 

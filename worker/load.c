@@ -112,7 +112,7 @@ static bool sent_bytes(const struct load_reader *reader, int64_t *ret)
     for (char *line = text; line && *line;) {
         char name[64];
         long long sent = 0;
-        if (sscanf(line, " %63[^:]: %*d %*d %*d %*d %*d %*d %*d %*d %lld", name, &sent) == 2 &&
+        if (sscanf(line, " %63[^:\n]: %*d %*d %*d %*d %*d %*d %*d %*d %lld", name, &sent) == 2 &&
             strcmp(name, "lo") != 0) {
             sum += sent;
         }

@@ -107,7 +107,10 @@ bool slot_has_playlist(const struct slot *slot, const char *path)
 /* "2026/11/22 18:00:00 INF [path live/...] ..." */
 static void pass_on(struct slot *slot, const char *line)
 {
-    bool is_bad = strstr(line, " WAR ") || strstr(line, " ERR ") || strstr(line, "panic");
+    /* Parameter sets are published before the first sender report, see the tap's publisher. */
+    bool is_normal = strstr(line, "received RTP packet without absolute time");
+    bool is_bad = !is_normal && (strstr(line, " WAR ") || strstr(line, " ERR ") ||
+                                 strstr(line, "panic") || strstr(line, "fatal error"));
     if (!weir_log_allowed(&slot->lines, 50, 10000, weir_clock_mono_ms())) {
         return;
     }

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/source.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define TENANT "0191a000-0000-7000-8000-000000000001"
+#define CAMERA "0191a000-0000-7000-8000-000000000002"
+#define OTHER  "0191a000-0000-7000-8000-000000000003"
+#define KEY    "0101010101010101010101010101010101010101010101010101010101010101"
+
+struct setup {
+    struct weir_arena *arena;
+    struct weir_seal_private key;
+    struct weir_id tenant_id;
+    struct weir_id camera_id;
+};
+
+static int set_up(void **state)
+{
+    static struct setup setup;
+    setup.arena = weir_arena_new(0);
+    *state = &setup;
+    bool is_good = weir_seal_parse_private(KEY, &setup.key, NULL) == WEIR_OK &&
+                   weir_id_parse(TENANT, strlen(TENANT), &setup.tenant_id, NULL) == WEIR_OK &&
+                   weir_id_parse(CAMERA, strlen(CAMERA), &setup.camera_id, NULL) == WEIR_OK;
+    return is_good ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    struct setup *setup = *state;
+    weir_arena_free(setup->arena);
+    return 0;
+}
+
+/* The api's answer around a sealed text. */
+static struct weir_http_answer answer_of(struct setup *setup, const char *inner, int version)
+{
+    struct weir_seal_public public_key = weir_seal_public_of(&setup->key);
+    const char *sealed = weir_seal(&public_key, inner, strlen(inner), setup->arena);
+    char *body = weir_arena_printf(setup->arena,
+                                   "{\"camera_id\":\"" CAMERA "\",\"tenant_id\":\"" TENANT
+                                   "\",\"version\":%d,\"sealed\":\"%s\"}",
+                                   version, sealed);
+    return (struct weir_http_answer){.status = 200, .body = body, .body_len = strlen(body)};
+}
+
+static enum weir_code read_inner(struct setup *setup, const char *inner, struct source *ret)
+{
+    struct weir_http_answer answer = answer_of(setup, inner, 7);
+    return source_read(&answer, &setup->key, &setup->tenant_id, &setup->camera_id, ret, NULL);
+}
+
+#define INNER(tenant, camera, version, rest)                                                       \
+    "{\"tenant_id\":\"" tenant "\",\"camera_id\":\"" camera "\",\"version\":" version "," rest "}"
+
+static void a_sealed_source_is_opened(void **state)
+{
+    struct source source = {0};
+    assert_int_equal(read_inner(*state,
+                                INNER(TENANT, CAMERA, "7",
+                                      "\"url\":\"rtsp://cam/1\",\"username\":\"viewer\","
+                                      "\"password\":\"p@ss:w/\\u00f6 rd\",\"transport\":\"udp\""),
+                                &source),
+                     WEIR_OK);
+    assert_int_equal(source.version, 7);
+    assert_string_equal(source.url, "rtsp://cam/1");
+    assert_string_equal(source.username, "viewer");
+    assert_string_equal(source.password, "p@ss:w/\xc3\xb6 rd");
+    assert_int_equal(source.transport, WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP);
+}
+
+static void a_camera_may_have_no_credentials(void **state)
+{
+    struct source source = {0};
+    assert_int_equal(
+        read_inner(*state, INNER(TENANT, CAMERA, "7", "\"url\":\"rtsp://cam/1\",\"username\":null"),
+                   &source),
+        WEIR_OK);
+    assert_false(source.has_username || source.has_password);
+    assert_int_equal(source.transport, WEIR_CTL_TAP_CAMERA_TRANSPORT_TCP);
+}
+
+static void a_sealed_text_about_something_else_is_refused(void **state)
+{
+    const char *const swapped[] = {
+        INNER(OTHER, CAMERA, "7", "\"url\":\"rtsp://cam/1\""),
+        INNER(TENANT, OTHER, "7", "\"url\":\"rtsp://cam/1\""),
+        INNER(TENANT, CAMERA, "6", "\"url\":\"rtsp://cam/1\""),
+        "{\"url\":\"rtsp://cam/1\"}",
+    };
+    for (size_t i = 0; i < sizeof(swapped) / sizeof(swapped[0]); i++) {
+        struct source source = {0};
+        assert_int_equal(read_inner(*state, swapped[i], &source), WEIR_EFORBIDDEN);
+        assert_string_equal(source.url, "");
+    }
+}
+
+static void a_text_sealed_for_another_key_is_refused(void **state)
+{
+    struct setup *setup = *state;
+    struct source source = {0};
+    struct weir_http_answer answer =
+        answer_of(setup, INNER(TENANT, CAMERA, "7", "\"url\":\"rtsp://cam/1\""), 7);
+    struct weir_seal_private other = setup->key;
+    other.key[5] ^= 1;
+    assert_int_not_equal(
+        source_read(&answer, &other, &setup->tenant_id, &setup->camera_id, &source, NULL), WEIR_OK);
+}
+
+static void a_source_without_an_address_is_refused(void **state)
+{
+    struct source source = {0};
+    assert_int_equal(read_inner(*state, INNER(TENANT, CAMERA, "7", "\"url\":7"), &source),
+                     WEIR_EINVAL);
+}
+
+static void the_apis_refusals_are_told_apart(void **state)
+{
+    static const struct {
+        int status;
+        enum weir_code code;
+    } cases[] = {{404, WEIR_ENOTFOUND},
+                 {403, WEIR_EFORBIDDEN},
+                 {401, WEIR_EFORBIDDEN},
+                 {503, WEIR_EUNAVAILABLE}};
+    struct setup *setup = *state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct weir_http_answer answer = {.status = cases[i].status, .body = "{}", .body_len = 2};
+        struct source source;
+        assert_int_equal(
+            source_read(&answer, &setup->key, &setup->tenant_id, &setup->camera_id, &source, NULL),
+            cases[i].code);
+    }
+}
+
+static void an_answer_that_is_no_source_is_refused(void **state)
+{
+    static const char *const bodies[] = {
+        "",    "[]", "{\"version\":1}", "{\"sealed\":\"x\"}", "{\"sealed\":\"x\",\"version\":1}",
+        "\xff"};
+    struct setup *setup = *state;
+    for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+        struct weir_http_answer answer = {
+            .status = 200, .body = bodies[i], .body_len = strlen(bodies[i])};
+        struct source source;
+        assert_int_not_equal(
+            source_read(&answer, &setup->key, &setup->tenant_id, &setup->camera_id, &source, NULL),
+            WEIR_OK);
+    }
+}
+
+static void the_question_names_camera_and_worker_and_shows_the_secret_in_a_header(void **state)
+{
+    struct setup *setup = *state;
+    struct call call;
+    source_ask(&call, "http://api:1", "s3cret", &setup->tenant_id, &setup->camera_id);
+    assert_string_equal(call.url, "http://api:1/internal/v1/cameras/" CAMERA "/source");
+    assert_string_equal(call.headers[0], "Authorization: Bearer s3cret");
+    assert_string_equal(call.headers[1], "X-Weir-Worker-Id: " TENANT);
+}
+
+#define IN_SETUP(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        IN_SETUP(a_sealed_source_is_opened),
+        IN_SETUP(a_camera_may_have_no_credentials),
+        IN_SETUP(a_sealed_text_about_something_else_is_refused),
+        IN_SETUP(a_text_sealed_for_another_key_is_refused),
+        IN_SETUP(a_source_without_an_address_is_refused),
+        IN_SETUP(the_apis_refusals_are_told_apart),
+        IN_SETUP(an_answer_that_is_no_source_is_refused),
+        IN_SETUP(the_question_names_camera_and_worker_and_shows_the_secret_in_a_header),
+    };
+    return cmocka_run_group_tests_name("worker source", tests, NULL, NULL);
+}
