@@ -75,6 +75,13 @@ static void write_worker(struct weir_json_out *out, const struct weir_worker_row
     weir_json_close(out, '}');
 }
 
+static int by_id(const void *a, const void *b)
+{
+    const struct weir_worker_row *x = a;
+    const struct weir_worker_row *y = b;
+    return weir_id_compare(&x->worker_id, &y->worker_id);
+}
+
 static enum weir_code list_workers(struct api_call *call)
 {
     struct api_page page;
@@ -88,6 +95,7 @@ static enum weir_code list_workers(struct api_call *call)
     }
     struct weir_worker_row *rows WEIR_CLEANUP(weir_freep) = NULL;
     size_t n = api_view_workers(call->api->view, &rows);
+    qsort(rows, n, sizeof(*rows), by_id);
     struct scores scores;
     scores_open(&scores, call);
     struct weir_json_out out = {0};
