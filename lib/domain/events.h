@@ -33,9 +33,10 @@
 
 /* clang-format off */
 
-#define WEIR_EV_BYTES_MAX  (256 * 1024) /* of one record */
-#define WEIR_CTL_BYTES_MAX (64 * 1024)  /* of one control line, its newline included */
-#define WEIR_EV_DEPTH_MAX  16           /* nested arrays and objects */
+/* Bytes of one record, and of one control line with its newline: the fullest of each type fits. */
+#define WEIR_EV_BYTES_MAX  (512 * 1024)
+#define WEIR_CTL_BYTES_MAX (64 * 1024)
+#define WEIR_EV_DEPTH_MAX  16 /* nested arrays and objects */
 
 /* wishes: start, stop, idle proposals; partition by cell, key stream_id */
 #define WEIR_TOPIC_COMMANDS "weir.commands.v1"
@@ -961,8 +962,8 @@ WEIR_MUST_USE enum weir_code weir_ev_parse(const char *bytes, size_t len, struct
  *
  * `ret_bytes`  in `arena`, NUL-terminated; `ret_len` does not count the NUL.
  *
- * WEIR_EINVAL or WEIR_ELIMIT when a value lies outside its schema or the whole is longer than
- * WEIR_EV_BYTES_MAX: a mistake of the caller, who splits long lists.
+ * WEIR_EINVAL or WEIR_ELIMIT when a value lies outside its schema: a mistake of the caller, who
+ * splits lists that are longer than theirs.
  */
 WEIR_MUST_USE enum weir_code weir_ev_dump(const struct weir_event *ev, struct weir_arena *arena,
                                           const char **ret_bytes, size_t *ret_len,

@@ -9,13 +9,14 @@ import os
 import pathlib
 import random
 import subprocess
+import uuid
 
 import pytest
 import weir_schema
 
 EXAMPLES = pathlib.Path(__file__).parent / "examples"
 MUTANTS = int(os.environ.get("WEIR_MUTANTS", "6000"))
-LONGEST = 1024 * 1024  # four times what a record may have
+LONGEST = 1024 * 1024  # twice what a record may have
 SEED = int(os.environ.get("WEIR_SEED", "1"))
 
 
@@ -81,6 +82,55 @@ def test_a_refusal_names_the_field():
     answers = c_verdicts([(kind_of(p), p.read_bytes()) for p in paths])
     for path, answer in zip(paths, answers):
         assert path.stem.split("-")[0] in answer, f"{path}: {answer}"
+
+
+@pytest.mark.parametrize("name", ["command.stop", "tap.drop"])
+def test_a_document_of_the_greatest_length_is_read_and_none_longer(name):
+    kind = weir_schema.kind_of(name)
+    document = (EXAMPLES / name / "ok" / "smallest.json").read_bytes()
+    longest = document.ljust(weir_schema.MAX_BYTES[kind])
+    good, bad = c_verdicts([(kind, longest), (kind, longest + b" ")])
+    assert good.startswith("ok ") and bad.startswith("bad limit_exceeded")
+    assert weir_schema.judge(kind, longest) is None
+    assert weir_schema.judge(kind, longest + b" ") == "too long"
+
+
+def fullest(schema, common):
+    """The longest value that a schema allows."""
+    if "$ref" in schema:
+        schema = common[schema["$ref"].rsplit("/", 1)[1]]
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return max(schema["enum"], key=len)
+    if schema["type"] == "object":
+        return {k: fullest(v, common) for k, v in schema["properties"].items()}
+    if schema["type"] == "array":
+        return [fullest(schema["items"], common)] * schema["maxItems"]
+    if schema["type"] == "integer":
+        return max(schema["minimum"], schema["maximum"], key=lambda n: len(str(n)))
+    if schema["type"] == "boolean":
+        return False
+    if schema.get("format") == "uuid":
+        return "0" * 36
+    return "a" * schema["maxLength"]
+
+
+@pytest.mark.parametrize("kind", ["event", "control"])
+def test_the_fullest_message_of_each_type_fits(kind):
+    common = weir_schema.schema("common")["$defs"]
+    documents = []
+    for name in weir_schema.names(kind):
+        value = fullest(weir_schema.schema(name), common)
+        text = json.dumps(value).replace('"' + "0" * 36 + '"', '"' + str(uuid.UUID(int=1)) + '"')
+        if kind == "event":
+            around = json.loads((EXAMPLES / "envelope/ok/leap-day.json").read_bytes())
+            around.update(type=name, source="/weir/".ljust(128, "a"), subject="a" * 128,
+                          partitionkey="a" * 128, traceparent="a" * 64, data=json.loads(text))
+            text = json.dumps(around)
+        documents.append((kind, json.dumps(json.loads(text), separators=(",", ":")).encode()))
+    for (_, document), answer in zip(documents, c_verdicts(documents)):
+        assert answer.startswith("ok "), f"{document[:300]!r}: {answer[:300]}"
 
 
 def known_part(value, schema):

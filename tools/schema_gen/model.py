@@ -8,6 +8,9 @@ import re
 from dataclasses import dataclass, field
 
 SAFE_INT = 2**53 - 1
+RECORD_BYTES = 512 * 1024  # of an event with its envelope
+LINE_BYTES = 64 * 1024  # of a control line
+ENVELOPE_BYTES = 160  # what surrounds the table's fields: constants, type, "data"
 
 # The only patterns there are: each is a set of bytes in lib/domain/codec.h.
 PATTERNS = {
@@ -108,6 +111,23 @@ def read_json(path):
         raise SchemaError(f"{path.name}: {e}") from e
 
 
+def longest(obj):
+    """Bytes of the longest JSON that an object can be written as."""
+    def value(f):
+        if f.kind == "string":
+            return 2 + f.high * (1 if f.chars in ("SNAKE", "HEX") else 2)  # \" and \\
+        if f.kind == "integer":
+            return max(len(str(f.low)), len(str(f.high)))
+        if f.kind == "enum":
+            return 2 + max(len(v) for v in f.enum.values)
+        if f.kind == "array":
+            return 2 + f.high * (longest(f.sub) + 1)
+        if f.kind == "object":
+            return longest(f.sub)
+        return {"id": 38, "time": 26, "boolean": 5}[f.kind]
+    return 2 + sum(len(f.name) + 4 + value(f) for f in obj.fields)
+
+
 class Loader:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -134,9 +154,18 @@ class Loader:
         for path in sorted(self.folder.glob("*.json")):
             if path.stem not in ("common", "envelope", "topics"):
                 self.model.messages.append(self._message(path, order))
+        for message in self.model.messages:
+            self._fits(message)
         self.model.messages.sort(
             key=lambda m: (m.control, order.get(m.weir.get("topic"), 0)))
         return self.model
+
+    def _fits(self, message):
+        most = LINE_BYTES if message.control else RECORD_BYTES
+        around = ENVELOPE_BYTES + (0 if message.control else longest(self.model.envelope))
+        if around + longest(message.body) > most:
+            raise SchemaError(f"{message.title}.json: its fullest is {around + longest(message.body)}"
+                              f" bytes, the limit is {most}")
 
     def _shared(self, name, node):
         where = f"common.json: {name}"
