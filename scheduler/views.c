@@ -160,15 +160,14 @@ static void *run(void *ctx)
     while (wait_for_job(views, &job)) {
         struct weir_err err;
         bool is_there = true;
-        enum weir_code code = WEIR_OK;
-        if (job != NULL) {
+        /* Before writing: afterwards the views look whole, whatever was lost. */
+        enum weir_code code = epoch >= 0 ? look(views, epoch, offset, &is_there, &err) : WEIR_OK;
+        if (job != NULL && code == WEIR_OK) {
             code = write_job(views, job, &err);
-            if (code == WEIR_OK) {
-                epoch = job->epoch;
-                offset = job->offset;
-            }
-        } else if (epoch >= 0) {
-            code = look(views, epoch, offset, &is_there, &err);
+        }
+        if (job != NULL && code == WEIR_OK) {
+            epoch = job->epoch;
+            offset = job->offset;
         }
         if (code != WEIR_OK && weir_log_allowed(&limit, 1, 10000, weir_clock_mono_ms())) {
             weir_log(WEIR_LOG_WARN, "redis: views cannot be written, trying again", "error",

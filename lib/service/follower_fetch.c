@@ -202,7 +202,8 @@ static enum weir_code follow(struct run *run, struct weir_err *err)
         struct weir_bus_message message;
         bool got;
         enum weir_code code = weir_bus_reader_poll(run->reader, POLL_MS, &message, &got, err);
-        if (code == WEIR_OK && got) {
+        /* What an earlier position left in the reader's queue comes before the one asked for. */
+        if (code == WEIR_OK && got && message.offset >= run->position) {
             code = take(run, &message, err);
         }
         if (code != WEIR_OK || (code = probe(run, err)) != WEIR_OK) {
