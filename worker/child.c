@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "lib/base/arena.h"
@@ -147,7 +148,7 @@ static void watch_channel(struct child *child)
 static void write_lines(struct child *child)
 {
     while (child->out.len) {
-        ssize_t n = write(child->process.channel_fd, child->out.bytes, child->out.len);
+        ssize_t n = send(child->process.channel_fd, child->out.bytes, child->out.len, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) {
             continue;
         }
