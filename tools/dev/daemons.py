@@ -84,6 +84,9 @@ def scheduler(instance: Instance) -> Daemon:
     env = {
         **common(instance, ports["scheduler-admin"]),
         "WEIR_REDIS_FILE": str(url_files(instance)["redis"]),
+        # All of a development machine is busy with other things; its workers must not look full.
+        "WEIR_CEILING_PPM": "20000000",
+        "WEIR_SESSION_TIMEOUT_MS": "3000",
     }
     return Daemon("scheduler", "weir-scheduler", (), env, ports)
 
