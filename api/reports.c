@@ -269,7 +269,7 @@ static enum weir_code list_audit(struct api_call *call)
 
 void api_workers_list(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_PLATFORM, list_workers);
+    api_call_run(ctx, req, res, API_ADMIN_OR_PLATFORM, list_workers);
 }
 
 void api_audit_list(void *ctx, struct weir_http_request *req, struct weir_http_response *res)

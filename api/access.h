@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who did, or tried, what: records for audit.v1. Written after the deed; a record that cannot be
+ * sent is counted and logged, it never holds an answer back. Thread-safe.
+ */
+#ifndef WEIR_API_ACCESS_H
+#define WEIR_API_ACCESS_H
+
+#include "api/bus.h"
+#include "lib/io/http_server.h"
+#include "lib/service/metrics.h"
+
+struct api_access;
+
+struct api_access_note {
+    const struct weir_id *tenant_id; /* the tenant that owns the object, or of the caller */
+    const char *actor;               /* subject, or "gateway", "worker" */
+    const char *action;              /* "camera.create" */
+    const char *object_type;         /* "camera" */
+    const struct weir_id *object_id; /* may be NULL */
+    enum weir_ev_audit_access_outcome outcome;
+    const char *detail; /* may be NULL; no credentials */
+};
+
+struct api_access *api_access_new(struct api_bus *bus, struct weir_metrics *metrics);
+void api_access_free(struct api_access *access);
+
+void api_access_note(struct api_access *access, const struct weir_http_request *req,
+                     const struct api_access_note *note);
+
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/api.h"
+
+#include "api/health.h"
+#include "api/outbox.h"
+#include "api/routes.h"
+#include "lib/base/log.h"
+
+#define TICK_MS        1000
+#define BUS_FLUSH_MS   3000
+#define DRAIN_EXTRA_MS 5000
+
+/* ---- while it runs ---- */
+
+static void on_view_ready(void *ctx, bool is_ready, const char *reason)
+{
+    struct api *api = ctx;
+    weir_service_ready(api->service, "log", is_ready, reason);
+}
+
+static void on_tick(void *ctx)
+{
+    struct api *api = ctx;
+    api_activity_tick(api->activity);
+    weir_timer_set(api->tick, TICK_MS);
+}
+
+static void on_drain(void *ctx)
+{
+    struct api *api = ctx;
+    weir_loop_stop(weir_service_loop(api->service));
+}
+
+static void on_done(void *ctx, const struct weir_http_request *req, int status, int64_t duration_us,
+                    uint64_t body_bytes)
+{
+    static const int64_t bounds_us[] = {1000,   5000,   10000,   25000,   50000,
+                                        100000, 250000, 1000000, 5000000, 30000000};
+    struct api *api = ctx;
+    char class[4] = {(char)('0' + status / 100), 'x', 'x', '\0'};
+    (void)body_bytes;
+    weir_metric_add(weir_metrics_counter(api->metrics, "weir_api_requests_total",
+                                         "Requests answered", "status", class),
+                    1);
+    weir_metric_observe(weir_metrics_histogram(api->metrics, "weir_api_request_duration_us",
+                                               "Microseconds until a request was answered, waits "
+                                               "included",
+                                               "route", weir_http_route(req), bounds_us,
+                                               sizeof(bounds_us) / sizeof(bounds_us[0])),
+                        duration_us);
+    weir_log(status >= 500 ? WEIR_LOG_WARN : WEIR_LOG_DEBUG, "request: answered", "request_id",
+             weir_http_request_id(req), "method", weir_http_method(req), "route",
+             weir_http_route(req), "status",
+             (char[]){class[0], (char)('0' + status / 10 % 10), (char)('0' + status % 10), '\0'},
+             NULL);
+}
+
+/* ---- begin ---- */
+
+static enum weir_code check_secrets(const struct api_settings *settings, struct weir_err *err)
+{
+    const struct {
+        const char *value;
+        const char *name;
+    } needed[] = {
+        {settings->postgres, "WEIR_POSTGRES"},
+        {settings->ticket_key, "WEIR_TICKET_KEY"},
+        {settings->seal_public_key, "WEIR_SEAL_PUBLIC_KEY"},
+        {settings->worker_secret, "WEIR_WORKER_SECRET"},
+        {settings->gateway_secret, "WEIR_GATEWAY_SECRET"},
+    };
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        if (!needed[i].value[0]) {
+            return weir_fail(err, WEIR_EINVAL, "%s or %s_FILE is needed", needed[i].name,
+                             needed[i].name);
+        }
+    }
+    return WEIR_OK;
+}
+
+static enum weir_code open_keys(struct api *api, struct weir_err *err)
+{
+    const struct api_settings *settings = api->settings;
+    struct weir_auth_config auth = {
+        .jwks = settings->jwks,
+        .issuer = settings->jwt_issuer,
+        .audience = settings->jwt_audience,
+    };
+    enum weir_code code = check_secrets(settings, err);
+    if (code == WEIR_OK) {
+        code = weir_ticket_keys_open(settings->ticket_key, &api->tickets, err);
+    }
+    if (code == WEIR_OK) {
+        code = weir_seal_parse_public(settings->seal_public_key, &api->seal_key, err);
+    }
+    return code == WEIR_OK ? weir_auth_open(&auth, &api->auth, err) : code;
+}
+
+static enum weir_code open_stores(struct api *api, struct weir_err *err)
+{
+    const struct api_settings *settings = api->settings;
+    struct weir_db_config db = {
+        .url = settings->postgres,
+        /* one a pool thread of each listener at most, and the relay's and the health check's */
+        .connections = (unsigned)(settings->pool_threads < 60 ? settings->pool_threads + 4 : 64),
+        .application = "weir-api",
+    };
+    enum weir_code code = weir_db_open(&db, &api->db, err);
+    if (code == WEIR_OK) {
+        code = api_bus_open(settings->kafka, settings->command_ack_ms, &api->bus, err);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    api->access = api_access_new(api->bus, api->metrics);
+    api->activity = api_activity_new(api->bus, (int32_t)settings->cell);
+    struct api_outbox_config outbox = {
+        .db = api->db, .bus = api->bus, .poll_ms = settings->outbox_poll_ms};
+    return api_outbox_open(&outbox, &api->outbox, err);
+}
+
+static enum weir_code open_view(struct api *api, struct weir_err *err)
+{
+    struct api_view_config view = {
+        .brokers = api->settings->kafka,
+        .cell = (int32_t)api->settings->cell,
+        .loop = weir_service_loop(api->service),
+        .on_ready = on_view_ready,
+        .ctx = api,
+    };
+    weir_service_ready(api->service, "log", false, "the decision log is not read yet");
+    enum weir_code code = api_view_open(&view, &api->view, err);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    api->health = api_health_new(api->service, api->auth, api->db, api->settings->kafka);
+    api->tick = weir_timer_new(weir_service_loop(api->service), on_tick, api);
+    weir_timer_set(api->tick, TICK_MS);
+    return WEIR_OK;
+}
+
+static enum weir_code listen_on(struct api *api, const char *address,
+                                const struct weir_http_route *routes, size_t n,
+                                struct weir_http_server **ret, struct weir_err *err)
+{
+    const struct api_settings *settings = api->settings;
+    struct weir_http_server_config config = {
+        .listen = address,
+        .routes = routes,
+        .n_routes = n,
+        .ctx = api,
+        .body_max_bytes = (size_t)settings->body_max_bytes,
+        .target_max_bytes = (size_t)settings->target_max_bytes,
+        .pool_threads = (unsigned)settings->pool_threads,
+        .queue_max = (unsigned)settings->queue_max,
+        .connections_max = (unsigned)settings->connections_max,
+        .on_done = on_done,
+    };
+    return weir_http_server_open(&config, ret, err);
+}
+
+static enum weir_code open_doors(struct api *api, struct weir_err *err)
+{
+    size_t n;
+    const struct weir_http_route *routes = api_routes_internal(&n);
+    enum weir_code code =
+        listen_on(api, api->settings->internal_listen, routes, n, &api->internal, err);
+    if (code == WEIR_OK) {
+        routes = api_routes_public(&n);
+        code = listen_on(api, api->settings->api_listen, routes, n, &api->server, err);
+    }
+    return code;
+}
+
+static enum weir_code open_all(struct api *api, struct weir_err *err)
+{
+    enum weir_code code = open_keys(api, err);
+    if (code == WEIR_OK) {
+        code = open_stores(api, err);
+    }
+    if (code == WEIR_OK) {
+        code = open_view(api, err);
+    }
+    return code == WEIR_OK ? open_doors(api, err) : code;
+}
+
+/* ---- end: the doors first, then what stands behind them ---- */
+
+static void close_all(struct api *api)
+{
+    weir_http_server_close(&api->server, api->settings->drain_ms);
+    weir_http_server_close(&api->internal, api->settings->drain_ms);
+    weir_timer_free(&api->tick);
+    api_health_free(api->health);
+    api_view_close(&api->view);
+    api_outbox_close(&api->outbox);
+    api_activity_free(api->activity);
+    api_bus_close(&api->bus, BUS_FLUSH_MS);
+    api_access_free(api->access);
+    weir_db_close(&api->db);
+    weir_auth_close(&api->auth);
+    weir_ticket_keys_close(&api->tickets);
+}
+
+int api_run(struct weir_service *service, const struct api_settings *settings)
+{
+    struct api api = {
+        .settings = settings, .service = service, .metrics = weir_service_metrics(service)};
+    struct weir_err err = {0};
+    int exit_code = 0;
+    if (open_all(&api, &err) == WEIR_OK) {
+        weir_service_on_drain(service, on_drain, &api, settings->drain_ms + DRAIN_EXTRA_MS);
+        weir_log(WEIR_LOG_INFO, "api: serves", "listen", settings->api_listen, "internal",
+                 settings->internal_listen, NULL);
+        weir_loop_run(weir_service_loop(service));
+    } else {
+        weir_log(WEIR_LOG_ERROR, "api: cannot start", "reason", err.msg, NULL);
+        exit_code = 1;
+    }
+    close_all(&api);
+    return exit_code;
+}

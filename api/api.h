@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The api daemon as its handlers see it: context of every route of both listeners. What is here is
+ * either immutable after api_run began or thread-safe by itself.
+ */
+#ifndef WEIR_API_API_H
+#define WEIR_API_API_H
+
+#include "api/access.h"
+#include "api/activity.h"
+#include "api/bus.h"
+#include "api/settings.h"
+#include "api/view.h"
+#include "lib/io/auth.h"
+#include "lib/io/db.h"
+#include "lib/io/http_server.h"
+#include "lib/io/seal.h"
+#include "lib/io/ticket.h"
+
+struct api_outbox;
+struct api_health;
+
+struct api {
+    const struct api_settings *settings;
+    struct weir_service *service;
+    struct weir_metrics *metrics;
+    struct weir_db *db;
+    struct weir_auth *auth;
+    struct weir_ticket_keys *tickets;
+    struct weir_seal_public seal_key;
+    struct api_bus *bus;
+    struct api_access *access;
+    struct api_activity *activity;
+    struct api_view *view;
+    struct api_outbox *outbox;
+    struct api_health *health;
+    struct weir_timer *tick;
+    struct weir_http_server *server;   /* REST */
+    struct weir_http_server *internal; /* gateways and workers */
+};
+
+/* Opens everything, runs the service's loop until it ends, closes everything. The exit code. */
+int api_run(struct weir_service *service, const struct api_settings *settings);
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/call.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/sha256.h"
+#include "lib/base/str.h"
+
+#define KEY_MAX       128
+#define CURSOR_MAX    128
+#define LIMIT_DEFAULT 50
+#define ETAG_TEXT_MAX 32
+
+/* ---- who ---- */
+
+static void refuse_token(struct api_call *call, enum weir_code code)
+{
+    if (code == WEIR_EUNAUTH) {
+        bool has_token = weir_http_header(call->req, "Authorization") != NULL;
+        weir_http_add_header(call->res, "WWW-Authenticate",
+                             has_token ? "Bearer error=\"invalid_token\"" : "Bearer");
+        weir_http_problem_at(call->req, call->res, 401, "unauthenticated", NULL,
+                             "a valid bearer token is needed");
+    } else {
+        weir_http_problem(call->req, call->res, &call->err);
+    }
+    weir_log(WEIR_LOG_INFO, "request: token refused", "request_id", weir_http_request_id(call->req),
+             "reason", call->err.msg, NULL);
+}
+
+static bool may_call(const struct weir_principal *who, enum api_need need)
+{
+    switch (need) {
+    case API_VIEWER:
+        return who->has_tenant;
+    case API_OPERATOR:
+        return who->has_tenant && who->role >= WEIR_ROLE_OPERATOR;
+    case API_ADMIN:
+        return who->has_tenant && who->role >= WEIR_ROLE_ADMIN;
+    case API_PLATFORM:
+        return who->is_platform;
+    case API_ADMIN_OR_PLATFORM:
+        break;
+    }
+    return who->is_platform || (who->has_tenant && who->role >= WEIR_ROLE_ADMIN);
+}
+
+static enum weir_code admit(struct api_call *call, enum api_need need)
+{
+    enum weir_code code =
+        weir_auth_verify(call->api->auth, weir_http_header(call->req, "Authorization"),
+                         weir_clock_wall_ms(), &call->who, &call->err);
+    if (code != WEIR_OK) {
+        refuse_token(call, code);
+        return code;
+    }
+    call->tenant_id = call->who.tenant_id;
+    weir_id_format(&call->who.subject, call->actor);
+    if (may_call(&call->who, need)) {
+        return WEIR_OK;
+    }
+    if (call->who.has_tenant && weir_http_attempt(call->req) == 0) {
+        api_call_note(call, "access", "route", NULL, WEIR_EV_AUDIT_ACCESS_OUTCOME_DENIED,
+                      weir_http_route(call->req));
+    }
+    return api_call_refuse(call, 403, "forbidden", NULL, "this token's role may not do that");
+}
+
+void api_call_run(struct api *api, struct weir_http_request *req, struct weir_http_response *res,
+                  enum api_need need, api_call_fn *fn)
+{
+    struct api_call call = {.api = api, .req = req, .res = res, .arena = weir_http_arena(req)};
+    enum weir_code code = admit(&call, need);
+    if (code == WEIR_OK) {
+        code = fn(&call);
+    }
+    if (code == WEIR_OK || res->status != 0) {
+        return;
+    }
+    if (weir_code_http_status(code) >= 500) {
+        weir_log(WEIR_LOG_WARN, "request: failed", "request_id", weir_http_request_id(req), "route",
+                 weir_http_route(req), "code", weir_code_text(code), "reason", call.err.msg, NULL);
+    }
+    weir_http_problem(req, res, &call.err);
+}
+
+/* ---- refusing ---- */
+
+enum weir_code api_call_refuse(struct api_call *call, int status, const char *code,
+                               const char *pointer, const char *fmt, ...)
+{
+    char detail[256];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(detail, sizeof(detail), fmt, args);
+    va_end(args);
+    weir_http_problem_at(call->req, call->res, status, code, pointer, "%s", detail);
+    return weir_fail(&call->err, WEIR_EINVAL, "%s", detail);
+}
+
+enum weir_code api_call_not_found(struct api_call *call)
+{
+    return api_call_refuse(call, 404, "not_found", NULL, "there is no such object");
+}
+
+/* ---- reading ---- */
+
+static bool is_json_type(const char *content_type)
+{
+    size_t len = strlen("application/json");
+    return content_type && strncasecmp(content_type, "application/json", len) == 0 &&
+           (content_type[len] == '\0' || content_type[len] == ';' || content_type[len] == ' ');
+}
+
+enum weir_code api_call_body(struct api_call *call, const struct api_field *fields, size_t n,
+                             struct api_value *ret_values)
+{
+    if (!is_json_type(weir_http_header(call->req, "Content-Type"))) {
+        return api_call_refuse(call, 415, "unsupported_media_type", NULL, "send application/json");
+    }
+    size_t len;
+    const char *bytes = weir_http_body(call->req, &len);
+    struct weir_json json;
+    if (weir_json_parse(bytes, len, call->arena, &json, &call->err) != WEIR_OK) {
+        return api_call_refuse(call, 400, "malformed_json", NULL, "%s", call->err.msg);
+    }
+    struct api_fault fault;
+    if (api_fields_read(fields, n, &json, ret_values, &fault) != WEIR_OK) {
+        return api_call_refuse(call, 422, fault.code, fault.pointer, "%s %s",
+                               fault.pointer[0] ? fault.pointer : "the body", fault.detail);
+    }
+    return WEIR_OK;
+}
+
+enum weir_code api_call_id(struct api_call *call, const char *name, struct weir_id *ret)
+{
+    const char *text = weir_http_param(call->req, name);
+    return weir_id_parse(text, strlen(text), ret, NULL) == WEIR_OK ? WEIR_OK
+                                                                   : api_call_not_found(call);
+}
+
+static bool is_listed(const char *const *names, const char *name)
+{
+    for (size_t i = 0; names && names[i]; i++) {
+        if (strcmp(names[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum weir_code api_call_page(struct api_call *call, const char *const *also, struct api_page *ret)
+{
+    static const char *const known[] = {"limit", "cursor", NULL};
+    const char *name;
+    const char *value;
+    for (size_t at = 0; weir_http_next_query(call->req, &at, &name, &value);) {
+        if (!is_listed(known, name) && !is_listed(also, name)) {
+            return api_call_refuse(call, 422, "unknown_parameter", NULL,
+                                   "the query has a parameter that is not known here");
+        }
+    }
+    int64_t most = call->api->settings->page_max;
+    ret->limit = most < LIMIT_DEFAULT ? most : LIMIT_DEFAULT;
+    const char *limit = weir_http_query(call->req, "limit");
+    if (limit && weir_str_to_int(limit, 1, most, &ret->limit, NULL) != WEIR_OK) {
+        return api_call_refuse(call, 422, "out_of_range", NULL, "limit must be 1 to %" PRId64,
+                               most);
+    }
+    ret->after = NULL;
+    const char *cursor = weir_http_query(call->req, "cursor");
+    if (cursor) {
+        char *after = weir_arena_alloc(call->arena, CURSOR_MAX + 1);
+        size_t len;
+        if (!weir_base64url_decode(cursor, strlen(cursor), after, CURSOR_MAX, &len) || len == 0 ||
+            strlen(after) != len) {
+            return api_call_refuse(call, 422, "bad_cursor", NULL, "cursor is not one we gave");
+        }
+        ret->after = after;
+    }
+    return WEIR_OK;
+}
+
+const char *api_cursor(struct weir_arena *arena, const char *after)
+{
+    size_t len = strlen(after);
+    char *text = weir_arena_alloc(arena, WEIR_BASE64URL_LEN(len) + 1);
+    weir_base64url_encode(after, len, text);
+    return text;
+}
+
+/* ---- versions ---- */
+
+static const char *etag_of(int64_t version, char text[static ETAG_TEXT_MAX])
+{
+    snprintf(text, ETAG_TEXT_MAX, "\"%" PRId64 "\"", version);
+    return text;
+}
+
+void api_call_set_etag(struct api_call *call, int64_t version)
+{
+    char text[ETAG_TEXT_MAX];
+    weir_http_add_header(call->res, "ETag", etag_of(version, text));
+}
+
+/* Whether a comma-separated list of tags (RFC 9110 section 8.8.3) holds this one, or is "*". */
+static bool names_version(const char *list, int64_t version)
+{
+    char text[ETAG_TEXT_MAX];
+    const char *tag = etag_of(version, text);
+    for (const char *at = list; *at;) {
+        at += strspn(at, " \t,");
+        at += strncmp(at, "W/", 2) == 0 ? 2 : 0;
+        size_t len = strcspn(at, ", \t");
+        if ((len == 1 && *at == '*') || (len == strlen(tag) && strncmp(at, tag, len) == 0)) {
+            return true;
+        }
+        at += len;
+    }
+    return false;
+}
+
+enum weir_code api_call_if_match(struct api_call *call, int64_t version)
+{
+    const char *list = weir_http_header(call->req, "If-Match");
+    if (!list || names_version(list, version)) {
+        return WEIR_OK;
+    }
+    return api_call_refuse(call, 412, "precondition_failed", NULL,
+                           "it has changed: its version is %" PRId64 " now", version);
+}
+
+bool api_call_is_fresh(struct api_call *call, int64_t version)
+{
+    const char *list = weir_http_header(call->req, "If-None-Match");
+    return list && names_version(list, version);
+}
+
+/* ---- idempotency ---- */
+
+enum weir_code api_call_key(struct api_call *call, const char **ret)
+{
+    const char *text = weir_http_header(call->req, "Idempotency-Key");
+    *ret = NULL;
+    if (!text) {
+        return WEIR_OK;
+    }
+    size_t len = strlen(text);
+    if (len >= 2 && text[0] == '"' && text[len - 1] == '"') {
+        text++;
+        len -= 2;
+    }
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < 0x21 || text[i] > 0x7e || text[i] == '"' || text[i] == '\\') {
+            len = 0;
+        }
+    }
+    if (len == 0 || len > KEY_MAX) {
+        return api_call_refuse(call, 400, "bad_idempotency_key", NULL,
+                               "Idempotency-Key has 1 to %d plain characters", KEY_MAX);
+    }
+    *ret = weir_arena_memdup(call->arena, text, len);
+    return WEIR_OK;
+}
+
+const char *api_call_fingerprint(struct api_call *call)
+{
+    struct weir_sha256 sha;
+    uint8_t hash[WEIR_SHA256_BYTES];
+    size_t len;
+    const char *body = weir_http_body(call->req, &len);
+    const char *target = weir_http_target(call->req);
+    weir_sha256_init(&sha);
+    weir_sha256_add(&sha, target, strlen(target) + 1);
+    weir_sha256_add(&sha, body, len);
+    weir_sha256_done(&sha, hash);
+    char *text = weir_arena_alloc(call->arena, 2 * sizeof(hash) + 3);
+    memcpy(text, "\\x", 2);
+    weir_hex_encode(hash, sizeof(hash), text + 2);
+    return text;
+}
+
+/* ---- answering ---- */
+
+void api_call_json(struct api_call *call, int status, struct weir_json_out *out)
+{
+    size_t len;
+    const char *text = weir_json_take(out, call->arena, &len);
+    weir_http_json(call->res, status, text, len);
+}
+
+void api_call_note(struct api_call *call, const char *action, const char *object_type,
+                   const struct weir_id *object_id, enum weir_ev_audit_access_outcome outcome,
+                   const char *detail)
+{
+    struct api_access_note note = {
+        .tenant_id = &call->tenant_id,
+        .actor = call->actor,
+        .action = action,
+        .object_type = object_type,
+        .object_id = object_id,
+        .outcome = outcome,
+        .detail = detail,
+    };
+    api_access_note(call->api->access, call->req, &note);
+}

@@ -1,0 +1,585 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/cameras.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "api/call.h"
+#include "api/outbox.h"
+#include "api/source_url.h"
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+
+#define COLUMNS                                                                                    \
+    "id, name, url, transport, has_credentials, labels::text, idle_timeout_s, warm, exclusive, "   \
+    "version, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "       \
+    "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), host, "          \
+    "convert_from(sealed, 'UTF8'), source_version"
+
+enum {
+    C_ID,
+    C_NAME,
+    C_URL,
+    C_TRANSPORT,
+    C_HAS_CREDENTIALS,
+    C_LABELS,
+    C_IDLE,
+    C_WARM,
+    C_EXCLUSIVE,
+    C_VERSION,
+    C_CREATED,
+    C_UPDATED,
+    C_HOST,
+    C_SEALED,
+    C_SOURCE_VERSION,
+};
+
+enum {
+    F_NAME,
+    F_URL,
+    F_USERNAME,
+    F_PASSWORD,
+    F_TRANSPORT,
+    F_LABELS,
+    F_IDLE,
+    F_WARM,
+    F_EXCLUSIVE,
+    N_FIELDS
+};
+
+#define LABELS_MOST 256 /* the setting may lower it */
+
+static const char *const transports[] = {"tcp", "udp", NULL};
+
+/* A source is given as a whole: nobody here could add a new URL to a password that was sealed. */
+#define SOURCE_FIELDS                                                                              \
+    [F_URL] = {"/source/url", API_STR, .min = 1, .max = API_URL_MAX, .is_required = true},         \
+    [F_USERNAME] = {"/source/username", API_STR, .max = 256, .is_nullable = true},                 \
+    [F_PASSWORD] = {"/source/password", API_STR, .max = 256, .is_nullable = true},                 \
+    [F_TRANSPORT] = {"/source/transport", API_ENUM, .names = transports},                          \
+    [F_LABELS] = {"/labels", API_LABELS, .max = LABELS_MOST},                                      \
+    [F_IDLE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true},          \
+    [F_WARM] = {"/warm", API_BOOL}, [F_EXCLUSIVE] = {"/exclusive", API_BOOL}
+
+static const struct api_field create_fields[N_FIELDS] = {
+    [F_NAME] = {"/name", API_STR, .min = 1, .max = 128, .is_required = true}, SOURCE_FIELDS};
+static const struct api_field patch_fields[N_FIELDS] = {
+    [F_NAME] = {"/name", API_STR, .min = 1, .max = 128}, SOURCE_FIELDS};
+
+/* What a row will hold; every value as the text that Postgres takes, NULL for SQL NULL. */
+struct camera {
+    struct weir_id id;
+    const char *id_text, *name, *url, *host, *transport, *sealed, *labels, *idle_timeout_s;
+    bool has_credentials, warm, exclusive;
+    int64_t version, source_version;
+};
+
+/* ---- out ---- */
+
+static void write_camera(struct weir_json_out *out, const struct weir_db_rows *rows, size_t row)
+{
+    weir_json_open(out, NULL, '{');
+    weir_json_str(out, "id", weir_db_text(rows, row, C_ID));
+    weir_json_str(out, "name", weir_db_text(rows, row, C_NAME));
+    weir_json_open(out, "source", '{');
+    weir_json_str(out, "url", weir_db_text(rows, row, C_URL));
+    weir_json_str(out, "transport", weir_db_text(rows, row, C_TRANSPORT));
+    weir_json_bool(out, "has_credentials", weir_db_bool(rows, row, C_HAS_CREDENTIALS));
+    weir_json_close(out, '}');
+    weir_json_raw(out, "labels", weir_db_text(rows, row, C_LABELS));
+    const char *idle = weir_db_text(rows, row, C_IDLE);
+    weir_json_raw(out, "idle_timeout_s", idle ? idle : "null");
+    weir_json_bool(out, "warm", weir_db_bool(rows, row, C_WARM));
+    weir_json_bool(out, "exclusive", weir_db_bool(rows, row, C_EXCLUSIVE));
+    weir_json_int(out, "version", weir_db_int(rows, row, C_VERSION));
+    weir_json_str(out, "created_at", weir_db_text(rows, row, C_CREATED));
+    weir_json_str(out, "updated_at", weir_db_text(rows, row, C_UPDATED));
+    weir_json_close(out, '}');
+}
+
+static void answer(struct api_call *call, int status, const struct weir_db_rows *rows)
+{
+    struct weir_json_out out = {0};
+    write_camera(&out, rows, 0);
+    api_call_set_etag(call, weir_db_int(rows, 0, C_VERSION));
+    api_call_json(call, status, &out);
+}
+
+/* ---- in ---- */
+
+static enum weir_code check_source(struct api_call *call, const struct api_value *values,
+                                   char host[static API_HOST_MAX + 1])
+{
+    struct weir_err err = {0};
+    if (api_source_url_check(values[F_URL].str, host, &err) != WEIR_OK) {
+        return api_call_refuse(call, 422, "bad_url", "/source/url", "/source/url %s", err.msg);
+    }
+    bool has_password = values[F_PASSWORD].str && values[F_PASSWORD].str[0];
+    if (has_password && !(values[F_USERNAME].str && values[F_USERNAME].str[0])) {
+        return api_call_refuse(call, 422, "missing_field", "/source/username",
+                               "/source/username is missing: a password has no meaning alone");
+    }
+    return WEIR_OK;
+}
+
+static enum weir_code read_body(struct api_call *call, const struct api_field *fields,
+                                struct api_value values[static N_FIELDS],
+                                char host[static API_HOST_MAX + 1])
+{
+    enum weir_code code = api_call_body(call, fields, N_FIELDS, values);
+    if (code == WEIR_OK && values[F_URL].is_given) {
+        code = check_source(call, values, host);
+    }
+    int64_t labels_max = call->api->settings->labels_max;
+    if (code == WEIR_OK && values[F_LABELS].is_given &&
+        (int64_t)values[F_LABELS].json->n > labels_max) {
+        code = api_call_refuse(call, 422, "too_many", "/labels",
+                               "/labels must have at most %" PRId64 " members", labels_max);
+    }
+    return code;
+}
+
+/* What the worker will open: it names its tenant, camera and version so that none can be swapped.
+ */
+static const char *seal_source(struct api_call *call, const struct camera *camera,
+                               const struct api_value *values)
+{
+    struct weir_json_out out = {0};
+    weir_json_open(&out, NULL, '{');
+    weir_json_str(&out, "tenant_id", WEIR_ID_TEXT(&call->tenant_id));
+    weir_json_str(&out, "camera_id", camera->id_text);
+    weir_json_int(&out, "version", camera->source_version);
+    weir_json_str(&out, "url", camera->url);
+    if (camera->has_credentials) {
+        weir_json_str(&out, "username", values[F_USERNAME].str);
+        weir_json_str(&out, "password", values[F_PASSWORD].str ? values[F_PASSWORD].str : "");
+    }
+    weir_json_str(&out, "transport", camera->transport);
+    weir_json_close(&out, '}');
+    const char *sealed = weir_seal(&call->api->seal_key, out.buf.bytes, out.buf.len, call->arena);
+    explicit_bzero(out.buf.bytes, out.buf.len);
+    weir_buf_done(&out.buf);
+    return sealed;
+}
+
+static const char *labels_text(struct api_call *call, const struct weir_json *labels)
+{
+    struct weir_json_out out = {0};
+    weir_json_open(&out, NULL, '{');
+    for (size_t i = 0; i < labels->n; i++) {
+        weir_json_str(&out, labels->members[i].name, labels->members[i].value.str);
+    }
+    weir_json_close(&out, '}');
+    size_t len;
+    return weir_json_take(&out, call->arena, &len);
+}
+
+/* Lays what was given over what is there. `camera` holds the old row, or a new one's defaults. */
+static void overlay(struct api_call *call, const struct api_value *values, const char *host,
+                    struct camera *camera)
+{
+    if (values[F_NAME].is_given) {
+        camera->name = values[F_NAME].str;
+    }
+    if (values[F_URL].is_given) {
+        camera->url = values[F_URL].str;
+        camera->host = host;
+        camera->transport = values[F_TRANSPORT].is_given ? values[F_TRANSPORT].str : "tcp";
+        camera->has_credentials = values[F_USERNAME].str && values[F_USERNAME].str[0];
+        camera->source_version = camera->version;
+        camera->sealed = seal_source(call, camera, values);
+    }
+    if (values[F_LABELS].is_given) {
+        camera->labels = labels_text(call, values[F_LABELS].json);
+    }
+    if (values[F_IDLE].is_given) {
+        camera->idle_timeout_s = values[F_IDLE].is_null ? NULL
+                                                        : weir_arena_printf(call->arena, "%" PRId64,
+                                                                            values[F_IDLE].integer);
+    }
+    if (values[F_WARM].is_given) {
+        camera->warm = values[F_WARM].boolean;
+    }
+    if (values[F_EXCLUSIVE].is_given) {
+        camera->exclusive = values[F_EXCLUSIVE].boolean;
+    }
+}
+
+/* ---- rows ---- */
+
+static enum weir_code publish(struct api_call *call, struct weir_db_tx *tx,
+                              const struct camera *camera, bool is_deleted)
+{
+    struct weir_event event = {.type = WEIR_EV_CONFIG_CAMERA, .has_tenantid = true};
+    struct weir_ev_config_camera *config = &event.u.config_camera;
+    event.tenantid = call->tenant_id;
+    config->tenant_id = call->tenant_id;
+    config->camera_id = camera->id;
+    config->version = camera->version;
+    config->deleted = is_deleted;
+    WEIR_STR_SET(config->host, camera->host);
+    config->warm = camera->warm && !is_deleted;
+    config->exclusive = camera->exclusive;
+    config->max_leases = 1;
+    int64_t idle_s;
+    if (camera->idle_timeout_s &&
+        weir_str_to_int(camera->idle_timeout_s, 1, 86400, &idle_s, NULL) == WEIR_OK) {
+        config->has_idle_timeout_s = true;
+        config->idle_timeout_s = idle_s;
+    }
+    return api_outbox_put(tx, &event, &call->tenant_id, &camera->id,
+                          (int32_t)call->api->settings->cell, call->arena, &call->err);
+}
+
+static enum weir_code save(struct api_call *call, struct weir_db_tx *tx, const char *sql,
+                           const struct camera *camera, struct weir_db_rows **ret)
+{
+    const char *params[] = {
+        camera->id_text,
+        weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)),
+        camera->name,
+        camera->url,
+        camera->host,
+        camera->transport,
+        camera->has_credentials ? "true" : "false",
+        camera->sealed,
+        weir_arena_printf(call->arena, "%" PRId64, camera->source_version),
+        camera->warm ? "true" : "false",
+        camera->exclusive ? "true" : "false",
+        camera->idle_timeout_s,
+        camera->labels,
+        weir_arena_printf(call->arena, "%" PRId64, camera->version),
+    };
+    return weir_db_exec(tx, sql, params, sizeof(params) / sizeof(params[0]), call->arena, ret,
+                        &call->err);
+}
+
+static enum weir_code find_row(struct api_call *call, struct weir_db_tx *tx, const char *id_text,
+                               struct weir_db_rows **ret)
+{
+    enum weir_code code =
+        weir_db_exec(tx, "SELECT " COLUMNS " FROM camera WHERE id = $1 FOR UPDATE", &id_text, 1,
+                     call->arena, ret, &call->err);
+    return code == WEIR_OK && weir_db_count(*ret) == 0 ? api_call_not_found(call) : code;
+}
+
+static enum weir_code begin(struct api_call *call, struct weir_db_tx **tx)
+{
+    return weir_db_begin(call->api->db, &call->tenant_id, tx, &call->err);
+}
+
+/* ---- create ---- */
+
+/* One creation of a tenant at a time, so that its quota holds. */
+static enum weir_code check_quota(struct api_call *call, struct weir_db_tx *tx)
+{
+    const char *tenant = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id));
+    struct weir_db_rows *rows = NULL;
+    enum weir_code code = weir_db_exec(tx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))",
+                                       &tenant, 1, call->arena, NULL, &call->err);
+    if (code == WEIR_OK) {
+        code = weir_db_exec(tx, "SELECT max_cameras, (SELECT count(*) FROM camera) FROM tenant",
+                            NULL, 0, call->arena, &rows, &call->err);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    if (weir_db_count(rows) == 0) {
+        return api_call_refuse(call, 403, "unknown_tenant", NULL,
+                               "the token's tenant does not exist here");
+    }
+    if (weir_db_int(rows, 0, 1) >= weir_db_int(rows, 0, 0)) {
+        return api_call_refuse(call, 429, "quota_exceeded", NULL,
+                               "the tenant's limit is %" PRId64 " cameras",
+                               weir_db_int(rows, 0, 0));
+    }
+    return WEIR_OK;
+}
+
+/* WEIR_OK with *ret_id set: this key made a camera already. 422 when it was with another body. */
+static enum weir_code find_earlier(struct api_call *call, struct weir_db_tx *tx, const char *key,
+                                   const char **ret_id)
+{
+    const char *params[] = {key, api_call_fingerprint(call)};
+    struct weir_db_rows *rows = NULL;
+    enum weir_code code = weir_db_exec(
+        tx, "SELECT object_id, fingerprint = $2::bytea FROM idempotency WHERE key = $1", params, 2,
+        call->arena, &rows, &call->err);
+    if (code == WEIR_OK && weir_db_count(rows) > 0) {
+        if (!weir_db_bool(rows, 0, 1)) {
+            return api_call_refuse(call, 422, "idempotency_key_reused", NULL,
+                                   "this Idempotency-Key was used for another request");
+        }
+        *ret_id = weir_db_text(rows, 0, 0);
+    }
+    return code;
+}
+
+static enum weir_code remember_key(struct api_call *call, struct weir_db_tx *tx, const char *key,
+                                   const struct camera *camera)
+{
+    const char *params[] = {weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)), key,
+                            api_call_fingerprint(call), camera->id_text};
+    enum weir_code code =
+        weir_db_exec(tx, "DELETE FROM idempotency WHERE made_at < now() - interval '24 hours'",
+                     NULL, 0, call->arena, NULL, &call->err);
+    return code == WEIR_OK
+               ? weir_db_exec(tx,
+                              "INSERT INTO idempotency (tenant_id, key, fingerprint, status, "
+                              "object_id) VALUES ($1, $2, $3::bytea, 201, $4)",
+                              params, 4, call->arena, NULL, &call->err)
+               : code;
+}
+
+static enum weir_code insert(struct api_call *call, struct weir_db_tx *tx, const char *key,
+                             const struct camera *camera, struct weir_db_rows **ret)
+{
+    enum weir_code code = save(call, tx,
+                               "INSERT INTO camera (id, tenant_id, name, url, host, transport, "
+                               "has_credentials, sealed, source_version, warm, exclusive, "
+                               "idle_timeout_s, labels, version) VALUES ($1, $2, $3, $4, $5, $6, "
+                               "$7, convert_to($8, 'UTF8'), $9, $10, $11, $12, $13, $14) "
+                               "RETURNING " COLUMNS,
+                               camera, ret);
+    if (code == WEIR_OK) {
+        code = publish(call, tx, camera, false);
+    }
+    return code == WEIR_OK && key ? remember_key(call, tx, key, camera) : code;
+}
+
+static void set_location(struct api_call *call, const char *id_text)
+{
+    weir_http_add_header(call->res, "Location",
+                         weir_arena_printf(call->arena, "/v1/cameras/%s", id_text));
+}
+
+static enum weir_code create(struct api_call *call)
+{
+    struct api_value values[N_FIELDS];
+    char host[API_HOST_MAX + 1];
+    const char *key = NULL;
+    const char *earlier = NULL;
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    enum weir_code code = read_body(call, create_fields, values, host);
+    if (code == WEIR_OK && !values[F_URL].is_given) {
+        code = api_call_refuse(call, 422, "missing_field", "/source", "/source is missing");
+    }
+    if (code == WEIR_OK) {
+        code = api_call_key(call, &key);
+    }
+    if (code == WEIR_OK) {
+        code = begin(call, &tx);
+    }
+    if (code == WEIR_OK && key) {
+        code = find_earlier(call, tx, key, &earlier);
+    }
+    if (code == WEIR_OK && earlier) {
+        code = find_row(call, tx, earlier, &rows);
+        if (code == WEIR_OK) {
+            set_location(call, earlier);
+            answer(call, 201, rows);
+        }
+        return code;
+    }
+    if (code == WEIR_OK) {
+        code = check_quota(call, tx);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    struct camera camera = {.id = weir_id_new(weir_clock_wall_ms()), .version = 1, .labels = "{}"};
+    camera.id_text = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&camera.id));
+    overlay(call, values, host, &camera);
+    code = insert(call, tx, key, &camera, &rows);
+    if (code == WEIR_OK) {
+        code = weir_db_commit(&tx, &call->err);
+    }
+    if (code == WEIR_OK) {
+        set_location(call, camera.id_text);
+        answer(call, 201, rows);
+        api_call_note(call, "camera.create", "camera", &camera.id,
+                      WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
+    }
+    return code;
+}
+
+/* ---- get, patch, delete ---- */
+
+/* Begins a transaction and finds the camera of the path; `camera` gets the row. */
+static enum weir_code open_row(struct api_call *call, struct weir_db_tx **tx,
+                               struct weir_db_rows **rows, struct camera *camera)
+{
+    enum weir_code code = api_call_id(call, "camera_id", &camera->id);
+    if (code == WEIR_OK) {
+        camera->id_text = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&camera->id));
+        code = begin(call, tx);
+    }
+    if (code == WEIR_OK) {
+        code = find_row(call, *tx, camera->id_text, rows);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    camera->name = weir_db_text(*rows, 0, C_NAME);
+    camera->url = weir_db_text(*rows, 0, C_URL);
+    camera->host = weir_db_text(*rows, 0, C_HOST);
+    camera->transport = weir_db_text(*rows, 0, C_TRANSPORT);
+    camera->has_credentials = weir_db_bool(*rows, 0, C_HAS_CREDENTIALS);
+    camera->sealed = weir_db_text(*rows, 0, C_SEALED);
+    camera->labels = weir_db_text(*rows, 0, C_LABELS);
+    camera->idle_timeout_s = weir_db_text(*rows, 0, C_IDLE);
+    camera->warm = weir_db_bool(*rows, 0, C_WARM);
+    camera->exclusive = weir_db_bool(*rows, 0, C_EXCLUSIVE);
+    camera->version = weir_db_int(*rows, 0, C_VERSION);
+    camera->source_version = weir_db_int(*rows, 0, C_SOURCE_VERSION);
+    return WEIR_OK;
+}
+
+static enum weir_code get(struct api_call *call)
+{
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    struct camera camera = {0};
+    enum weir_code code = open_row(call, &tx, &rows, &camera);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    if (api_call_is_fresh(call, camera.version)) {
+        call->res->status = 304;
+        api_call_set_etag(call, camera.version);
+        return WEIR_OK;
+    }
+    answer(call, 200, rows);
+    return WEIR_OK;
+}
+
+static enum weir_code patch(struct api_call *call)
+{
+    struct api_value values[N_FIELDS];
+    char host[API_HOST_MAX + 1];
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    struct camera camera = {0};
+    enum weir_code code = read_body(call, patch_fields, values, host);
+    if (code == WEIR_OK) {
+        code = open_row(call, &tx, &rows, &camera);
+    }
+    if (code == WEIR_OK) {
+        code = api_call_if_match(call, camera.version);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    camera.version++;
+    overlay(call, values, host, &camera);
+    code = save(call, tx,
+                "UPDATE camera SET name = $3, url = $4, host = $5, transport = $6, "
+                "has_credentials = $7, sealed = convert_to($8, 'UTF8'), source_version = $9, "
+                "warm = $10, exclusive = $11, idle_timeout_s = $12, labels = $13, version = $14, "
+                "updated_at = now() WHERE id = $1 AND tenant_id = $2 RETURNING " COLUMNS,
+                &camera, &rows);
+    if (code == WEIR_OK) {
+        code = publish(call, tx, &camera, false);
+    }
+    if (code == WEIR_OK) {
+        code = weir_db_commit(&tx, &call->err);
+    }
+    if (code == WEIR_OK) {
+        answer(call, 200, rows);
+        api_call_note(call, "camera.update", "camera", &camera.id,
+                      WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
+    }
+    return code;
+}
+
+static enum weir_code delete (struct api_call *call) {
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL; struct weir_db_rows *rows = NULL;
+    struct camera camera = {0}; enum weir_code code = open_row(call, &tx, &rows, &camera);
+    if (code == WEIR_OK){code = api_call_if_match(call, camera.version);}
+if (code == WEIR_OK)
+{
+    code = weir_db_exec(tx, "DELETE FROM camera WHERE id = $1", &camera.id_text, 1, call->arena,
+                        NULL, &call->err);
+}
+if (code == WEIR_OK) {
+    camera.version++;
+    code = publish(call, tx, &camera, true);
+}
+if (code == WEIR_OK) {
+    code = weir_db_commit(&tx, &call->err);
+}
+if (code == WEIR_OK) {
+    call->res->status = 204;
+    api_call_note(call, "camera.delete", "camera", &camera.id, WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED,
+                  NULL);
+}
+return code;
+}
+
+/* ---- list ---- */
+
+static enum weir_code list(struct api_call *call)
+{
+    struct api_page page;
+    struct weir_id after = {{0}};
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    enum weir_code code = api_call_page(call, NULL, &page);
+    if (code == WEIR_OK && page.after &&
+        weir_id_parse(page.after, strlen(page.after), &after, NULL) != WEIR_OK) {
+        code = api_call_refuse(call, 422, "bad_cursor", NULL, "cursor is not one we gave");
+    }
+    if (code == WEIR_OK) {
+        code = begin(call, &tx);
+    }
+    char after_text[WEIR_ID_TEXT_MAX];
+    if (code == WEIR_OK) {
+        const char *params[] = {weir_id_format(&after, after_text),
+                                weir_arena_printf(call->arena, "%" PRId64, page.limit + 1)};
+        code = weir_db_exec(tx, "SELECT " COLUMNS " FROM camera WHERE id > $1 ORDER BY id LIMIT $2",
+                            params, 2, call->arena, &rows, &call->err);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    size_t found = weir_db_count(rows);
+    size_t n = found > (size_t)page.limit ? (size_t)page.limit : found;
+    struct weir_json_out out = {0};
+    weir_json_open(&out, NULL, '{');
+    weir_json_open(&out, "items", '[');
+    for (size_t i = 0; i < n; i++) {
+        write_camera(&out, rows, i);
+    }
+    weir_json_close(&out, ']');
+    weir_json_str(&out, "next_cursor",
+                  found > n ? api_cursor(call->arena, weir_db_text(rows, n - 1, C_ID)) : NULL);
+    weir_json_close(&out, '}');
+    api_call_json(call, 200, &out);
+    return WEIR_OK;
+}
+
+void api_cameras_list(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_VIEWER, list);
+}
+
+void api_cameras_create(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_ADMIN, create);
+}
+
+void api_cameras_get(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_VIEWER, get);
+}
+
+void api_cameras_patch(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_ADMIN, patch);
+}
+
+void api_cameras_delete(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_ADMIN, delete);
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What gateways ask: may this ticket see this stream, and where is it (DESIGN section 6). Routes of
+ * the internal listener; their context is `struct api`.
+ */
+#ifndef WEIR_API_PLAY_H
+#define WEIR_API_PLAY_H
+
+#include <stddef.h>
+
+#include "lib/io/http_server.h"
+
+/* The routes under /internal/v1/play; static storage. */
+const struct weir_http_route *api_play_routes(size_t *ret_n);
+
+#endif

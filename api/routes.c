@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/routes.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/cameras.h"
+#include "api/play.h"
+#include "api/reports.h"
+#include "api/streams.h"
+#include "api/tenants.h"
+
+#define INTERNAL_MAX 16
+
+static const struct weir_http_route public_routes[] = {
+    {"GET", "/v1/tenants", api_tenants_list, 0},
+    {"POST", "/v1/tenants", api_tenants_create, 0},
+    {"GET", "/v1/tenants/{tenant_id}", api_tenants_get, 0},
+    {"PATCH", "/v1/tenants/{tenant_id}", api_tenants_patch, 0},
+    {"GET", "/v1/cameras", api_cameras_list, 0},
+    {"POST", "/v1/cameras", api_cameras_create, 0},
+    {"GET", "/v1/cameras/{camera_id}", api_cameras_get, 0},
+    {"PATCH", "/v1/cameras/{camera_id}", api_cameras_patch, 0},
+    {"DELETE", "/v1/cameras/{camera_id}", api_cameras_delete, 0},
+    {"GET", "/v1/streams", api_streams_list, 0},
+    {"POST", "/v1/streams", api_streams_start, 0},
+    {"GET", "/v1/streams/{stream_id}", api_streams_get, 0},
+    {"DELETE", "/v1/streams/{stream_id}", api_streams_stop, 0},
+    {"POST", "/v1/streams/{stream_id}/tickets", api_tickets_create, 0},
+    {"GET", "/v1/workers", api_workers_list, 0},
+    {"GET", "/v1/audit-events", api_audit_list, 0},
+    {"GET", "/openapi.json", api_openapi_get, WEIR_HTTP_INLINE},
+};
+#define N_PUBLIC (sizeof(public_routes) / sizeof(public_routes[0]))
+
+static const struct weir_http_route worker_routes[] = {
+    {"GET", "/internal/v1/cameras/{camera_id}/source", api_cameras_source, 0},
+};
+#define N_WORKER (sizeof(worker_routes) / sizeof(worker_routes[0]))
+
+const struct weir_http_route *api_routes_public(size_t *ret_n)
+{
+    *ret_n = N_PUBLIC;
+    return public_routes;
+}
+
+const struct weir_http_route *api_routes_internal(size_t *ret_n)
+{
+    static struct weir_http_route all[INTERNAL_MAX];
+    size_t n_play;
+    const struct weir_http_route *play = api_play_routes(&n_play);
+    assert(n_play + N_WORKER <= INTERNAL_MAX);
+    memcpy(all, worker_routes, sizeof(worker_routes));
+    memcpy(all + N_WORKER, play, n_play * sizeof(*play));
+    *ret_n = N_WORKER + n_play;
+    return all;
+}
+
+void api_routes_dump(void)
+{
+    for (size_t i = 0; i < N_PUBLIC; i++) {
+        printf("%s %s\n", public_routes[i].method, public_routes[i].pattern);
+    }
+}

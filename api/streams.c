@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/streams.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "api/call.h"
+#include "api/pending.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+#include "lib/domain/stream_state.h"
+
+enum { F_CAMERA, F_QUALITY, F_FPS, F_CLASS, N_FIELDS };
+
+static const char *const qualities[] = {"source", "low", "medium", "high", "ultra", NULL};
+
+static const struct api_field start_fields[N_FIELDS] = {
+    [F_CAMERA] = {"/camera_id", API_ID, .is_required = true},
+    [F_QUALITY] = {"/quality", API_ENUM, .names = qualities},
+    [F_FPS] = {"/fps", API_INT, .min = 0, .max = 60},
+    [F_CLASS] = {"/class", API_INT, .min = 0, .max = 3},
+};
+
+#define CLASS_DEFAULT 1 /* somebody wants to watch now */
+
+/* ---- out ---- */
+
+static void write_time(struct weir_json_out *out, const char *name, int64_t wall_ms)
+{
+    char text[WEIR_TIME_TEXT_MAX];
+    if (wall_ms <= 0) {
+        weir_json_null(out, name);
+        return;
+    }
+    weir_clock_format_ms(wall_ms, text);
+    weir_json_str(out, name, text);
+}
+
+static void write_stream(struct weir_json_out *out, const struct weir_stream_row *row)
+{
+    bool is_placed = !weir_id_is_nil(&row->worker_id);
+    weir_json_open(out, NULL, '{');
+    weir_json_str(out, "id", WEIR_ID_TEXT(&row->stream_id));
+    weir_json_str(out, "camera_id", WEIR_ID_TEXT(&row->camera_id));
+    weir_json_str(out, "quality", weir_quality_name(row->quality));
+    weir_json_int(out, "fps", row->fps);
+    weir_json_int(out, "class", row->class);
+    weir_json_str(out, "state", weir_stream_state_name(row->state));
+    weir_json_str(out, "reason", row->reason[0] ? row->reason : NULL);
+    weir_json_str(out, "detail", row->detail[0] ? row->detail : NULL);
+    weir_json_int(out, "version", row->version < 0 ? 0 : row->version + 1);
+    weir_json_int(out, "generation", row->generation);
+    weir_json_str(out, "worker_id", is_placed ? WEIR_ID_TEXT(&row->worker_id) : NULL);
+    write_time(out, "queued_at", row->queued_at_ms);
+    write_time(out, "placed_at", row->placed_at_ms);
+    write_time(out, "changed_at", row->changed_at_ms);
+    weir_json_close(out, '}');
+}
+
+/* What clients see as version: 0 before the log has said anything, else offset + 1. */
+static int64_t shown_version(const struct weir_stream_row *row)
+{
+    return row->version < 0 ? 0 : row->version + 1;
+}
+
+static void answer(struct api_call *call, int status, const struct weir_stream_row *row)
+{
+    struct weir_json_out out = {0};
+    write_stream(&out, row);
+    api_call_set_etag(call, shown_version(row));
+    api_call_json(call, status, &out);
+}
+
+/* ---- finding ---- */
+
+static enum weir_code check_known(struct api_call *call)
+{
+    return api_view_is_known(call->api->view)
+               ? WEIR_OK
+               : weir_fail(&call->err, WEIR_EUNAVAILABLE, "the decision log is not read yet");
+}
+
+/* The stream of the path, if it is the tenant's. */
+static enum weir_code find_stream(struct api_call *call, struct weir_stream_row *ret)
+{
+    struct weir_id id;
+    enum weir_code code = check_known(call);
+    if (code == WEIR_OK) {
+        code = api_call_id(call, "stream_id", &id);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    return api_view_stream(call->api->view, &id, ret) &&
+                   weir_id_equal(&ret->tenant_id, &call->tenant_id)
+               ? WEIR_OK
+               : api_call_not_found(call);
+}
+
+/* ---- sending commands ---- */
+
+/* What a request keeps while its command is on its way; in its arena. */
+struct sent {
+    struct api_pending *pending;
+    struct weir_stream_row expected; /* of a start: what readers see until the log says more */
+};
+
+static struct weir_id command_id(const struct api_call *call, const char *key)
+{
+    if (!key) {
+        return weir_id_new(weir_clock_wall_ms());
+    }
+    const char *name = weir_arena_printf(call->arena, "%s|%s", WEIR_ID_TEXT(&call->tenant_id), key);
+    return weir_id_v5(&weir_space_command, name, strlen(name));
+}
+
+static enum weir_code outcome_unknown(struct api_call *call)
+{
+    weir_http_add_header(call->res, "Retry-After", "1");
+    return api_call_refuse(call, 503, "outcome_unknown", NULL,
+                           "it is not known whether this was taken; the same request with the "
+                           "same Idempotency-Key is safe");
+}
+
+/* Sends the command and lets the request wait for Kafka's acknowledgement. */
+static enum weir_code send_command(struct api_call *call, struct weir_event *event,
+                                   const struct weir_id *stream_id, struct sent *sent)
+{
+    char key[WEIR_ID_TEXT_MAX];
+    int64_t now_ms = weir_clock_mono_ms();
+    uint64_t token = weir_http_wait(call->req, now_ms + call->api->settings->command_ack_ms);
+    sent->pending = api_pending_new(call->api->server, token);
+    event->has_tenantid = true;
+    event->tenantid = call->tenant_id;
+    api_pending_ref(sent->pending);
+    enum weir_code code = api_bus_send(
+        call->api->bus, API_BUS_COMMANDS, event, (int32_t)call->api->settings->cell,
+        weir_id_format(stream_id, key), api_pending_delivered, sent->pending, &call->err);
+    if (code != WEIR_OK) {
+        api_pending_unref(sent->pending);
+        api_pending_unref(sent->pending);
+        return code == WEIR_EFULL || code == WEIR_EUNAVAILABLE ? outcome_unknown(call) : code;
+    }
+    *weir_http_slot(call->req) = sent;
+    return WEIR_OK;
+}
+
+/* Second run of the request: what became of it. WEIR_OK when Kafka has it. */
+static enum weir_code collect(struct api_call *call, struct sent *sent)
+{
+    enum weir_code outcome = WEIR_EUNKNOWN;
+    bool is_known = api_pending_outcome(sent->pending, &outcome);
+    api_pending_unref(sent->pending);
+    return is_known && outcome == WEIR_OK ? WEIR_OK : outcome_unknown(call);
+}
+
+/* ---- start ---- */
+
+/* That the camera is the tenant's. */
+static enum weir_code check_camera(struct api_call *call, const struct weir_id *camera_id)
+{
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    char text[WEIR_ID_TEXT_MAX];
+    const char *params[] = {weir_id_format(camera_id, text)};
+    enum weir_code code = weir_db_begin(call->api->db, &call->tenant_id, &tx, &call->err);
+    if (code == WEIR_OK) {
+        code = weir_db_exec(tx,
+                            "SELECT t.max_streams FROM camera c JOIN tenant t ON t.id = "
+                            "c.tenant_id WHERE c.id = $1",
+                            params, 1, call->arena, &rows, &call->err);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    if (weir_db_count(rows) == 0) {
+        return api_call_not_found(call);
+    }
+    if ((int64_t)api_view_count_live(call->api->view, &call->tenant_id) >=
+        weir_db_int(rows, 0, 0)) {
+        return api_call_refuse(call, 429, "quota_exceeded", NULL,
+                               "the tenant's limit is %" PRId64 " streams at once",
+                               weir_db_int(rows, 0, 0));
+    }
+    return WEIR_OK;
+}
+
+static void set_location(struct api_call *call, const struct weir_id *stream_id)
+{
+    weir_http_add_header(call->res, "Location",
+                         weir_arena_printf(call->arena, "/v1/streams/%s", WEIR_ID_TEXT(stream_id)));
+}
+
+static void note_activity(struct api_call *call, const struct weir_stream_row *row,
+                          enum weir_ev_viewers_source source)
+{
+    api_activity_note(call->api->activity, &call->tenant_id, &row->stream_id, row->generation, NULL,
+                      source);
+}
+
+static enum weir_code finish_start(struct api_call *call, struct sent *sent)
+{
+    enum weir_code code = collect(call, sent);
+    if (code != WEIR_OK) {
+        api_call_note(call, "stream.start", "stream", &sent->expected.stream_id,
+                      WEIR_EV_AUDIT_ACCESS_OUTCOME_ERROR, "outcome_unknown");
+        return code;
+    }
+    struct weir_stream_row row = sent->expected;
+    api_view_expect(call->api->view, &row,
+                    weir_clock_mono_ms() + call->api->settings->command_life_ms);
+    api_view_stream(call->api->view, &row.stream_id, &row);
+    set_location(call, &row.stream_id);
+    weir_http_add_header(call->res, "Retry-After", "1");
+    answer(call, 202, &row);
+    note_activity(call, &row, WEIR_EV_VIEWERS_SOURCE_START);
+    api_call_note(call, "stream.start", "stream", &row.stream_id,
+                  WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
+    return WEIR_OK;
+}
+
+/* Names the stream (DESIGN section 2): asking twice is one stream. */
+static struct weir_id stream_id_of(const struct api_call *call, const struct api_value *values)
+{
+    const char *quality = values[F_QUALITY].is_given ? values[F_QUALITY].str : "source";
+    const char *name =
+        weir_arena_printf(call->arena, "%s|%s|%s|%" PRId64, WEIR_ID_TEXT(&call->tenant_id),
+                          WEIR_ID_TEXT(&values[F_CAMERA].id), quality, values[F_FPS].integer);
+    return weir_id_v5(&weir_space_stream, name, strlen(name));
+}
+
+static struct sent *expect(struct api_call *call, const struct api_value *values,
+                           const struct weir_id *stream_id, const struct weir_stream_row *known)
+{
+    struct sent *sent = weir_arena_alloc(call->arena, sizeof(*sent));
+    struct weir_stream_row *row = &sent->expected;
+    row->stream_id = *stream_id;
+    row->tenant_id = call->tenant_id;
+    row->camera_id = values[F_CAMERA].id;
+    row->quality = (enum weir_quality)values[F_QUALITY].integer;
+    row->fps = values[F_FPS].integer;
+    row->class = values[F_CLASS].is_given ? values[F_CLASS].integer : CLASS_DEFAULT;
+    row->state = WEIR_STREAM_STATE_QUEUED;
+    row->queued_at_ms = weir_clock_wall_ms();
+    row->changed_at_ms = row->queued_at_ms;
+    row->generation = known ? known->generation : 0;
+    row->version = known ? known->version : -1;
+    return sent;
+}
+
+static enum weir_code send_start(struct api_call *call, const struct weir_id *id, struct sent *sent)
+{
+    struct weir_event event = {.type = WEIR_EV_COMMAND_START};
+    struct weir_ev_command_start *command = &event.u.command_start;
+    const struct weir_stream_row *row = &sent->expected;
+    command->command_id = *id;
+    command->tenant_id = row->tenant_id;
+    command->stream_id = row->stream_id;
+    command->camera_id = row->camera_id;
+    command->quality = row->quality;
+    command->fps = row->fps;
+    command->class = row->class;
+    command->issued_at_ms = weir_clock_wall_ms();
+    command->expires_at_ms = command->issued_at_ms + call->api->settings->command_life_ms;
+    command->has_actor = true;
+    WEIR_STR_SET(command->actor, call->actor);
+    return send_command(call, &event, &row->stream_id, sent);
+}
+
+/* One key names one wish: the same key for another stream is refused while this api remembers. */
+static enum weir_code check_key(struct api_call *call, const char *key)
+{
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    const char *params[] = {weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)), key,
+                            api_call_fingerprint(call)};
+    enum weir_code code = weir_db_begin(call->api->db, &call->tenant_id, &tx, &call->err);
+    if (code == WEIR_OK) {
+        code = weir_db_exec(tx,
+                            "INSERT INTO idempotency (tenant_id, key, fingerprint, status, "
+                            "object_id) VALUES ($1, $2, $3::bytea, 202, $1) "
+                            "ON CONFLICT DO NOTHING",
+                            params, 3, call->arena, NULL, &call->err);
+    }
+    if (code == WEIR_OK) {
+        code = weir_db_exec(tx, "SELECT fingerprint = $2::bytea FROM idempotency WHERE key = $1",
+                            params + 1, 2, call->arena, &rows, &call->err);
+    }
+    if (code == WEIR_OK) {
+        code = weir_db_commit(&tx, &call->err);
+    }
+    if (code == WEIR_OK && weir_db_count(rows) > 0 && !weir_db_bool(rows, 0, 0)) {
+        return api_call_refuse(call, 422, "idempotency_key_reused", NULL,
+                               "this Idempotency-Key was used for another request");
+    }
+    return code;
+}
+
+static enum weir_code start(struct api_call *call)
+{
+    struct sent *sent = *weir_http_slot(call->req);
+    if (sent) {
+        return finish_start(call, sent);
+    }
+    struct api_value values[N_FIELDS];
+    const char *key = NULL;
+    enum weir_code code = api_call_body(call, start_fields, N_FIELDS, values);
+    if (code == WEIR_OK) {
+        code = api_call_key(call, &key);
+    }
+    if (code == WEIR_OK) {
+        code = check_known(call);
+    }
+    if (code == WEIR_OK && key) {
+        code = check_key(call, key);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    struct weir_id stream_id = stream_id_of(call, values);
+    struct weir_stream_row row;
+    bool is_there = api_view_stream(call->api->view, &stream_id, &row);
+    if (is_there && weir_stream_state_is_live(row.state)) {
+        set_location(call, &stream_id);
+        answer(call, 200, &row);
+        note_activity(call, &row, WEIR_EV_VIEWERS_SOURCE_START);
+        return WEIR_OK;
+    }
+    code = check_camera(call, &values[F_CAMERA].id);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    struct weir_id id = command_id(call, key);
+    return send_start(call, &id, expect(call, values, &stream_id, is_there ? &row : NULL));
+}
+
+/* ---- stop ---- */
+
+static enum weir_code stop(struct api_call *call)
+{
+    struct sent *sent = *weir_http_slot(call->req);
+    struct weir_stream_row row;
+    const char *key = NULL;
+    enum weir_code code = find_stream(call, &row);
+    if (code == WEIR_OK && sent) {
+        code = collect(call, sent);
+        if (code == WEIR_OK) {
+            answer(call, 202, &row);
+            api_call_note(call, "stream.stop", "stream", &row.stream_id,
+                          WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
+        }
+        return code;
+    }
+    if (sent) {
+        api_pending_unref(sent->pending);
+    }
+    if (code == WEIR_OK) {
+        code = api_call_if_match(call, shown_version(&row));
+    }
+    if (code == WEIR_OK) {
+        code = api_call_key(call, &key);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    if (weir_stream_state_is_final(row.state)) {
+        answer(call, 202, &row);
+        return WEIR_OK;
+    }
+    struct weir_event event = {.type = WEIR_EV_COMMAND_STOP};
+    struct weir_ev_command_stop *command = &event.u.command_stop;
+    command->command_id = command_id(call, key);
+    command->tenant_id = call->tenant_id;
+    command->stream_id = row.stream_id;
+    WEIR_STR_SET(command->reason, "stop_asked");
+    command->issued_at_ms = weir_clock_wall_ms();
+    command->expires_at_ms = command->issued_at_ms + call->api->settings->command_life_ms;
+    command->has_actor = true;
+    WEIR_STR_SET(command->actor, call->actor);
+    return send_command(call, &event, &row.stream_id, weir_arena_alloc(call->arena, sizeof(*sent)));
+}
+
+/* ---- get ---- */
+
+/* Seconds of "Prefer: wait=N" (RFC 7240), 0 when there are none; at most the setting's. */
+static int64_t wanted_wait_s(const struct api_call *call)
+{
+    const char *prefer = weir_http_header(call->req, "Prefer");
+    for (const char *at = prefer; at && *at; at += strcspn(at, ","), at += *at == ',') {
+        at += strspn(at, " \t");
+        if (strncasecmp(at, "wait=", 5) == 0) {
+            int64_t most_s = call->api->settings->wait_max_s;
+            long wanted = strtol(at + 5, NULL, 10);
+            return wanted <= 0 ? 0 : (wanted < most_s ? wanted : most_s);
+        }
+    }
+    return 0;
+}
+
+struct waiting {
+    uint64_t token;
+    int64_t version;
+    int64_t deadline_mono_ms;
+};
+
+/* Without a version that the client has seen, a state that lasts is worth no waiting. */
+static bool is_worth_waiting(struct api_call *call, const struct weir_stream_row *row)
+{
+    if (weir_http_header(call->req, "If-None-Match")) {
+        return api_call_is_fresh(call, shown_version(row));
+    }
+    return row->state != WEIR_STREAM_STATE_RUNNING && !weir_stream_state_is_final(row->state);
+}
+
+static bool begin_waiting(struct api_call *call, const struct weir_stream_row *row)
+{
+    void **slot = weir_http_slot(call->req);
+    struct waiting *waiting = *slot;
+    int64_t now_ms = weir_clock_mono_ms();
+    if (!waiting) {
+        int64_t wait_s = wanted_wait_s(call);
+        if (wait_s == 0 || !is_worth_waiting(call, row)) {
+            return false;
+        }
+        waiting = weir_arena_alloc(call->arena, sizeof(*waiting));
+        waiting->version = row->version;
+        waiting->deadline_mono_ms = now_ms + wait_s * 1000;
+        *slot = waiting;
+    } else if (row->version != waiting->version || now_ms >= waiting->deadline_mono_ms) {
+        return false;
+    }
+    waiting->token = weir_http_wait(call->req, waiting->deadline_mono_ms);
+    api_view_watch(call->api->view, &row->stream_id, row->version, call->api->server,
+                   waiting->token);
+    return true;
+}
+
+static enum weir_code get(struct api_call *call)
+{
+    struct waiting *waiting = *weir_http_slot(call->req);
+    struct weir_stream_row row;
+    if (waiting) {
+        api_view_unwatch(call->api->view, call->api->server, waiting->token);
+    }
+    enum weir_code code = find_stream(call, &row);
+    if (code != WEIR_OK || begin_waiting(call, &row)) {
+        return code;
+    }
+    if (*weir_http_slot(call->req)) {
+        weir_http_add_header(call->res, "Preference-Applied", "wait");
+    }
+    if (api_call_is_fresh(call, shown_version(&row))) {
+        call->res->status = 304;
+        api_call_set_etag(call, shown_version(&row));
+        return WEIR_OK;
+    }
+    answer(call, 200, &row);
+    return WEIR_OK;
+}
+
+/* ---- list ---- */
+
+static enum weir_code list(struct api_call *call)
+{
+    static const char *const also[] = {"camera_id", "state", NULL};
+    struct api_page page;
+    struct weir_id after = {{0}};
+    enum weir_code code = check_known(call);
+    if (code == WEIR_OK) {
+        code = api_call_page(call, also, &page);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    const char *camera = weir_http_query(call->req, "camera_id");
+    const char *state = weir_http_query(call->req, "state");
+    struct weir_id camera_id;
+    enum weir_stream_state wanted;
+    if (page.after && weir_id_parse(page.after, strlen(page.after), &after, NULL) != WEIR_OK) {
+        return api_call_refuse(call, 422, "bad_cursor", NULL, "cursor is not one we gave");
+    }
+    if (camera && weir_id_parse(camera, strlen(camera), &camera_id, NULL) != WEIR_OK) {
+        return api_call_refuse(call, 422, "wrong_type", NULL, "camera_id must be a UUID");
+    }
+    if (state && weir_stream_state_get(state, &wanted) != WEIR_OK) {
+        return api_call_refuse(call, 422, "unknown_value", NULL, "state is not one of a stream");
+    }
+    struct weir_stream_row *rows = NULL;
+    size_t n = api_view_streams_of(call->api->view, &call->tenant_id, page.after ? &after : NULL,
+                                   SIZE_MAX, &rows);
+    struct weir_json_out out = {0};
+    int64_t written = 0;
+    const char *next = NULL;
+    weir_json_open(&out, NULL, '{');
+    weir_json_open(&out, "items", '[');
+    for (size_t i = 0; i < n; i++) {
+        if ((camera && !weir_id_equal(&rows[i].camera_id, &camera_id)) ||
+            (state && rows[i].state != wanted)) {
+            continue;
+        }
+        if (written == page.limit) {
+            next = api_cursor(call->arena, WEIR_ID_TEXT(&after));
+            break;
+        }
+        write_stream(&out, &rows[i]);
+        after = rows[i].stream_id;
+        written++;
+    }
+    weir_json_close(&out, ']');
+    weir_json_str(&out, "next_cursor", next);
+    weir_json_close(&out, '}');
+    free(rows);
+    api_call_json(call, 200, &out);
+    return WEIR_OK;
+}
+
+/* ---- tickets ---- */
+
+static enum weir_code create_ticket(struct api_call *call)
+{
+    struct weir_stream_row row;
+    enum weir_code code = find_stream(call, &row);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    int64_t now_ms = weir_clock_wall_ms();
+    struct weir_ticket ticket = {
+        .tenant_id = call->tenant_id,
+        .stream_id = row.stream_id,
+        .viewer_id = call->who.subject,
+        .ticket_id = weir_id_new(now_ms),
+        .expires_at_ms = (now_ms / 1000 + call->api->settings->ticket_life_s) * 1000,
+    };
+    char text[WEIR_TICKET_TEXT_MAX];
+    weir_ticket_mint(call->api->tickets, &ticket, text);
+    struct weir_json_out out = {0};
+    weir_json_open(&out, NULL, '{');
+    weir_json_str(&out, "id", WEIR_ID_TEXT(&ticket.ticket_id));
+    weir_json_str(&out, "url",
+                  weir_arena_printf(call->arena, "%s/live/%s/%s/index.m3u8",
+                                    call->api->settings->gateway_url, text,
+                                    WEIR_ID_TEXT(&row.stream_id)));
+    write_time(&out, "expires_at", ticket.expires_at_ms);
+    weir_json_close(&out, '}');
+    api_call_json(call, 201, &out);
+    note_activity(call, &row, WEIR_EV_VIEWERS_SOURCE_TICKET);
+    api_call_note(call, "ticket.create", "stream", &row.stream_id,
+                  WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED,
+                  weir_arena_printf(call->arena, "ticket %s", WEIR_ID_TEXT(&ticket.ticket_id)));
+    return WEIR_OK;
+}
+
+void api_streams_list(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_VIEWER, list);
+}
+
+void api_streams_start(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_VIEWER, start);
+}
+
+void api_streams_get(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_VIEWER, get);
+}
+
+void api_streams_stop(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_OPERATOR, stop);
+}
+
+void api_tickets_create(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_VIEWER, create_ticket);
+}

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/tenants.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/call.h"
+#include "api/outbox.h"
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+
+#define COLUMNS                                                                                    \
+    "id, name, max_streams, max_cameras, idle_timeout_s, version, "                                \
+    "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "                \
+    "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+
+enum { F_ID, F_NAME, F_MAX_STREAMS, F_MAX_CAMERAS, F_IDLE, N_FIELDS };
+
+#define COMMON_FIELDS                                                                              \
+    [F_MAX_STREAMS] = {"/max_streams", API_INT, .max = 1000000},                                   \
+    [F_MAX_CAMERAS] = {"/max_cameras", API_INT, .max = 1000000},                                   \
+    [F_IDLE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true}
+
+static const struct api_field create_fields[N_FIELDS] = {
+    [F_ID] = {"/id", API_ID},
+    [F_NAME] = {"/name", API_STR, .min = 1, .max = 128, .is_required = true},
+    COMMON_FIELDS,
+};
+static const struct api_field patch_fields[N_FIELDS] = {
+    [F_ID] = {"/id", API_ID}, /* refused below: it never changes */
+    [F_NAME] = {"/name", API_STR, .min = 1, .max = 128},
+    COMMON_FIELDS,
+};
+
+static enum weir_code begin(struct api_call *call, struct weir_db_tx **tx)
+{
+    enum weir_code code = weir_db_begin(call->api->db, NULL, tx, &call->err);
+    return code == WEIR_OK ? weir_db_exec(*tx, "SELECT set_config('app.platform', 'on', true)",
+                                          NULL, 0, call->arena, NULL, &call->err)
+                           : code;
+}
+
+static void write_tenant(struct weir_json_out *out, const struct weir_db_rows *rows, size_t row)
+{
+    weir_json_open(out, NULL, '{');
+    weir_json_str(out, "id", weir_db_text(rows, row, 0));
+    weir_json_str(out, "name", weir_db_text(rows, row, 1));
+    weir_json_int(out, "max_streams", weir_db_int(rows, row, 2));
+    weir_json_int(out, "max_cameras", weir_db_int(rows, row, 3));
+    weir_json_raw(out, "idle_timeout_s",
+                  weir_db_text(rows, row, 4) ? weir_db_text(rows, row, 4) : "null");
+    weir_json_int(out, "version", weir_db_int(rows, row, 5));
+    weir_json_str(out, "created_at", weir_db_text(rows, row, 6));
+    weir_json_str(out, "updated_at", weir_db_text(rows, row, 7));
+    weir_json_close(out, '}');
+}
+
+static void answer(struct api_call *call, int status, const struct weir_db_rows *rows)
+{
+    struct weir_json_out out = {0};
+    write_tenant(&out, rows, 0);
+    api_call_set_etag(call, weir_db_int(rows, 0, 5));
+    api_call_json(call, status, &out);
+}
+
+/* Puts the row's new state into the outbox. */
+static enum weir_code publish(struct api_call *call, struct weir_db_tx *tx,
+                              const struct weir_db_rows *rows)
+{
+    struct weir_event event = {.type = WEIR_EV_CONFIG_TENANT, .has_tenantid = true};
+    struct weir_ev_config_tenant *tenant = &event.u.config_tenant;
+    const char *id = weir_db_text(rows, 0, 0);
+    enum weir_code code = weir_id_parse(id, strlen(id), &tenant->tenant_id, &call->err);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    event.tenantid = tenant->tenant_id;
+    WEIR_STR_SET(tenant->name, weir_db_text(rows, 0, 1));
+    tenant->max_streams = weir_db_int(rows, 0, 2);
+    tenant->max_cameras = weir_db_int(rows, 0, 3);
+    tenant->has_idle_timeout_s = weir_db_text(rows, 0, 4) != NULL;
+    tenant->idle_timeout_s = weir_db_int(rows, 0, 4);
+    tenant->version = weir_db_int(rows, 0, 5);
+    return api_outbox_put(tx, &event, &tenant->tenant_id, &tenant->tenant_id, API_OUTBOX_EVERY_CELL,
+                          call->arena, &call->err);
+}
+
+/* Runs the statement that changes one row, publishes it, commits and answers. */
+static enum weir_code change(struct api_call *call, struct weir_db_tx **tx, const char *sql,
+                             const char *const *params, size_t n, int status, const char *action)
+{
+    struct weir_db_rows *rows = NULL;
+    enum weir_code code = weir_db_exec(*tx, sql, params, n, call->arena, &rows, &call->err);
+    if (code == WEIR_ECONFLICT) {
+        return api_call_refuse(call, 409, "already_exists", "/id", "a tenant has this id already");
+    }
+    if (code == WEIR_OK && weir_db_count(rows) == 0) {
+        return api_call_not_found(call);
+    }
+    if (code == WEIR_OK) {
+        code = publish(call, *tx, rows);
+    }
+    if (code == WEIR_OK) {
+        code = weir_db_commit(tx, &call->err);
+    }
+    if (code == WEIR_OK) {
+        struct weir_id id;
+        const char *text = weir_db_text(rows, 0, 0);
+        answer(call, status, rows);
+        if (weir_id_parse(text, strlen(text), &id, NULL) == WEIR_OK) {
+            call->tenant_id = id; /* the audit of the tenant that it is about */
+            api_call_note(call, action, "tenant", &id, WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
+        }
+    }
+    return code;
+}
+
+/* Text of a number that may be absent; the default when it was not given. */
+static const char *number_text(struct weir_arena *arena, const struct api_value *value,
+                               int64_t otherwise)
+{
+    return weir_arena_printf(arena, "%" PRId64, value->is_given ? value->integer : otherwise);
+}
+
+static enum weir_code create(struct api_call *call)
+{
+    struct api_value values[N_FIELDS];
+    enum weir_code code = api_call_body(call, create_fields, N_FIELDS, values);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    const struct api_settings *settings = call->api->settings;
+    struct weir_id id = values[F_ID].is_given ? values[F_ID].id : weir_id_new(weir_clock_wall_ms());
+    const char *id_text = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&id));
+    const char *params[] = {
+        id_text,
+        values[F_NAME].str,
+        number_text(call->arena, &values[F_MAX_STREAMS], settings->default_max_streams),
+        number_text(call->arena, &values[F_MAX_CAMERAS], settings->default_max_cameras),
+        values[F_IDLE].is_given && !values[F_IDLE].is_null
+            ? number_text(call->arena, &values[F_IDLE], 0)
+            : NULL,
+    };
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    code = begin(call, &tx);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    weir_http_add_header(call->res, "Location",
+                         weir_arena_printf(call->arena, "/v1/tenants/%s", id_text));
+    return change(call, &tx,
+                  "INSERT INTO tenant (id, name, max_streams, max_cameras, idle_timeout_s) "
+                  "VALUES ($1, $2, $3, $4, $5) RETURNING " COLUMNS,
+                  params, 5, 201, "tenant.create");
+}
+
+static enum weir_code find(struct api_call *call, struct weir_db_tx *tx, struct weir_db_rows **ret,
+                           const char **ret_id)
+{
+    struct weir_id id;
+    enum weir_code code = api_call_id(call, "tenant_id", &id);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    *ret_id = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&id));
+    code = weir_db_exec(tx, "SELECT " COLUMNS " FROM tenant WHERE id = $1", ret_id, 1, call->arena,
+                        ret, &call->err);
+    return code == WEIR_OK && weir_db_count(*ret) == 0 ? api_call_not_found(call) : code;
+}
+
+static enum weir_code get(struct api_call *call)
+{
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    const char *id;
+    enum weir_code code = begin(call, &tx);
+    if (code == WEIR_OK) {
+        code = find(call, tx, &rows, &id);
+    }
+    if (code == WEIR_OK) {
+        answer(call, 200, rows);
+    }
+    return code;
+}
+
+static enum weir_code patch(struct api_call *call)
+{
+    struct api_value values[N_FIELDS];
+    enum weir_code code = api_call_body(call, patch_fields, N_FIELDS, values);
+    if (code == WEIR_OK && values[F_ID].is_given) {
+        code = api_call_refuse(call, 422, "unknown_field", "/id", "/id never changes");
+    }
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    const char *id = NULL;
+    if (code == WEIR_OK) {
+        code = begin(call, &tx);
+    }
+    if (code == WEIR_OK) {
+        code = find(call, tx, &rows, &id);
+    }
+    if (code == WEIR_OK) {
+        code = api_call_if_match(call, weir_db_int(rows, 0, 5));
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    const char *idle =
+        values[F_IDLE].is_given
+            ? (values[F_IDLE].is_null ? NULL : number_text(call->arena, &values[F_IDLE], 0))
+            : weir_db_text(rows, 0, 4);
+    const char *params[] = {
+        id,
+        values[F_NAME].is_given ? values[F_NAME].str : weir_db_text(rows, 0, 1),
+        number_text(call->arena, &values[F_MAX_STREAMS], weir_db_int(rows, 0, 2)),
+        number_text(call->arena, &values[F_MAX_CAMERAS], weir_db_int(rows, 0, 3)),
+        idle,
+        weir_db_text(rows, 0, 5),
+    };
+    return change(call, &tx,
+                  "UPDATE tenant SET name = $2, max_streams = $3, max_cameras = $4, "
+                  "idle_timeout_s = $5, version = version + 1, updated_at = now() "
+                  "WHERE id = $1 AND version = $6 RETURNING " COLUMNS,
+                  params, 6, 200, "tenant.update");
+}
+
+static enum weir_code list(struct api_call *call)
+{
+    struct api_page page;
+    enum weir_code code = api_call_page(call, NULL, &page);
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    struct weir_id after = {{0}};
+    if (code == WEIR_OK && page.after &&
+        weir_id_parse(page.after, strlen(page.after), &after, NULL) != WEIR_OK) {
+        code = api_call_refuse(call, 422, "bad_cursor", NULL, "cursor is not one we gave");
+    }
+    if (code == WEIR_OK) {
+        code = begin(call, &tx);
+    }
+    char after_text[WEIR_ID_TEXT_MAX];
+    const char *params[] = {weir_id_format(&after, after_text),
+                            weir_arena_printf(call->arena, "%" PRId64, page.limit + 1)};
+    if (code == WEIR_OK) {
+        code = weir_db_exec(tx, "SELECT " COLUMNS " FROM tenant WHERE id > $1 ORDER BY id LIMIT $2",
+                            params, 2, call->arena, &rows, &call->err);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    size_t n = weir_db_count(rows) > (size_t)page.limit ? (size_t)page.limit : weir_db_count(rows);
+    struct weir_json_out out = {0};
+    weir_json_open(&out, NULL, '{');
+    weir_json_open(&out, "items", '[');
+    for (size_t i = 0; i < n; i++) {
+        write_tenant(&out, rows, i);
+    }
+    weir_json_close(&out, ']');
+    weir_json_str(&out, "next_cursor",
+                  weir_db_count(rows) > n ? api_cursor(call->arena, weir_db_text(rows, n - 1, 0))
+                                          : NULL);
+    weir_json_close(&out, '}');
+    api_call_json(call, 200, &out);
+    return WEIR_OK;
+}
+
+void api_tenants_list(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_PLATFORM, list);
+}
+
+void api_tenants_create(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_PLATFORM, create);
+}
+
+void api_tenants_get(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_PLATFORM, get);
+}
+
+void api_tenants_patch(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_PLATFORM, patch);
+}

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/view.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/list.h"
+#include "lib/base/log.h"
+#include "lib/base/map.h"
+#include "lib/domain/stream_state.h"
+#include "lib/service/follower.h"
+
+#define RESYNC_MS 300000 /* rows that the ledger forgot leave the copies too */
+
+struct rows {
+    struct weir_map *streams; /* id -> malloced copy of the row */
+    struct weir_map *leases;
+    struct weir_map *workers;
+};
+
+struct expected {
+    struct weir_stream_row row;
+    int64_t until_mono_ms;
+};
+
+struct watch {
+    struct weir_list node;
+    struct weir_id stream_id;
+    struct weir_http_server *server;
+    uint64_t token;
+};
+
+struct api_view {
+    struct api_view_config config;
+    struct weir_follower *follower;
+    struct weir_timer *resync;
+    bool is_rebuilding; /* loop thread: changes do not count until caught up */
+
+    pthread_mutex_t mutex; /* guards what follows */
+    struct rows rows;
+    bool is_known;
+    struct weir_map *expected; /* stream id -> struct expected */
+    struct weir_list watches;
+};
+
+/* ---- copies ---- */
+
+static struct rows rows_new(void)
+{
+    return (struct rows){
+        .streams = weir_map_new(sizeof(struct weir_id)),
+        .leases = weir_map_new(sizeof(struct weir_id)),
+        .workers = weir_map_new(sizeof(struct weir_id)),
+    };
+}
+
+static void map_free_all(struct weir_map *map)
+{
+    void *value;
+    for (size_t at = 0; map && weir_map_next(map, &at, NULL, &value);) {
+        free(value);
+    }
+    weir_map_free(map);
+}
+
+static void rows_free(struct rows *rows)
+{
+    map_free_all(rows->streams);
+    map_free_all(rows->leases);
+    map_free_all(rows->workers);
+}
+
+static void map_copy(struct weir_map *map, const struct weir_id *id, const void *row, size_t size)
+{
+    void *copy = weir_xalloc(size);
+    memcpy(copy, row, size);
+    free(weir_map_put(map, id->b, copy));
+}
+
+static void put_row(struct rows *rows, const struct weir_ledger_change *change)
+{
+    if (change->stream) {
+        map_copy(rows->streams, &change->stream->stream_id, change->stream,
+                 sizeof(*change->stream));
+    } else if (change->lease && change->lease->state == WEIR_LEASE_STATE_NONE) {
+        free(weir_map_remove(rows->leases, change->lease->camera_id.b));
+    } else if (change->lease) {
+        map_copy(rows->leases, &change->lease->camera_id, change->lease, sizeof(*change->lease));
+    } else if (change->worker) {
+        map_copy(rows->workers, &change->worker->worker_id, change->worker,
+                 sizeof(*change->worker));
+    }
+}
+
+static struct rows copy_ledger(const struct weir_ledger *ledger)
+{
+    struct rows rows = rows_new();
+    const struct weir_stream_row *stream;
+    for (size_t at = 0; weir_ledger_next_stream(ledger, &at, &stream);) {
+        put_row(&rows, &(struct weir_ledger_change){.stream = stream});
+    }
+    const struct weir_lease_row *lease;
+    for (size_t at = 0; weir_ledger_next_lease(ledger, &at, &lease);) {
+        put_row(&rows, &(struct weir_ledger_change){.lease = lease});
+    }
+    const struct weir_worker_row *worker;
+    for (size_t at = 0; weir_ledger_next_worker(ledger, &at, &worker);) {
+        put_row(&rows, &(struct weir_ledger_change){.worker = worker});
+    }
+    return rows;
+}
+
+/* ---- watches; with the mutex held ---- */
+
+static void wake_watches(struct api_view *view, const struct weir_id *stream_id)
+{
+    WEIR_LIST_FOR(pos, &view->watches)
+    {
+        struct watch *watch = WEIR_CONTAINER(pos, struct watch, node);
+        if (!stream_id || weir_id_equal(&watch->stream_id, stream_id)) {
+            weir_http_wake(watch->server, watch->token);
+            weir_list_remove(&watch->node);
+            free(watch);
+        }
+    }
+}
+
+/* ---- following; on the loop's thread ---- */
+
+static void on_reset(void *ctx, const char *why)
+{
+    struct api_view *view = ctx;
+    view->is_rebuilding = true;
+    view->config.on_ready(view->config.ctx, false, why);
+}
+
+static void on_change(void *ctx, const struct weir_ledger_change *change)
+{
+    struct api_view *view = ctx;
+    if (view->is_rebuilding) {
+        return;
+    }
+    pthread_mutex_lock(&view->mutex);
+    put_row(&view->rows, change);
+    if (change->stream) {
+        wake_watches(view, &change->stream->stream_id);
+    }
+    pthread_mutex_unlock(&view->mutex);
+}
+
+static void replace_rows(struct api_view *view)
+{
+    struct rows fresh = copy_ledger(weir_follower_ledger(view->follower));
+    pthread_mutex_lock(&view->mutex);
+    struct rows old = view->rows;
+    view->rows = fresh;
+    view->is_known = true;
+    wake_watches(view, NULL);
+    pthread_mutex_unlock(&view->mutex);
+    rows_free(&old);
+}
+
+static void on_caught_up(void *ctx)
+{
+    struct api_view *view = ctx;
+    view->is_rebuilding = false;
+    replace_rows(view);
+    view->config.on_ready(view->config.ctx, true, "");
+}
+
+static void drop_late_expectations(struct api_view *view)
+{
+    int64_t now_ms = weir_clock_mono_ms();
+    void *value;
+    const void *key;
+    pthread_mutex_lock(&view->mutex);
+    for (size_t at = 0; weir_map_next(view->expected, &at, &key, &value);) {
+        struct expected *expected = value;
+        if (expected->until_mono_ms < now_ms) {
+            weir_map_remove(view->expected, expected->row.stream_id.b);
+            free(expected);
+        }
+    }
+    pthread_mutex_unlock(&view->mutex);
+}
+
+static void on_resync(void *ctx)
+{
+    struct api_view *view = ctx;
+    if (!view->is_rebuilding) {
+        replace_rows(view);
+    }
+    drop_late_expectations(view);
+    weir_timer_set(view->resync, RESYNC_MS);
+}
+
+enum weir_code api_view_open(const struct api_view_config *config, struct api_view **ret,
+                             struct weir_err *err)
+{
+    struct api_view *view = weir_xalloc(sizeof(*view));
+    view->config = *config;
+    view->is_rebuilding = true;
+    view->rows = rows_new();
+    view->expected = weir_map_new(sizeof(struct weir_id));
+    weir_list_init(&view->watches);
+    pthread_mutex_init(&view->mutex, NULL);
+    struct weir_follower_config follower = {
+        .brokers = config->brokers,
+        .client_id = "weir-api",
+        .cell = config->cell,
+        .loop = config->loop,
+        .on_reset = on_reset,
+        .on_change = on_change,
+        .on_caught_up = on_caught_up,
+        .ctx = view,
+    };
+    enum weir_code code = weir_follower_open(&follower, &view->follower, err);
+    if (code != WEIR_OK) {
+        api_view_close(&view);
+        return code;
+    }
+    view->resync = weir_timer_new(config->loop, on_resync, view);
+    weir_timer_set(view->resync, RESYNC_MS);
+    *ret = view;
+    return WEIR_OK;
+}
+
+void api_view_close(struct api_view **view_ptr)
+{
+    struct api_view *view = WEIR_TAKE(*view_ptr);
+    if (!view) {
+        return;
+    }
+    weir_timer_free(&view->resync);
+    weir_follower_close(&view->follower);
+    WEIR_LIST_FOR(pos, &view->watches)
+    {
+        free(WEIR_CONTAINER(pos, struct watch, node));
+    }
+    rows_free(&view->rows);
+    map_free_all(view->expected);
+    pthread_mutex_destroy(&view->mutex);
+    free(view);
+}
+
+/* ---- reading ---- */
+
+bool api_view_is_known(struct api_view *view)
+{
+    pthread_mutex_lock(&view->mutex);
+    bool is_known = view->is_known;
+    pthread_mutex_unlock(&view->mutex);
+    return is_known;
+}
+
+/* With the mutex held. What readers see: the log's row, or a newer start that is on its way. */
+static const struct weir_stream_row *visible(struct api_view *view, const struct weir_id *stream_id)
+{
+    const struct weir_stream_row *row = weir_map_find(view->rows.streams, stream_id->b);
+    struct expected *expected = weir_map_find(view->expected, stream_id->b);
+    if (!expected) {
+        return row;
+    }
+    bool is_told = row && row->version > expected->row.version;
+    if (is_told || expected->until_mono_ms < weir_clock_mono_ms()) {
+        weir_map_remove(view->expected, stream_id->b);
+        free(expected);
+        return row;
+    }
+    return &expected->row;
+}
+
+bool api_view_stream(struct api_view *view, const struct weir_id *stream_id,
+                     struct weir_stream_row *ret)
+{
+    pthread_mutex_lock(&view->mutex);
+    const struct weir_stream_row *row = visible(view, stream_id);
+    if (row) {
+        *ret = *row;
+    }
+    pthread_mutex_unlock(&view->mutex);
+    return row != NULL;
+}
+
+bool api_view_worker(struct api_view *view, const struct weir_id *worker_id,
+                     struct weir_worker_row *ret)
+{
+    pthread_mutex_lock(&view->mutex);
+    const struct weir_worker_row *row = weir_map_find(view->rows.workers, worker_id->b);
+    if (row) {
+        *ret = *row;
+    }
+    pthread_mutex_unlock(&view->mutex);
+    return row != NULL;
+}
+
+bool api_view_lease(struct api_view *view, const struct weir_id *camera_id,
+                    struct weir_lease_row *ret)
+{
+    pthread_mutex_lock(&view->mutex);
+    const struct weir_lease_row *row = weir_map_find(view->rows.leases, camera_id->b);
+    if (row) {
+        *ret = *row;
+    }
+    pthread_mutex_unlock(&view->mutex);
+    return row != NULL;
+}
+
+void api_view_expect(struct api_view *view, const struct weir_stream_row *row,
+                     int64_t until_mono_ms)
+{
+    struct expected *expected = weir_xalloc(sizeof(*expected));
+    expected->row = *row;
+    expected->until_mono_ms = until_mono_ms;
+    pthread_mutex_lock(&view->mutex);
+    free(weir_map_put(view->expected, row->stream_id.b, expected));
+    pthread_mutex_unlock(&view->mutex);
+}
+
+static int compare_streams(const void *a, const void *b)
+{
+    const struct weir_stream_row *left = a;
+    const struct weir_stream_row *right = b;
+    return weir_id_compare(&left->stream_id, &right->stream_id);
+}
+
+static bool is_listed(const struct weir_stream_row *row, const struct weir_id *tenant_id,
+                      const struct weir_id *after)
+{
+    return weir_id_equal(&row->tenant_id, tenant_id) &&
+           (!after || weir_id_compare(&row->stream_id, after) > 0);
+}
+
+/* With the mutex held: appends the visible rows of one map's streams. */
+static size_t collect(struct api_view *view, struct weir_map *map, const struct weir_id *tenant_id,
+                      const struct weir_id *after, struct weir_stream_row *list, size_t n)
+{
+    const void *key;
+    void *value;
+    for (size_t at = 0; weir_map_next(map, &at, &key, &value);) {
+        struct weir_id id;
+        memcpy(&id, key, sizeof(id));
+        bool is_second = map == view->expected && weir_map_find(view->rows.streams, id.b);
+        const struct weir_stream_row *row = is_second ? NULL : visible(view, &id);
+        if (row && is_listed(row, tenant_id, after)) {
+            list[n++] = *row;
+        }
+    }
+    return n;
+}
+
+size_t api_view_streams_of(struct api_view *view, const struct weir_id *tenant_id,
+                           const struct weir_id *after, size_t max, struct weir_stream_row **ret)
+{
+    pthread_mutex_lock(&view->mutex);
+    size_t most = weir_map_count(view->rows.streams) + weir_map_count(view->expected);
+    struct weir_stream_row *list = weir_xarray(most + 1, sizeof(*list));
+    size_t n = collect(view, view->rows.streams, tenant_id, after, list, 0);
+    n = collect(view, view->expected, tenant_id, after, list, n);
+    pthread_mutex_unlock(&view->mutex);
+    qsort(list, n, sizeof(*list), compare_streams);
+    *ret = list;
+    return n < max ? n : max;
+}
+
+size_t api_view_count_live(struct api_view *view, const struct weir_id *tenant_id)
+{
+    struct weir_stream_row *list = NULL;
+    size_t n = api_view_streams_of(view, tenant_id, NULL, SIZE_MAX, &list);
+    size_t live = 0;
+    for (size_t i = 0; i < n; i++) {
+        live += weir_stream_state_is_live(list[i].state);
+    }
+    free(list);
+    return live;
+}
+
+size_t api_view_workers(struct api_view *view, struct weir_worker_row **ret)
+{
+    pthread_mutex_lock(&view->mutex);
+    struct weir_worker_row *list =
+        weir_xarray(weir_map_count(view->rows.workers) + 1, sizeof(*list));
+    size_t n = 0;
+    void *value;
+    for (size_t at = 0; weir_map_next(view->rows.workers, &at, NULL, &value);) {
+        list[n++] = *(struct weir_worker_row *)value;
+    }
+    pthread_mutex_unlock(&view->mutex);
+    *ret = list;
+    return n;
+}
+
+/* ---- waiting ---- */
+
+void api_view_watch(struct api_view *view, const struct weir_id *stream_id, int64_t seen_version,
+                    struct weir_http_server *server, uint64_t token)
+{
+    pthread_mutex_lock(&view->mutex);
+    const struct weir_stream_row *row = weir_map_find(view->rows.streams, stream_id->b);
+    if (row && row->version > seen_version) {
+        weir_http_wake(server, token);
+    } else {
+        struct watch *watch = weir_xalloc(sizeof(*watch));
+        watch->stream_id = *stream_id;
+        watch->server = server;
+        watch->token = token;
+        weir_list_push_back(&view->watches, &watch->node);
+    }
+    pthread_mutex_unlock(&view->mutex);
+}
+
+void api_view_unwatch(struct api_view *view, struct weir_http_server *server, uint64_t token)
+{
+    pthread_mutex_lock(&view->mutex);
+    WEIR_LIST_FOR(pos, &view->watches)
+    {
+        struct watch *watch = WEIR_CONTAINER(pos, struct watch, node);
+        if (watch->server == server && watch->token == token) {
+            weir_list_remove(&watch->node);
+            free(watch);
+        }
+    }
+    pthread_mutex_unlock(&view->mutex);
+}
