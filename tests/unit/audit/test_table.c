@@ -6,16 +6,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "lib/domain/events.h"
-#include "tests/unit/io/postgres_double.h"
-#include "weirctl/command.h"
+#include "tests/unit/audit/audit_db.h"
 
 #define TENANT_A "00000000-0000-0000-0000-00000000000a"
 
@@ -33,11 +29,7 @@ static struct weir_db *open_as(const char *role)
 
 static void script(const char *sql)
 {
-    struct weir_db_tx *tx = NULL;
-    struct weir_err err = {0};
-    if (weir_db_begin(operator_db, NULL, &tx, &err) != WEIR_OK ||
-        weir_db_script(tx, sql, &err) != WEIR_OK || weir_db_commit(&tx, &err) != WEIR_OK)
-        fail_msg("%s", err.msg);
+    audit_db_script(postgres, sql);
 }
 
 static int64_t number(struct weir_db *db, const struct weir_id *tenant, const char *sql)
@@ -111,16 +103,7 @@ static int fill(void **state)
 
 static enum weir_code verify(struct weir_err *err)
 {
-    char *text = NULL;
-    size_t len = 0;
-    FILE *out = open_memstream(&text, &len);
-    struct ctl_settings settings = {
-        .postgres = postgres_double_url(postgres, "weir_owner"), .topic = "", .partition = -1};
-    *err = (struct weir_err){0};
-    enum weir_code code = ctl_audit_verify(&settings, out, err);
-    fclose(out);
-    free(text);
-    return code;
+    return audit_db_verify(postgres, err);
 }
 
 static void assert_found(const char *what)
@@ -282,22 +265,8 @@ static void records_without_a_chain_are_found(void **state)
 static int start(void **state)
 {
     (void)state;
-    postgres = postgres_double_open();
+    postgres = audit_db_open();
     operator_db = open_as("postgres");
-    script("CREATE ROLE weir_owner LOGIN; CREATE ROLE weir_api LOGIN; CREATE ROLE weir_audit LOGIN;"
-           "GRANT CREATE ON SCHEMA public TO weir_owner");
-    char folder[] = "/tmp/weir-audit-XXXXXX";
-    char command[256];
-    assert_non_null(mkdtemp(folder));
-    snprintf(command, sizeof(command), "cp migrations/*_audit.sql %s", folder);
-    assert_int_equal(system(command), 0);
-    size_t applied = 0;
-    struct weir_err err = {0};
-    if (weir_db_migrate(postgres_double_url(postgres, "weir_owner"), folder, &applied, &err) !=
-        WEIR_OK)
-        fail_msg("%s", err.msg);
-    snprintf(command, sizeof(command), "rm -r %s", folder);
-    assert_int_equal(system(command), 0);
     audit_db = open_as("weir_audit");
     return 0;
 }

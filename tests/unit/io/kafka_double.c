@@ -23,20 +23,28 @@ struct kafka_double {
     int topics;
 };
 
-struct kafka_double *kafka_double_open(void)
+struct kafka_double *kafka_double_open_mock(void)
 {
     struct kafka_double *kafka = weir_xalloc(sizeof(*kafka));
-    kafka->arena = weir_arena_new(0);
-    kafka->brokers = getenv("WEIR_TEST_KAFKA");
-    if (kafka->brokers)
-        return kafka;
     char why[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, NULL);
+    kafka->arena = weir_arena_new(0);
     kafka->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
     assert(kafka->rk);
     kafka->cluster = rd_kafka_mock_cluster_new(kafka->rk, BROKERS);
     kafka->brokers = rd_kafka_mock_cluster_bootstraps(kafka->cluster);
+    return kafka;
+}
+
+struct kafka_double *kafka_double_open(void)
+{
+    const char *brokers = getenv("WEIR_TEST_KAFKA");
+    if (!brokers)
+        return kafka_double_open_mock();
+    struct kafka_double *kafka = weir_xalloc(sizeof(*kafka));
+    kafka->arena = weir_arena_new(0);
+    kafka->brokers = brokers;
     return kafka;
 }
 
@@ -77,6 +85,12 @@ const char *kafka_double_topic(struct kafka_double *kafka, const char *name, int
     assert(code == WEIR_OK);
     (void)code;
     return own;
+}
+
+void kafka_double_make(struct kafka_double *kafka, const char *name, int partitions)
+{
+    assert(kafka->cluster);
+    rd_kafka_mock_topic_create(kafka->cluster, name, partitions, BROKERS);
 }
 
 void kafka_double_refuse_produce(struct kafka_double *kafka, int n)

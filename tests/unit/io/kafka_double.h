@@ -12,6 +12,8 @@
 struct kafka_double;
 
 struct kafka_double *kafka_double_open(void);
+/* The double even where WEIR_TEST_KAFKA is set. */
+struct kafka_double *kafka_double_open_mock(void);
 void kafka_double_close(struct kafka_double **kafka);
 
 const char *kafka_double_brokers(const struct kafka_double *kafka);
@@ -19,6 +21,9 @@ bool kafka_double_is_real(const struct kafka_double *kafka);
 
 /* Makes a topic with a name of its own that begins with `name`; the text lives as long as it. */
 const char *kafka_double_topic(struct kafka_double *kafka, const char *name, int partitions);
+
+/* Makes a topic of exactly this name; double only, so that no real one is touched. */
+void kafka_double_make(struct kafka_double *kafka, const char *name, int partitions);
 
 /* The next `n` produce requests fail with "not enough replicas"; double only. */
 void kafka_double_refuse_produce(struct kafka_double *kafka, int n);
