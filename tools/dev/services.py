@@ -134,7 +134,7 @@ def postgres_url(instance: Instance, role: str) -> str:
 
 
 def redis_url(instance: Instance) -> str:
-    return f"redis://:{keys.read(instance, 'redis-password')}@{instance.address('redis')}"
+    return f"redis://default:{keys.read(instance, 'redis-password')}@{instance.address('redis')}"
 
 
 def start_postgres(instance: Instance, setup_log: Path) -> None:
