@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dev.instance import ROOT
@@ -36,13 +38,27 @@ def compile_preset(preset: str, log: Path, targets: Sequence[str] = ()) -> Path:
     """Configures once and builds; a build with nothing to do takes a fraction of a second."""
     with Step(f"build {preset}"):
         place = folder(preset)
-        if not (place / "build.ninja").is_file():
-            run_logged(["cmake", "--preset", preset, "-B", str(place)], log, cwd=ROOT)
-        argv = ["cmake", "--build", str(place), "-j", str(os.cpu_count() or 2)]
-        if targets:
-            argv += ["--target", *targets]
-        run_logged(argv, log, cwd=ROOT)
+        with locked(preset):
+            configure_and_build(preset, place, log, targets)
         return place
+
+
+@contextlib.contextmanager
+def locked(preset: str) -> Iterator[None]:
+    """Two builds in one folder at once break each other's files; the second one waits."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    with (ROOT / "build" / f".{preset}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def configure_and_build(preset: str, place: Path, log: Path, targets: Sequence[str]) -> None:
+    if not (place / "build.ninja").is_file():
+        run_logged(["cmake", "--preset", preset, "-B", str(place)], log, cwd=ROOT)
+    argv = ["cmake", "--build", str(place), "-j", str(os.cpu_count() or 2)]
+    if targets:
+        argv += ["--target", *targets]
+    run_logged(argv, log, cwd=ROOT)
 
 
 def compile_daemons(log: Path) -> None:

@@ -137,10 +137,14 @@ def start(instance: Instance, daemon: Daemon) -> bool:
     """Starts a daemon that does not run, and waits until it is ready. True when it started one."""
     with Step(f"weir-{daemon.name}") as step:
         step.note = ", ".join(f"{name} {port}" for name, port in daemon.ports.items())
-        if keeper.running(instance, daemon.name):
+        process = keeper.running(instance, daemon.name)
+        if process is not None:
+            if process.program_was_replaced():
+                step.note += "  (an older build; `./dev down` and `up` to run the new one)"
             return False
         require_free(**daemon.ports)
-        text = "".join(f"{name}={value}\n" for name, value in daemon.env.items())
+        settings = {**daemon.env, **local_settings(instance, daemon)}
+        text = "".join(f"{name}={value}\n" for name, value in settings.items())
         write_private(instance.env / f"{daemon.name}.env", text)
         for folder in ("WEIR_RUN_DIR", "WEIR_SEGMENT_DIR"):
             if folder in daemon.env:
@@ -148,11 +152,19 @@ def start(instance: Instance, daemon: Daemon) -> bool:
         program = build.binary(daemon.program)
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         argv = [str(program), *daemon.arguments]
-        keeper.start(instance, daemon.name, argv, env={**inherited, **daemon.env})
+        keeper.start(instance, daemon.name, argv, env={**inherited, **settings})
         keeper.wait_ready(
             instance, daemon.name, lambda: is_ready(instance, daemon), READY_TIMEOUT_S
         )
         return True
+
+
+def local_settings(instance: Instance, daemon: Daemon) -> dict[str, str]:
+    """What the developer wants otherwise: `$WEIR_HOME/local/<program>.env`, NAME=value a line."""
+    path = instance.home / "local" / f"{daemon.program}.env"
+    lines = path.read_text().splitlines() if path.is_file() else []
+    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return {name.strip(): value.strip() for name, value in pairs}
 
 
 # A daemon gets its settings from its env file; of the developer's own environment only these pass.

@@ -98,7 +98,8 @@ def libs(log: Path) -> Path:
             name for name in found.keys() | sums.keys() if found.get(name) != sums.get(name)
         )
         if wrong:
-            raise DevError(f"Kafka's jars differ from tools/setup/pins.toml: {', '.join(wrong)}", log)
+            names = ", ".join(wrong)
+            raise DevError(f"Kafka's jars differ from tools/setup/pins.toml: {names}", log)
 
     hashed = short_hash(*sorted(sums.values()))
     return cached(f"kafka-{pin['version']}-{hashed}", make) / "libs"

@@ -35,6 +35,13 @@ class Process:
         stat = read_stat(self.pid)
         return stat is not None and stat[0] not in "ZX" and stat[2] == self.start
 
+    def program_was_replaced(self) -> bool:
+        """Whether the file it runs is no longer the one on disk."""
+        try:
+            return os.readlink(f"/proc/{self.pid}/exe").endswith(" (deleted)")
+        except OSError:
+            return False
+
     def rss_bytes(self) -> int:
         """Memory of the whole session: a daemon with its children."""
         pages = 0

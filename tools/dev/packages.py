@@ -58,7 +58,7 @@ def require_debian() -> None:
     release = pins()["debian"]["release"]
     text = Path("/etc/os-release").read_text() if Path("/etc/os-release").is_file() else ""
     if f"VERSION_CODENAME={release}" not in text.replace('"', ""):
-        raise DevError(f"packages are missing, and this is not Debian {release}: install them by hand")
+        raise DevError(f"packages are missing, and this is no Debian {release}: install them")
 
 
 def as_root() -> list[str]:
@@ -111,4 +111,5 @@ def ensure_backports(log: Path) -> None:
     if found is None:
         raise DevError(f"no Debian mirror is configured, so {release} cannot be added")
     line = f"deb {found.group(1) or found.group(2)} {release} main\n"
-    output_of([*as_root(), "tee", "/etc/apt/sources.list.d/weir-backports.list"], feed=line.encode())
+    place = "/etc/apt/sources.list.d/weir-backports.list"
+    output_of([*as_root(), "tee", place], feed=line.encode())

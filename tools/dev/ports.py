@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who listens on a port: asked of the kernel, so that a stranger's answer is never taken for ours."""
+"""Who listens on a port: asked of the kernel, so a stranger's answer is not taken for ours."""
 
 from __future__ import annotations
 

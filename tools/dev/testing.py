@@ -124,9 +124,9 @@ def run_ctest(label: str, name: str | None) -> Count:
     """Counts the single tests inside each program, where it tells (cmocka does)."""
     report_file = RESULTS / f"ctest-{label}.xml"
     report_file.unlink(missing_ok=True)
-    argv = ["ctest", "--test-dir", str(build.folder("asan")), "-L", f"^{label}$", "--output-on-failure"]
-    argv += ["--output-junit", str(report_file), "-j", str(os.cpu_count() or 2)]
-    argv += ["--no-tests=ignore"]
+    argv = ["ctest", "--test-dir", str(build.folder("asan")), "-L", f"^{label}$"]
+    argv += ["--output-on-failure", "--output-junit", str(report_file)]
+    argv += ["-j", str(os.cpu_count() or 2), "--no-tests=ignore"]
     if name is not None:
         argv += ["-R", re.escape(name)]
     environment = {

@@ -24,7 +24,12 @@ def tenant_id(name: str) -> str:
 
 
 def mint(
-    instance: Instance, tenant: str, *, role: str = "admin", sub: str | None = None, ttl_s: int = 3600
+    instance: Instance,
+    tenant: str,
+    *,
+    role: str = "admin",
+    sub: str | None = None,
+    ttl_s: int = 3600,
 ) -> str:
     """A signed token for `role` in the tenant of that name; `sub` is made of both by default."""
     now = int(time.time())
@@ -71,7 +76,7 @@ def encode(part: dict[str, object]) -> str:
 
 
 def raw_signature(der: bytes) -> bytes:
-    """The 64 bytes r || s that a JWT wants, out of DER's SEQUENCE of two INTEGERs (RFC 7518 3.4)."""
+    """The 64 bytes r || s of a JWT (RFC 7518 3.4) out of DER's SEQUENCE of two INTEGERs."""
     at = 2
     numbers = []
     for _ in range(2):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the developer sees: progress lines, and errors that say which step, why, and where to read on."""
+"""What the developer sees: progress, and errors that say which step, why, and where to read."""
 
 from __future__ import annotations
 
