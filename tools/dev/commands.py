@@ -51,12 +51,19 @@ def up(options: argparse.Namespace) -> int:
         instance.create()
         packages.ensure(["build", "run", "camera"], instance.log_of("setup"))
         keys.ensure(instance)
+        before = running_pids(instance)
         engine = build_everything(instance)
         daemons.prepare_stores(instance)
         start_daemons(instance, wanted_workers(instance, options.workers), engine)
-        made = None if options.no_demo else demo.run(instance)
+        is_new = running_pids(instance) != before
+        made = None if options.no_demo else demo.run(instance, watch_it=is_new)
     demo.print_where(instance, made)
     return 0
+
+
+def running_pids(instance: Instance) -> set[int]:
+    found = (keeper.running(instance, name) for name in keeper.names(instance))
+    return {process.pid for process in found if process is not None}
 
 
 def build_everything(instance: Instance) -> Path:
