@@ -325,7 +325,7 @@ class Decoded:
         media.write_bytes(data)
         done = subprocess.run(
             ["ffmpeg", "-v", "warning", "-xerror", "-i", media, "-map", "0:v:0", "-fps_mode",
-             "passthrough", "-pix_fmt", "gray", "-f", "rawvideo", "-"],
+             "passthrough", "-enc_time_base", "-1", "-pix_fmt", "gray", "-f", "rawvideo", "-"],
             capture_output=True,
             check=False,
         )  # fmt: skip

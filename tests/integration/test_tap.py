@@ -122,9 +122,10 @@ def test_a_full_ring_gives_a_playlist_in_no_time_with_true_dates(rig: Rig) -> No
         (("--codec", "h265"), ("hvc1", None), None),
         (("--audio", "aac"), ("avc1", "mp4a"), None),
         (("--audio", "opus"), ("avc1", "opus"), None),
+        (("--audio", "aac", "--bframes", "2"), ("avc1", "mp4a"), None),
         (("--audio", "pcma", "--bframes", "2"), ("avc1", None), "pcm_alaw"),
     ],
-    ids=["bframes", "h265", "aac", "opus", "pcma"],
+    ids=["bframes", "h265", "aac", "opus", "aac-bframes", "pcma"],
 )
 def test_what_hls_can_carry_is_carried(
     rig: Rig, options: tuple[str, ...], codecs: tuple[str, str | None], audio_dropped: str | None
@@ -138,7 +139,10 @@ def test_what_hls_can_carry_is_carried(
     path = tap.publish(camera_id, engine)
     playlist = await_segments(engine, path, 6)
     decoded = Decoded(engine, path, rig.folder, playlist)
-    assert decoded.exit_code == 0 and decoded.complaints == ""
+    # This camera's first sender reports differ by 29 ms, and with audio libavformat moves the times
+    # with them; with B-frames that may cost one frame, once.
+    allowed = 1 if codecs[1] and "--bframes" in options else 0
+    assert decoded.exit_code == 0 and len(decoded.complaints.splitlines()) <= allowed
     # Whole frames, in order (the first segment may be a frame short of its B-frames' delay).
     assert abs(len(decoded.frames) - 15 * sum(durations(playlist))) <= 2
     stamps = [decoded.stamp_ms(n) for n in range(len(decoded.frames))]
@@ -238,6 +242,32 @@ def test_a_failing_camera_says_why(rig: Rig, fault: str, reason: str, permanent:
     tap.camera(camera.url, username="operator", password=PASSWORD)
     failing = tap.await_line("tap.source", state="failing", seconds=40)
     assert (failing["reason"], failing["permanent"]) == (reason, permanent), failing
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "source_protocol_error"),
+        (secrets.token_bytes(5000), "source_protocol_error"),
+        (b"RTSP/1.0 200 OK\r\n" + b"X" * 100000, "source_timeout"),
+        (b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 2000000000\r\n\r\n", "source_timeout"),
+        (b"", "source_closed"),
+    ],
+    ids=["http", "noise", "endless", "huge", "closed"],
+)
+def test_what_does_not_speak_rtsp_is_told(rig: Rig, answer: bytes, reason: str) -> None:
+    tap = rig.tap()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        tap.camera(f"rtsp://127.0.0.1:{server.getsockname()[1]}/x")
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(answer)
+            if answer == b"":
+                connection.close()
+            failing = tap.await_line("tap.source", state="failing")
+    assert failing["reason"] == reason, failing
+    assert not failing["permanent"]
 
 
 def test_a_camera_that_freezes_is_left_and_tried_again(rig: Rig) -> None:

@@ -32,7 +32,6 @@ struct source {
     int audio; /* or -1 */
     struct tap_format format;
     struct tap_assembler assembler;
-    bool has_reports;
     int64_t audio_pts; /* of the next unit, where the packet does not say */
     int64_t last_key_ms;
     int64_t key_interval_ms;
@@ -169,7 +168,9 @@ static enum weir_code prepare(struct source *source, const struct tap_reader_spe
     return code;
 }
 
-static int open_av(struct source *source, const struct tap_reader_spec *spec, const char *url)
+/* Ends before PLAY. */
+static int open_av(struct source *source, const struct tap_reader_spec *spec, const char *url,
+                   bool is_video_only)
 {
     source->av = avformat_alloc_context();
     if (source->av == NULL)
@@ -181,7 +182,8 @@ static int open_av(struct source *source, const struct tap_reader_spec *spec, co
     av_dict_set(&options, "format_whitelist", "rtsp", 0);
     av_dict_set(&options, "rtsp_transport", spec->is_udp ? "udp" : "tcp", 0);
     av_dict_set(&options, "rtsp_flags", spec->is_udp ? "filter_src" : "0", 0);
-    av_dict_set(&options, "allowed_media_types", "video+audio", 0);
+    av_dict_set(&options, "allowed_media_types", is_video_only ? "video" : "video+audio", 0);
+    av_dict_set(&options, "initial_pause", "1", 0);
     av_dict_set(&options, "correct_ts_overflow", "0", 0);
     av_dict_set(&options, "user_agent", "Weir", 0);
     /* Frees source->av when it fails. */
@@ -216,9 +218,8 @@ static bool choose_streams(struct source *source, struct tap_failure *failure)
 {
     bool has_other_video = false;
     for (unsigned i = 0; i < source->av->nb_streams; i++) {
-        AVStream *stream = source->av->streams[i];
+        const AVStream *stream = source->av->streams[i];
         const AVCodecParameters *par = stream->codecpar;
-        stream->discard = AVDISCARD_ALL;
         if (par->codec_type == AVMEDIA_TYPE_VIDEO && source->video < 0) {
             bool is_h264 = par->codec_id == AV_CODEC_ID_H264;
             if (is_h264 || par->codec_id == AV_CODEC_ID_HEVC) {
@@ -271,11 +272,8 @@ static void hand_video(struct source *source, struct tap_unit *unit)
         source->key_interval_ms = now - source->last_key_ms;
         source->last_key_ms = now;
     }
-    /* Of several tracks, libavformat moves each at its first sender report to where it belongs. */
-    if (unit->camera_us != TAP_NO_TIME && !source->has_reports) {
-        source->has_reports = true;
-        unit->is_rebased = source->av->nb_streams > 1;
-    }
+    /* Of several tracks, libavformat puts each where its last sender report says. */
+    unit->is_tied = source->av->nb_streams > 1;
     tap_reader_hand_unit(source->reader, unit);
 }
 
@@ -402,6 +400,29 @@ static void close_av(struct source *source)
     tap_assembler_done(&source->assembler);
 }
 
+/* Opens, chooses, and plays; `ret` says why not. */
+static bool play(struct source *source, const struct tap_reader_spec *spec, const char *url,
+                 struct tap_failure *ret)
+{
+    int code = open_av(source, spec, url, false);
+    bool is_chosen = code >= 0 && choose_streams(source, ret);
+    if (is_chosen && source->format.audio_dropped[0] != '\0') {
+        /* Without the useless track, libavformat gives the camera's times as they are. */
+        avformat_close_input(&source->av);
+        tap_assembler_done(&source->assembler);
+        source->video = -1;
+        source->guard.is_connected = false;
+        source->guard.received = 0;
+        code = open_av(source, spec, url, true);
+        is_chosen = code >= 0 && choose_streams(source, ret);
+    }
+    if (is_chosen)
+        code = av_read_play(source->av);
+    if (code < 0)
+        explain_open(source, code, ret);
+    return is_chosen && code >= 0;
+}
+
 void tap_source_run(struct tap_reader *reader, const struct tap_reader_spec *spec,
                     struct tap_failure *ret)
 {
@@ -414,10 +435,7 @@ void tap_source_run(struct tap_reader *reader, const struct tap_reader_spec *spe
         running = &source;
         tap_guard_enter(&source.guard);
         source.deadline_mono_ms = weir_clock_mono_ms() + TAP_SOURCE_OPEN_MS;
-        int code = open_av(&source, spec, url.bytes);
-        if (code < 0)
-            explain_open(&source, code, ret);
-        else if (choose_streams(&source, ret))
+        if (play(&source, spec, url.bytes, ret))
             read_packets(&source, ret);
         close_av(&source);
         tap_guard_leave();

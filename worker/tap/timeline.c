@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/tap/timeline.h"
 
-#define JUMP_TICKS (TAP_TIMELINE_JUMP_MS * TAP_VIDEO_RATE / 1000)
+#define JUMP_TICKS   (TAP_TIMELINE_JUMP_MS * TAP_VIDEO_RATE / 1000)
+#define TIE_TICKS    (TAP_VIDEO_RATE / 500) /* what reports of a good clock differ by */
+#define MOST_REORDER 4                      /* frames */
 
 void tap_timeline_init(struct tap_timeline *line)
 {
@@ -12,6 +14,7 @@ void tap_timeline_restart(struct tap_timeline *line)
 {
     line->has_video = false;
     line->has_reorder = false;
+    line->has_step = false;
     line->skips_to_key = false;
     line->audio_fix = 0;
 }
@@ -34,52 +37,58 @@ static bool is_jump(const struct tap_timeline *line, int64_t ts, bool is_key)
     return is_key && ts <= line->max_ts;
 }
 
-/* Between two highest times lie as many intervals as units were decoded (B-frames in between). */
-static void learn_step(struct tap_timeline *line, int64_t ts)
+/*
+ * Between two highest times lie as many intervals as units were decoded (B-frames in between). One
+ * measure may be spoilt by a lost frame or a moved clock, two in a row are believed.
+ */
+static void learn_step(struct tap_timeline *line, int64_t pts)
 {
-    int64_t step = (ts - line->max_ts) / (line->since_max + 1);
-    if (step > 0 && step <= JUMP_TICKS)
-        line->step = step;
+    int64_t step = (pts - line->max_pts) / (line->since_max + 1);
+    if (step <= 0 || step > JUMP_TICKS)
+        return;
+    int64_t differs = step - line->candidate;
+    line->candidate = step;
+    if (differs > TIE_TICKS || differs < -TIE_TICKS)
+        return;
+    line->step = step;
+    line->has_step = true;
 }
 
-/* Without a jump, steps between units are whole frames, and few. */
-static bool fits_grid(const struct tap_timeline *line, int64_t ts)
+/* How far `ts` lies off the grid of frames around max_ts; *ret_frames is the nearest one. */
+static int64_t off_grid(const struct tap_timeline *line, int64_t ts, int64_t *ret_frames)
 {
     int64_t delta = ts - line->max_ts;
-    int64_t frames = (2 * delta + line->step) / (2 * line->step);
-    int64_t off = delta - frames * line->step;
-    int64_t tolerance = TAP_VIDEO_RATE / 500;
-    return frames >= -4 && frames <= 4 && off <= tolerance && off >= -tolerance;
+    int64_t half = delta < 0 ? -line->step / 2 : line->step / 2;
+    *ret_frames = (delta + half) / line->step;
+    return delta - *ret_frames * line->step;
 }
 
-/*
- * The source counts anew, by an unknown but small amount (libavformat does so once when it begins
- * to tie two tracks by their sender reports). False: this unit cannot be placed.
- */
-static bool rebase(struct tap_timeline *line, const struct tap_unit *unit)
+/* Takes out what a sender report moved. False: the unit cannot be placed. */
+static bool untie(struct tap_timeline *line, const struct tap_unit *unit)
 {
-    if (!line->has_video || unit->is_key || fits_grid(line, unit->pts + line->shift))
+    int64_t frames;
+    int64_t off = off_grid(line, unit->pts + line->shift, &frames);
+    if (off <= TIE_TICKS && off >= -TIE_TICKS)
         return true;
-    line->skips_to_key = line->has_reorder;
-    if (!line->has_reorder)
-        reanchor(line, unit->pts);
-    return !line->skips_to_key;
+    if (!line->has_reorder) {
+        if (unit->pts + line->shift <= line->max_ts)
+            reanchor(line, unit->pts);
+        return true;
+    }
+    if (!unit->is_key && (frames < -MOST_REORDER || frames > 2 * MOST_REORDER)) {
+        line->skips_to_key = true;
+        return false;
+    }
+    line->shift -= off;
+    line->shift_us = tap_ticks_to_us(line->shift, TAP_VIDEO_RATE);
+    return true;
 }
 
-static bool map_video(struct tap_timeline *line, struct tap_unit *unit)
+static void advance(struct tap_timeline *line, int64_t pts, int64_t ts)
 {
-    line->skips_to_key = line->skips_to_key && !unit->is_key;
-    if (line->skips_to_key || (unit->is_rebased && !rebase(line, unit)))
-        return false;
-    int64_t ts = unit->pts + line->shift;
-    if (!line->has_video || is_jump(line, ts, unit->is_key)) {
-        reanchor(line, unit->pts);
-        ts = unit->pts + line->shift;
-    } else if (ts > line->max_ts) {
-        learn_step(line, ts);
-    }
     if (!line->has_any || ts > line->max_ts) {
         line->max_ts = ts;
+        line->max_pts = pts;
         line->since_max = 0;
     } else {
         line->has_reorder = true;
@@ -87,6 +96,23 @@ static bool map_video(struct tap_timeline *line, struct tap_unit *unit)
     }
     line->has_video = true;
     line->has_any = true;
+}
+
+static bool map_video(struct tap_timeline *line, struct tap_unit *unit)
+{
+    line->skips_to_key = line->skips_to_key && !unit->is_key;
+    if (line->skips_to_key)
+        return false;
+    if (unit->is_tied && line->has_step && !untie(line, unit))
+        return false;
+    int64_t ts = unit->pts + line->shift;
+    if (!line->has_video || is_jump(line, ts, unit->is_key)) {
+        reanchor(line, unit->pts);
+        ts = unit->pts + line->shift;
+    } else if (ts > line->max_ts) {
+        learn_step(line, unit->pts);
+    }
+    advance(line, unit->pts, ts);
     unit->ts = ts;
     return true;
 }

@@ -25,7 +25,10 @@ struct tap_timeline {
     int64_t shift_us;  /* audio: line = source + shift */
     int64_t shift;     /* video: the same in ticks, exact */
     int64_t max_ts;    /* highest of video */
-    int64_t step;      /* learnt frame interval, ticks */
+    int64_t max_pts;   /* the source's time of the same unit */
+    int64_t step;      /* frame interval, ticks: what two in a row agree on */
+    int64_t candidate; /* the last one measured */
+    bool has_step;     /* since the last restart */
     int64_t since_max; /* units since the one that holds max_ts */
     bool has_reorder;  /* B-frames were seen */
     bool skips_to_key; /* video is left out until the next key unit */
@@ -43,7 +46,11 @@ void tap_timeline_restart(struct tap_timeline *line);
 /*
  * Sets unit->ts from unit->pts. `rate` are the ticks per second of its track. False when the unit
  * must be left out: audio before the first video, audio of a time that has passed, and video behind
- * a small jump that cannot be told from the reordering of B-frames, until the next key unit.
+ * a jump that cannot be told from the reordering of B-frames, until the next key unit.
+ *
+ * Where times follow sender reports (unit->is_tied), each report may move them a little. Frames
+ * that come in order only must not go back; with B-frames, which have a fixed rate, they are put
+ * back on the grid of frames.
  */
 bool tap_timeline_map(struct tap_timeline *line, struct tap_unit *unit, int64_t rate);
 
