@@ -174,7 +174,9 @@ GstRTSPMediaFactory *media_factory_new(const struct camera_settings *settings)
     GstRTSPMediaFactory *factory = gst_rtsp_media_factory_new();
     g_autofree char *text = pipeline_text(settings);
     gst_rtsp_media_factory_set_launch(factory, text);
-    gst_rtsp_media_factory_set_shared(factory, TRUE);
+    /* A client that sets up the video alone would leave a shared pipeline's sound blocked, and the
+     * next DESCRIBE unanswered. */
+    gst_rtsp_media_factory_set_shared(factory, FALSE);
     gst_rtsp_media_factory_set_media_gtype(factory, camera_media_get_type());
     gst_rtsp_media_factory_set_latency(factory, 0);
     if (settings->user != NULL) {
