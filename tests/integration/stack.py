@@ -93,8 +93,10 @@ class Stack:
                 mine = str(self.home).encode() in (entry / "environ").read_bytes() or any(
                     str(self.home).encode() in part for part in argv
                 )
-                # A child gets a clean environment; its working directory then tells.
-                mine = mine or str(self.home) in os.readlink(entry / "cwd")
+                # A child gets a clean environment; its parent's then tells.
+                parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[1]
+                above = Path("/proc") / parent / "environ"
+                mine = mine or str(self.home).encode() in above.read_bytes()
                 if mine and Path(argv[0].decode()).name == name:
                     found.append(int(entry.name))
             except (OSError, IndexError, UnicodeDecodeError):
