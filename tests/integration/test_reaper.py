@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Two reapers beside a scheduler on a real Kafka; the worker and its viewers are played by the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cell import TENANT, Cell, Scheduler, now_ms, wait_for_leader
+from client import wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("WEIR_TEST_BUILD") or ROOT / "build" / "release")
+TIMEOUT_S = 6
+LIVE = ("placed", "starting", "running", "suspect")
+WORKER = "00000000-0000-4000-8000-0000000000c1"
+
+
+class Worker:
+    """Joins, starts what it is given, and sends a heartbeat a second unless told to be silent."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.started: set[tuple[str, int]] = set()
+        self.requested: dict[str, float] = {}  # stream -> when its playlist was last asked for
+        self.is_silent = False
+        self.stopping = threading.Event()
+        cell.join(WORKER)
+        wait_for("the worker", lambda: WORKER in cell.ledger().workers)
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self) -> None:
+        while not self.stopping.wait(0.6):
+            ledger = self.cell.ledger()
+            incarnation = ledger.workers[WORKER]["incarnation"]
+            streams = []
+            for stream, row in ledger.streams.items():
+                if row.get("worker_id") != WORKER or row["state"] not in LIVE:
+                    continue
+                place = {"worker_id": WORKER, "incarnation": incarnation, "tenant_id": TENANT,
+                         "stream_id": stream, "generation": row["generation"]}
+                if (stream, row["generation"]) not in self.started:
+                    self.started.add((stream, row["generation"]))
+                    self.cell.event("fact.starting", stream, place)
+                    self.cell.event("fact.started", stream, {
+                        **place, "video_codec": "h264", "width": 64, "height": 64, "took_ms": 1})
+                listed = {"stream_id": stream, "tenant_id": TENANT,
+                          "generation": row["generation"], "state": "running"}
+                if stream in self.requested:
+                    age = time.monotonic() - self.requested[stream]
+                    listed["last_request_age_ms"] = int(age * 1000)
+                streams.append(listed)
+            if not self.is_silent:
+                self.cell.event("heartbeat", WORKER, {
+                    "worker_id": WORKER, "incarnation": incarnation, "seq": now_ms(),
+                    "log_offset": ledger.offset,
+                    "load": {"cpu_milli_used": 1, "cpu_milli_cap": 4000, "mem_mib_used": 1,
+                             "mem_mib_cap": 8000, "net_kbps_used": 0, "net_kbps_cap": 1000000},
+                    "streams": streams, "leases": []})
+
+
+@pytest.fixture(scope="module")
+def cell(infra: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cell]:
+    values = infra.env()
+    home = tmp_path_factory.mktemp("reaper")
+    kafka = values["WEIR_KAFKA"]
+    subprocess.run([str(BUILD / "weirctl" / "weirctl"), "topics", f"--kafka={kafka}"],
+                   check=True, timeout=60)
+    made = Cell(home, kafka, values["WEIR_REDIS"])
+    scheduler = Scheduler(BUILD / "scheduler" / "weir-scheduler", made, "scheduler", infra.base + 11)
+    environment = {**os.environ, "WEIR_KAFKA": kafka, "WEIR_IDLE_TIMEOUT_S": str(TIMEOUT_S)}
+    reapers = []
+    with (home / "reaper.log").open("ab") as log:
+        for _ in range(2):
+            reapers.append(subprocess.Popen([str(BUILD / "reaper" / "weir-reaper")],
+                                            env=environment, stderr=log))
+    try:
+        wait_for_leader([scheduler])
+        yield made
+    finally:
+        for reaper in reapers:
+            reaper.terminate()
+            assert reaper.wait(20) == 0
+        scheduler.kill()
+
+
+@pytest.fixture(scope="module")
+def worker(cell: Cell) -> Iterator[Worker]:
+    made = Worker(cell)
+    yield made
+    made.stopping.set()
+    made.thread.join()
+
+
+def start(cell: Cell, camera: str | None = None) -> tuple[str, float]:
+    """A stream that runs, and when it was seen to."""
+    stream = str(uuid.uuid4())
+    cell.start(stream, camera or str(uuid.uuid4()))
+    wait_for("it runs", lambda: state(cell, stream) == "running", seconds=20)
+    return stream, time.monotonic()
+
+
+def state(cell: Cell, stream: str) -> str | None:
+    return cell.ledger().streams.get(stream, {}).get("state")
+
+
+def effects(cell: Cell, stream: str) -> list[dict[str, Any]]:
+    decisions = [json.loads(value)["data"] for _, _, value in cell.read("weir.decisions.v1")]
+    return [e for d in decisions for e in d["effects"] if e.get("stream_id") == stream]
+
+
+def stopped_after(cell: Cell, stream: str, since: float, seconds: float = 40) -> float:
+    wait_for("it stops", lambda: state(cell, stream) in ("stopping", "stopped"), seconds=seconds)
+    return time.monotonic() - since
+
+
+def watch(cell: Cell, stream: str) -> None:
+    cell.event("viewers", stream, {
+        "tenant_id": TENANT, "stream_id": stream, "viewers": 1, "source": "gateway",
+        "generation": cell.ledger().streams[stream]["generation"], "last_request_ms": now_ms()})
+
+
+def test_a_stream_nobody_watches_stops_once_and_in_time(cell: Cell, worker: Worker) -> None:
+    stream, since = start(cell)
+    took = stopped_after(cell, stream, since)
+    assert TIMEOUT_S - 2 <= took <= TIMEOUT_S + 2
+    time.sleep(3)
+    stops = [e["reason"] for e in effects(cell, stream) if e["to"] == "stopping"]
+    assert stops == ["idle"]
+
+
+def test_viewers_at_the_front_door_keep_it(cell: Cell, worker: Worker) -> None:
+    stream, since = start(cell)
+    while time.monotonic() - since < TIMEOUT_S + 3:
+        watch(cell, stream)
+        last = time.monotonic()
+        time.sleep(1)
+    assert state(cell, stream) == "running"
+    assert TIMEOUT_S - 2 <= stopped_after(cell, stream, last) <= TIMEOUT_S + 2
+
+
+def test_requests_at_the_origin_keep_it(cell: Cell, worker: Worker) -> None:
+    stream, since = start(cell)
+    while time.monotonic() - since < TIMEOUT_S + 3:
+        worker.requested[stream] = last = time.monotonic()
+        time.sleep(0.5)
+    assert state(cell, stream) == "running"
+    assert TIMEOUT_S - 2 <= stopped_after(cell, stream, last) <= TIMEOUT_S + 2
+
+
+def test_the_cameras_own_timeout_wins(cell: Cell, worker: Worker) -> None:
+    camera = str(uuid.uuid4())
+    cell.event("config.camera", camera, {
+        "tenant_id": TENANT, "camera_id": camera, "version": 1, "deleted": False, "host": "",
+        "warm": False, "exclusive": False, "max_leases": 1, "idle_timeout_s": TIMEOUT_S * 2})
+    stream, since = start(cell, camera)
+    took = stopped_after(cell, stream, since)
+    assert TIMEOUT_S * 2 - 2 <= took <= TIMEOUT_S * 2 + 2
+
+
+def test_a_gap_in_the_heartbeats_starts_idle_time_anew(cell: Cell, worker: Worker) -> None:
+    stream, since = start(cell)
+    time.sleep(TIMEOUT_S - 4)
+    worker.is_silent = True
+    time.sleep(3.4)  # suspect, but not yet dead
+    worker.is_silent = False
+    resumed = time.monotonic()
+    took = stopped_after(cell, stream, resumed)
+    assert TIMEOUT_S - 2 <= took <= TIMEOUT_S + 3
