@@ -7,6 +7,8 @@
 #include "scheduler/core_rules.h"
 #include "scheduler/load.h"
 
+#define SWEEP_EVERY_MS 60000
+
 const struct core_config core_defaults = {
     .seed = 1,
     .ceiling_ppm = 800000,
@@ -30,6 +32,7 @@ struct core *core_new(const struct core_config *config, int64_t now_ms)
     core->config = *config;
     core->random = config->seed;
     core->seen = observations_new(now_ms);
+    core->swept_ms = now_ms;
     return core;
 }
 
@@ -106,6 +109,10 @@ bool core_due(struct core *core, const struct weir_ledger *ledger, int64_t now_m
 {
     static void (*const rules[])(struct draft *) = {liveness_due, streams_due, leases_due,
                                                     queue_due};
+    if (now_ms - core->swept_ms >= SWEEP_EVERY_MS) {
+        core->swept_ms = now_ms;
+        observations_sweep(core->seen, ledger);
+    }
     struct draft draft;
     draft_init(&draft, core, ledger, now_ms, arena, ret);
     for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && draft_is_empty(&draft); i++) {

@@ -15,6 +15,7 @@ struct core {
     struct observations *seen;
     uint64_t random;       /* state of the generator */
     int64_t hold_since_ms; /* many workers are silent at once; 0: no */
+    int64_t swept_ms;      /* observations were last swept */
 };
 
 /* Everything a rule may look at, and the decision it writes. */

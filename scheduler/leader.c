@@ -59,7 +59,6 @@ struct leader {
     int64_t n_in_flight;
     bool is_due; /* something changed that may make more due */
     int64_t due_mono_ms;
-    int64_t swept_mono_ms;
     int64_t since_checkpoint; /* decisions read back */
     int64_t checkpoint_mono_ms;
     int64_t n_checkpoints;

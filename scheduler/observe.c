@@ -184,7 +184,7 @@ void observations_take(struct observations *seen, const struct weir_event *event
 
 void observations_live(struct observations *seen, int64_t now_ms)
 {
-    if (now_ms - seen->live_ms > GAP_MS) {
+    if (seen->live_ms == 0 || now_ms - seen->live_ms > GAP_MS) {
         seen->since_ms = now_ms;
     }
     seen->live_ms = now_ms;

@@ -204,7 +204,7 @@ static enum weir_stream_state set_stream(struct weir_stream_row *row,
     row->changed_at_ms = at_ms;
     WEIR_STR_SET(row->reason, e->reason);
     WEIR_STR_SET(row->detail, e->has_detail ? e->detail : "");
-    if (!weir_stream_state_is_placed(row->state)) {
+    if (!weir_stream_state_is_placed(row->state) || weir_id_is_nil(&row->worker_id)) {
         row->worker_id = (struct weir_id){{0}};
         row->incarnation = 0;
         row->lease_generation = 0;

@@ -172,7 +172,7 @@ static enum weir_code restore_stream(struct weir_ledger *ledger,
         .changed_at_ms = from->since_ms,
         .version = from->offset,
     };
-    if (from->has_worker_id) {
+    if (from->has_worker_id && !weir_id_is_nil(&from->worker_id)) {
         row->worker_id = from->worker_id;
         row->incarnation = from->has_incarnation ? from->incarnation : 0;
         row->lease_generation = from->has_lease_generation ? from->lease_generation : 0;
@@ -187,6 +187,9 @@ static enum weir_code restore_stream(struct weir_ledger *ledger,
 static enum weir_code restore_lease(struct weir_ledger *ledger,
                                     const struct weir_ev_state_lease *from, struct weir_err *err)
 {
+    if (from->state == WEIR_LEASE_STATE_NONE) {
+        return weir_fail(err, WEIR_ECORRUPT, "a lease that ended stands in the checkpoint");
+    }
     if (weir_map_find(ledger->leases, from->camera_id.b) != NULL) {
         return weir_fail(err, WEIR_ECORRUPT, "a lease stands twice in the checkpoint");
     }
