@@ -8,7 +8,7 @@
  * reports the time is that of arrival, freed of jitter: of all delays the least is the truest
  * (minimum-delay filter), and it is let go slowly so that clocks may drift.
  *
- * Pure: no clock is read. Sources: docs/adr (camera time); RFC 3550 section 6.4.1.
+ * Pure: no clock is read. Sources: docs/adr/0016; RFC 3550 section 6.4.1.
  */
 #ifndef WEIR_WORKER_TAP_CLOCK_H
 #define WEIR_WORKER_TAP_CLOCK_H

@@ -11,7 +11,7 @@
  *
  * Sender reports tie presentation time to capture time: one after the first packet of a track
  * (the engine ignores earlier ones), one every 2 s, one at once when the tie moves. While the
- * camera is away they go on every second and keep the session. Source: docs/adr, "publishing".
+ * camera is away they go on every second and keep the session. Source: docs/adr/0003 and 0016.
  */
 #ifndef WEIR_WORKER_TAP_PUBLISHER_H
 #define WEIR_WORKER_TAP_PUBLISHER_H
