@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Request bodies of the REST API: JSON, the table of fields, addresses of cameras. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/fields.h"
+#include "api/source_url.h"
+#include "lib/base/arena.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+enum { NAME, URL, TRANSPORT, SIZE, LABELS, WARM, ID, N_FIELDS };
+
+static const char *const names[] = {"tcp", "udp", NULL};
+static const struct api_field fields[N_FIELDS] = {
+    [NAME] = {"/name", API_STR, .min = 1, .max = 128, .is_required = true},
+    [URL] = {"/source/url", API_STR, .min = 1, .max = API_URL_MAX, .is_required = true},
+    [TRANSPORT] = {"/source/transport", API_ENUM, .names = names},
+    [SIZE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true},
+    [LABELS] = {"/labels", API_LABELS, .max = 8},
+    [WARM] = {"/warm", API_BOOL},
+    [ID] = {"/id", API_ID},
+};
+
+static void must(bool holds)
+{
+    if (!holds) {
+        abort();
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct weir_arena *arena = weir_arena_new(0);
+    struct weir_json json;
+    struct api_value values[N_FIELDS];
+    struct api_fault fault;
+    char host[API_HOST_MAX + 1];
+    if (weir_json_parse((const char *)data, size, arena, &json, NULL) == WEIR_OK) {
+        if (api_fields_read(fields, N_FIELDS, &json, values, &fault) == WEIR_OK) {
+            must(values[NAME].str && strlen(values[NAME].str) <= 128);
+            must(!values[SIZE].is_given || values[SIZE].is_null || values[SIZE].integer <= 86400);
+        } else {
+            must(fault.code && fault.pointer[sizeof(fault.pointer) - 1] == '\0');
+        }
+    }
+    if (api_source_url_check(weir_arena_memdup(arena, data, size), host, NULL) == WEIR_OK) {
+        must(host[0] && strlen(host) <= API_HOST_MAX && !strchr(host, '@'));
+    }
+    weir_arena_free(arena);
+    return 0;
+}
