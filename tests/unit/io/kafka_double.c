@@ -100,6 +100,12 @@ void kafka_double_refuse_produce(struct kafka_double *kafka, int n)
                                           RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
 }
 
+void kafka_double_break_sequence(struct kafka_double *kafka)
+{
+    rd_kafka_mock_push_request_errors(kafka->cluster, 0 /* Produce */, 1,
+                                      RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+}
+
 void kafka_double_set_up(struct kafka_double *kafka, bool is_up)
 {
     for (int i = 1; i <= BROKERS; i++) {

@@ -28,6 +28,10 @@ void kafka_double_make(struct kafka_double *kafka, const char *name, int partiti
 /* The next `n` produce requests fail with "not enough replicas"; double only. */
 void kafka_double_refuse_produce(struct kafka_double *kafka, int n);
 
+/* The next produce request is answered "out of order sequence number", which ends an idempotent
+ * producer for good; double only. */
+void kafka_double_break_sequence(struct kafka_double *kafka);
+
 /* Brokers stop answering, or answer again; double only. */
 void kafka_double_set_up(struct kafka_double *kafka, bool is_up);
 

@@ -245,6 +245,34 @@ static void refusals_of_the_broker_are_retried_in_silence(void **state)
     weir_bus_producer_close(&producer, 0);
 }
 
+static void a_producer_that_was_given_up_can_be_replaced(void **state)
+{
+    struct kafka_double *kafka = *state;
+    if (kafka_double_is_real(kafka))
+        skip();
+    const char *topic = kafka_double_topic(kafka, "fatal", 1);
+    struct weir_bus_producer_config config = {.kind = WEIR_BUS_DURABLE};
+    struct weir_bus_producer *producer = open_producer(kafka, config);
+    struct seen seen = {0};
+    send_text(producer, topic, "before", &seen);
+    wait_reports(producer, &seen, 1);
+    kafka_double_break_sequence(kafka);
+    send_text(producer, topic, "doubtful", &seen);
+    wait_reports(producer, &seen, 2);
+    assert_int_equal(seen.ok, 1);
+    assert_true(weir_bus_producer_is_fatal(producer));
+    struct weir_bus_record record = {.topic = topic, .value = "x", .value_len = 1};
+    assert_int_equal(weir_bus_producer_send(producer, &record, count, &seen, NULL),
+                     WEIR_EUNAVAILABLE);
+    weir_bus_producer_close(&producer, 100);
+
+    producer = open_producer(kafka, config);
+    send_text(producer, topic, "after", &seen);
+    wait_reports(producer, &seen, 3);
+    assert_int_equal(seen.ok, 2);
+    weir_bus_producer_close(&producer, 1000);
+}
+
 static void a_burst_larger_than_the_topics_limit_of_a_batch_arrives_whole(void **state)
 {
     struct kafka_double *kafka = *state;
@@ -432,6 +460,7 @@ int main(void)
         cmocka_unit_test(a_full_queue_pushes_back),
         cmocka_unit_test(a_record_that_never_left_is_reported_absent),
         cmocka_unit_test(refusals_of_the_broker_are_retried_in_silence),
+        cmocka_unit_test(a_producer_that_was_given_up_can_be_replaced),
         cmocka_unit_test(a_burst_larger_than_the_topics_limit_of_a_batch_arrives_whole),
         cmocka_unit_test(a_wake_tells_of_reports_and_of_messages),
         cmocka_unit_test(a_member_starts_where_its_callback_says_and_leaves_when_closed),
