@@ -186,6 +186,13 @@ def run_pytest(folder: str, name: str | None) -> Count:
     return count
 
 
+def run_unit(name: str | None) -> Count:
+    """The C units, and the tools of the house (tests/tools)."""
+    count = run_ctest("unit", name)
+    count.add(run_pytest("tools", name))
+    return count
+
+
 def run_contract(name: str | None) -> Count:
     count = run_ctest("contract", name)
     count.add(run_pytest("contract", name))
@@ -237,7 +244,7 @@ def fuzz(program: Path, seconds: int) -> bool:
 
 RUNNERS: dict[str, Callable[[str | None], Count]] = {
     "check": run_check,
-    "unit": lambda name: run_ctest("unit", name),
+    "unit": run_unit,
     "scenario": lambda name: run_ctest("scenario", name),
     "contract": run_contract,
     "integration": lambda name: run_pytest("integration", name),
