@@ -4,19 +4,23 @@
 #include <stdlib.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "worker/tap/camera.h"
 #include "worker/tap/report.h"
 
-#define STATS_MS 1000
+#define STATS_MS      1000
+#define LEAVE_MS      400 /* for readers to say TEARDOWN */
+#define LEAVE_POLL_MS 10
 
 struct tap {
     const struct tap_settings *settings;
     struct tap_shared shared;
     struct weir_map *cameras; /* struct tap_camera by camera_id */
     struct weir_timer *timer;
+    int64_t leave_mono_ms; /* when the loop ends at the latest; 0: not leaving */
 };
 
 static void refuse_camera(struct tap *tap, const struct weir_id *camera_id)
@@ -75,11 +79,33 @@ static void on_line(void *ctx, const struct weir_ctl *ctl)
         weir_logf(WEIR_LOG_ERROR, "control: %s is not for the tap", weir_ctl_type_name(ctl->type));
 }
 
+static void free_cameras(struct tap *tap)
+{
+    const void *key;
+    void *value;
+    for (size_t at = 0; weir_map_next(tap->cameras, &at, &key, &value);) {
+        struct tap_camera *camera = value;
+        weir_map_remove(tap->cameras, key);
+        tap_camera_free(&camera);
+    }
+}
+
+/* Called while a camera may be speaking on the pipe, so the cameras go from the timer. */
 static void on_closed(void *ctx)
 {
     struct tap *tap = ctx;
     weir_log(WEIR_LOG_INFO, "control: the worker is gone", NULL);
-    weir_loop_stop(tap->shared.loop);
+    tap->leave_mono_ms = weir_clock_mono_ms() + LEAVE_MS;
+    weir_timer_set(tap->timer, 0);
+}
+
+static void leave(struct tap *tap)
+{
+    free_cameras(tap);
+    if (tap_reader_count() == 0 || weir_clock_mono_ms() >= tap->leave_mono_ms)
+        weir_loop_stop(tap->shared.loop);
+    else
+        weir_timer_set(tap->timer, LEAVE_POLL_MS);
 }
 
 /* Rings together stay under the process's cap: the largest one gives first. */
@@ -121,9 +147,14 @@ static void send_stats(struct tap *tap)
 static void on_timer(void *ctx)
 {
     struct tap *tap = ctx;
+    if (tap->leave_mono_ms != 0) {
+        leave(tap);
+        return;
+    }
     shrink_rings(tap);
     send_stats(tap);
-    weir_timer_set(tap->timer, STATS_MS);
+    if (tap->leave_mono_ms == 0)
+        weir_timer_set(tap->timer, STATS_MS);
 }
 
 static const struct tap_control_calls control_calls = {on_line, on_closed};
@@ -144,13 +175,9 @@ struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
 
 void tap_free(struct tap *tap)
 {
-    void *value;
     if (tap == NULL)
         return;
-    for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &value);) {
-        struct tap_camera *camera = value;
-        tap_camera_free(&camera);
-    }
+    free_cameras(tap);
     weir_map_free(tap->cameras);
     weir_timer_free(&tap->timer);
     tap_control_free(tap->shared.control);
