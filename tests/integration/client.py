@@ -110,11 +110,12 @@ class Api:
         return self.get(f"/v1/streams/{stream_id}").expect(200).json
 
     def wait_state(self, stream_id: str, *states: str, seconds: float = 60) -> dict[str, Any]:
-        def look() -> dict[str, Any] | None:
+        def look() -> dict[str, Any]:
             stream = self.stream(stream_id)
-            return stream if stream["state"] in states else None
+            assert stream["state"] in states, stream
+            return stream
 
-        return wait_for(f"stream {stream_id} in {states}", look, seconds)
+        return dict(wait_for(f"stream {stream_id} in {states}", look, seconds))
 
     def ticket(self, stream_id: str) -> str:
         answer = self.call("POST", f"/v1/streams/{stream_id}/tickets").expect(200, 201)

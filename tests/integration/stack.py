@@ -113,9 +113,17 @@ class Stack:
     def logs(self) -> list[Path]:
         return [path for path in (self.home / "log").rglob("*") if path.is_file()]
 
+    def produce(self, topic: str, value: bytes, key: str, partition: int = 0) -> None:
+        """Writes one record as it is, past every daemon."""
+        subprocess.run(
+            ["kcat", "-q", "-b", self.values["WEIR_KAFKA"], "-P", "-t", topic, "-p",
+             str(partition), "-k", key, "-D", "\x1e"],
+            input=value, check=True, timeout=30,
+        )  # fmt: skip
+
     def weirctl(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Runs weirctl as the operator of this stack would."""
-        program = next((ROOT / "build").glob("*/weirctl/weirctl"))
+        program = ROOT / "build/release/weirctl/weirctl"
         environment = {
             **self.environment,
             "WEIR_KAFKA": self.values["WEIR_KAFKA"],

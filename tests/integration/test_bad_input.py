@@ -23,14 +23,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         made.down()
 
 
-def produce(stack: Stack, topic: str, value: bytes, key: str, partition: int = 0) -> None:
-    subprocess.run(
-        ["kcat", "-q", "-b", stack.values["WEIR_KAFKA"], "-P", "-t", topic, "-p", str(partition),
-         "-k", key, "-D", "\x1e"],
-        input=value, check=True, timeout=30,
-    )  # fmt: skip
-
-
 def dead_letters(stack: Stack) -> list[dict[str, str]]:
     out = subprocess.run(
         ["kcat", "-q", "-b", stack.values["WEIR_KAFKA"], "-C", "-t", "weir.dlq.v1", "-o",
@@ -38,7 +30,7 @@ def dead_letters(stack: Stack) -> list[dict[str, str]]:
         capture_output=True, check=True, timeout=30,
     ).stdout  # fmt: skip
     letters = []
-    for line in out.decode().splitlines():
+    for line in out.decode(errors="replace").splitlines():
         record = json.loads(line)
         flat = record.get("headers", [])
         letters.append({flat[i]: flat[i + 1] for i in range(0, len(flat), 2)})
@@ -60,7 +52,7 @@ POISON = [
 def test_a_poison_record_is_set_aside_and_the_partition_goes_on(stack: Stack, topic: str) -> None:
     before = len([d for d in dead_letters(stack) if d.get("_dlq.errors.topic") == topic])
     for poison in POISON:
-        produce(stack, topic, poison, str(uuid.uuid4()))
+        stack.produce(topic, poison, str(uuid.uuid4()))
     wait_for(
         f"{len(POISON)} poison records of {topic} are in the dead-letter topic",
         lambda: len([d for d in dead_letters(stack) if d.get("_dlq.errors.topic") == topic])
