@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 import pytest
 from client import Api, wait_for
+from conftest import free_port_base
 from stack import Stack
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", 19100)
+    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
     try:
         made.up()
         yield made

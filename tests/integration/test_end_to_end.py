@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 import pytest
 from client import Viewer, fetch, wait_for
+from conftest import free_port_base
 from stack import Stack, since, token_claims
 
 PASSWORD = "p@ss:w/ö rd"
@@ -26,7 +27,7 @@ IDLE_S = 8
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", 19000)
+    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
     try:
         made.up()
         yield made
