@@ -53,6 +53,8 @@ int api_maze(int a)
 
 
 def buildable(tree, source):
+    for path in tree.root.rglob("*.c"):
+        path.unlink()
     tree.write("CMakeLists.txt", CMAKE)
     tree.write("CMakePresets.json", PRESETS)
     tree.write("lib/base/err.h", (ROOT / "lib/base/err.h").read_text())
@@ -73,6 +75,12 @@ def test_a_fragment_of_a_table_is_left_out(tree):
     tree.write("api/x.h", SPDX + "/* weir: fragment */\nsize_t api_x(void);\n")
     (tree.root / "lib/io/bus/internal.h").unlink()
     tree.assert_clean("headers-alone")
+
+
+def test_a_file_that_nobody_builds_is_found(tree):
+    buildable(tree, SMALL)
+    tree.write("api/forgotten.c", SMALL)
+    tree.assert_found("api/forgotten.c is in no target", "analyse")
 
 
 def test_clean_code_passes_the_analysis(tree):
