@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from browser import Browser
 from client import Viewer, fetch, wait_for
 from conftest import free_port_base
 from stack import Stack, since, token_claims
@@ -96,6 +97,25 @@ def test_several_viewers_of_two_cameras_play_at_once(
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         frames = list(pool.map(decoded_frames, urls))
     assert min(frames) >= 30
+
+
+def test_two_cameras_play_at_once_in_a_browser(
+    stack: Stack, plain_url: str, awkward_url: str
+) -> None:
+    user = stack.user("acme")
+    browsers = []
+    for name, url, login in (
+        ("page-1", plain_url, {}),
+        ("page-2", awkward_url, {"username": "viewer", "password": PASSWORD}),
+    ):
+        camera = user.add_camera(name, url, **login)
+        stream = user.start(camera["id"])
+        user.wait_state(stream["id"], "running")
+        browsers.append(Browser(user.ticket(stream["id"]), seconds=15))
+    for browser in browsers:
+        played = browser.end()
+        assert played["fatal"] == [], played
+        assert played["frames"] >= 30, played
 
 
 def test_an_equal_stream_is_the_same_stream(stack: Stack, plain_url: str) -> None:
