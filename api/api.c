@@ -3,6 +3,7 @@
 
 #include "api/health.h"
 #include "api/outbox.h"
+#include "api/play_past.h"
 #include "api/routes.h"
 #include "lib/base/log.h"
 
@@ -114,6 +115,7 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
     }
     api->access = api_access_new(api->bus, api->metrics);
     api->activity = api_activity_new(api->bus, (int32_t)settings->cell);
+    api->play_past = play_past_new();
     struct api_outbox_config outbox = {
         .db = api->db, .bus = api->bus, .poll_ms = settings->outbox_poll_ms};
     return api_outbox_open(&outbox, &api->outbox, err);
@@ -194,6 +196,7 @@ static void close_all(struct api *api)
     api_health_free(api->health);
     api_view_close(&api->view);
     api_outbox_close(&api->outbox);
+    play_past_free(api->play_past);
     api_activity_free(api->activity);
     api_bus_close(&api->bus, BUS_FLUSH_MS);
     api_access_free(api->access);

@@ -19,6 +19,7 @@
 
 struct api_outbox;
 struct api_health;
+struct play_past;
 
 struct api {
     const struct api_settings *settings;
@@ -31,6 +32,7 @@ struct api {
     struct api_bus *bus;
     struct api_access *access;
     struct api_activity *activity;
+    struct play_past *play_past;
     struct api_view *view;
     struct api_outbox *outbox;
     struct api_health *health;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/play_past.h"
 #include "api/play_rules.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
@@ -51,18 +52,28 @@ static enum weir_code check_ticket(const struct api *api, const struct weir_http
     return WEIR_OK;
 }
 
+static void add_generation(struct weir_http_response *res, const char *name, int64_t generation)
+{
+    weir_http_add_header(res, name, weir_arena_printf(res->arena, "%lld", (long long)generation));
+}
+
 static void add_route(const struct api *api, struct weir_http_response *res,
                       const struct weir_stream_row *row)
 {
     struct weir_worker_row worker = {0};
-    char upstream[WEIR_ORIGIN_URL_MAX + 1];
-    if (play_is_at_origin(row) && api_view_worker(api->view, &row->worker_id, &worker) &&
-        worker.incarnation == row->incarnation &&
-        play_upstream(worker.origin_url, upstream, sizeof(upstream))) {
-        weir_http_add_header(res, "X-Weir-Upstream", upstream);
+    struct play_route now = {.generation = row->generation};
+    struct play_route before = {0};
+    add_generation(res, "X-Weir-Generation", row->generation);
+    if (!play_is_at_origin(row) || !api_view_worker(api->view, &row->worker_id, &worker) ||
+        worker.incarnation != row->incarnation ||
+        !play_upstream(worker.origin_url, now.upstream, sizeof(now.upstream))) {
+        return;
     }
-    weir_http_add_header(res, "X-Weir-Generation",
-                         weir_arena_printf(res->arena, "%lld", (long long)row->generation));
+    weir_http_add_header(res, "X-Weir-Upstream", now.upstream);
+    if (play_past_note(api->play_past, &row->stream_id, &now, weir_clock_mono_ms(), &before)) {
+        add_generation(res, "X-Weir-Previous-Generation", before.generation);
+        weir_http_add_header(res, "X-Weir-Previous-Upstream", before.upstream);
+    }
 }
 
 static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
