@@ -106,8 +106,8 @@ def test_another_port_base_for_the_same_home_is_refused(infra: Dev) -> None:
     assert str(infra.base) in done.stderr
 
 
-def test_a_taken_port_is_an_error_that_names_port_and_process(tmp_path: Path, infra: Dev) -> None:
-    other = Dev(tmp_path / "home", infra.base + 100)
+def test_a_taken_port_is_an_error_that_names_port_and_process(tmp_path: Path) -> None:
+    other = Dev(tmp_path / "home", free_port_base())
     with socket.create_server(("127.0.0.1", other.base + 6)):
         try:
             done = other.run("infra", "up")
