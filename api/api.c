@@ -7,9 +7,12 @@
 #include "api/routes.h"
 #include "lib/base/log.h"
 
-#define TICK_MS        1000
-#define BUS_FLUSH_MS   3000
-#define DRAIN_EXTRA_MS 5000
+#define DB_CONNECT_MS     1000
+#define DB_STATEMENT_MS   2000 /* a hung Postgres must not hold a start for long */
+#define KNOWN_CAMERAS_MAX 100000
+#define TICK_MS           1000
+#define BUS_FLUSH_MS      3000
+#define DRAIN_EXTRA_MS    5000
 
 /* ---- while it runs ---- */
 
@@ -104,6 +107,8 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
         .url = settings->postgres,
         /* one a pool thread of each listener at most, and the relay's and the health check's */
         .connections = (unsigned)(settings->pool_threads < 60 ? settings->pool_threads + 4 : 64),
+        .connect_ms = DB_CONNECT_MS,
+        .statement_ms = DB_STATEMENT_MS,
         .application = "weir-api",
     };
     enum weir_code code = weir_db_open(&db, &api->db, err);
@@ -114,6 +119,7 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
         return code;
     }
     api->access = api_access_new(api->bus, api->metrics);
+    api->known_cameras = api_known_cameras_new(KNOWN_CAMERAS_MAX);
     api->activity = api_activity_new(api->bus, (int32_t)settings->cell);
     api->play_past = play_past_new();
     struct api_outbox_config outbox = {
@@ -200,6 +206,7 @@ static void close_all(struct api *api)
     api_activity_free(api->activity);
     api_bus_close(&api->bus, BUS_FLUSH_MS);
     api_access_free(api->access);
+    api_known_cameras_free(api->known_cameras);
     weir_db_close(&api->db);
     weir_auth_close(&api->auth);
     weir_ticket_keys_close(&api->tickets);

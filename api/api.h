@@ -9,6 +9,7 @@
 #include "api/access.h"
 #include "api/activity.h"
 #include "api/bus.h"
+#include "api/known_cameras.h"
 #include "api/settings.h"
 #include "api/view.h"
 #include "lib/io/auth.h"
@@ -31,6 +32,7 @@ struct api {
     struct weir_seal_public seal_key;
     struct api_bus *bus;
     struct api_access *access;
+    struct api_known_cameras *known_cameras;
     struct api_activity *activity;
     struct play_past *play_past;
     struct api_view *view;

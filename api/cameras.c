@@ -254,12 +254,15 @@ static enum weir_code save(struct api_call *call, struct weir_db_tx *tx, const c
                         &call->err);
 }
 
+enum lock { LOCK_NONE, LOCK_FOR_CHANGE };
+
 static enum weir_code find_row(struct api_call *call, struct weir_db_tx *tx, const char *id_text,
-                               struct weir_db_rows **ret)
+                               enum lock lock, struct weir_db_rows **ret)
 {
-    enum weir_code code =
-        weir_db_exec(tx, "SELECT " COLUMNS " FROM camera WHERE id = $1 FOR UPDATE", &id_text, 1,
-                     call->arena, ret, &call->err);
+    const char *sql = lock == LOCK_FOR_CHANGE ? "SELECT " COLUMNS
+                                                " FROM camera WHERE id = $1 FOR UPDATE"
+                                              : "SELECT " COLUMNS " FROM camera WHERE id = $1";
+    enum weir_code code = weir_db_exec(tx, sql, &id_text, 1, call->arena, ret, &call->err);
     return code == WEIR_OK && weir_db_count(*ret) == 0 ? api_call_not_found(call) : code;
 }
 
@@ -375,7 +378,7 @@ static enum weir_code create(struct api_call *call)
         code = find_earlier(call, tx, key, &earlier);
     }
     if (code == WEIR_OK && earlier) {
-        code = find_row(call, tx, earlier, &rows);
+        code = find_row(call, tx, earlier, LOCK_NONE, &rows);
         if (code == WEIR_OK) {
             set_location(call, earlier);
             answer(call, 201, rows);
@@ -407,7 +410,7 @@ static enum weir_code create(struct api_call *call)
 /* ---- get, patch, delete ---- */
 
 /* Begins a transaction and finds the camera of the path; `camera` gets the row. */
-static enum weir_code open_row(struct api_call *call, struct weir_db_tx **tx,
+static enum weir_code open_row(struct api_call *call, enum lock lock, struct weir_db_tx **tx,
                                struct weir_db_rows **rows, struct camera *camera)
 {
     enum weir_code code = api_call_id(call, "camera_id", &camera->id);
@@ -416,7 +419,7 @@ static enum weir_code open_row(struct api_call *call, struct weir_db_tx **tx,
         code = begin(call, tx);
     }
     if (code == WEIR_OK) {
-        code = find_row(call, *tx, camera->id_text, rows);
+        code = find_row(call, *tx, camera->id_text, lock, rows);
     }
     if (code != WEIR_OK) {
         return code;
@@ -441,7 +444,7 @@ static enum weir_code get(struct api_call *call)
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     struct weir_db_rows *rows = NULL;
     struct camera camera = {0};
-    enum weir_code code = open_row(call, &tx, &rows, &camera);
+    enum weir_code code = open_row(call, LOCK_NONE, &tx, &rows, &camera);
     if (code != WEIR_OK) {
         return code;
     }
@@ -463,7 +466,7 @@ static enum weir_code patch(struct api_call *call)
     struct camera camera = {0};
     enum weir_code code = read_body(call, patch_fields, values, host);
     if (code == WEIR_OK) {
-        code = open_row(call, &tx, &rows, &camera);
+        code = open_row(call, LOCK_FOR_CHANGE, &tx, &rows, &camera);
     }
     if (code == WEIR_OK) {
         code = api_call_if_match(call, camera.version);
@@ -493,28 +496,32 @@ static enum weir_code patch(struct api_call *call)
     return code;
 }
 
-static enum weir_code delete (struct api_call *call) {
-    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL; struct weir_db_rows *rows = NULL;
-    struct camera camera = {0}; enum weir_code code = open_row(call, &tx, &rows, &camera);
-    if (code == WEIR_OK){code = api_call_if_match(call, camera.version);}
-if (code == WEIR_OK)
+static enum weir_code remove_row(struct api_call *call)
 {
-    code = weir_db_exec(tx, "DELETE FROM camera WHERE id = $1", &camera.id_text, 1, call->arena,
-                        NULL, &call->err);
-}
-if (code == WEIR_OK) {
-    camera.version++;
-    code = publish(call, tx, &camera, true);
-}
-if (code == WEIR_OK) {
-    code = weir_db_commit(&tx, &call->err);
-}
-if (code == WEIR_OK) {
-    call->res->status = 204;
-    api_call_note(call, "camera.delete", "camera", &camera.id, WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED,
-                  NULL);
-}
-return code;
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    struct camera camera = {0};
+    enum weir_code code = open_row(call, LOCK_FOR_CHANGE, &tx, &rows, &camera);
+    if (code == WEIR_OK) {
+        code = api_call_if_match(call, camera.version);
+    }
+    if (code == WEIR_OK) {
+        code = weir_db_exec(tx, "DELETE FROM camera WHERE id = $1", &camera.id_text, 1, call->arena,
+                            NULL, &call->err);
+    }
+    if (code == WEIR_OK) {
+        camera.version++;
+        code = publish(call, tx, &camera, true);
+    }
+    if (code == WEIR_OK) {
+        code = weir_db_commit(&tx, &call->err);
+    }
+    if (code == WEIR_OK) {
+        call->res->status = 204;
+        api_call_note(call, "camera.delete", "camera", &camera.id,
+                      WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
+    }
+    return code;
 }
 
 /* ---- list ---- */
@@ -581,5 +588,5 @@ void api_cameras_patch(void *ctx, struct weir_http_request *req, struct weir_htt
 
 void api_cameras_delete(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_ADMIN, delete);
+    api_call_run(ctx, req, res, API_ADMIN, remove_row);
 }

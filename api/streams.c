@@ -160,8 +160,14 @@ static enum weir_code collect(struct api_call *call, struct sent *sent)
 
 /* ---- start ---- */
 
-/* That the camera is the tenant's. */
-static enum weir_code check_camera(struct api_call *call, const struct weir_id *camera_id)
+static bool is_postgres_away(enum weir_code code)
+{
+    return code == WEIR_EUNAVAILABLE || code == WEIR_ETIMEOUT;
+}
+
+/* How many streams the camera's tenant may have. WEIR_ENOTFOUND: the camera is not the tenant's. */
+static enum weir_code ask_quota(struct api_call *call, const struct weir_id *camera_id,
+                                int64_t *ret)
 {
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     struct weir_db_rows *rows = NULL;
@@ -174,17 +180,33 @@ static enum weir_code check_camera(struct api_call *call, const struct weir_id *
                             "c.tenant_id WHERE c.id = $1",
                             params, 1, call->arena, &rows, &call->err);
     }
-    if (code != WEIR_OK) {
+    if (code == WEIR_OK && weir_db_count(rows) == 0) {
+        return weir_fail(&call->err, WEIR_ENOTFOUND, "there is no such camera");
+    }
+    if (code == WEIR_OK) {
+        *ret = weir_db_int(rows, 0, 0);
+    }
+    return code;
+}
+
+/* That the camera is the tenant's, and its quota; from memory while Postgres is away. */
+static enum weir_code check_camera(struct api_call *call, const struct weir_id *camera_id)
+{
+    struct api_known_cameras *known = call->api->known_cameras;
+    int64_t max_streams = 0;
+    enum weir_code code = ask_quota(call, camera_id, &max_streams);
+    if (code == WEIR_OK) {
+        api_known_cameras_put(known, &call->tenant_id, camera_id, max_streams);
+    } else if (code == WEIR_ENOTFOUND) {
+        api_known_cameras_remove(known, &call->tenant_id, camera_id);
+        return api_call_not_found(call);
+    } else if (!is_postgres_away(code) ||
+               !api_known_cameras_find(known, &call->tenant_id, camera_id, &max_streams)) {
         return code;
     }
-    if (weir_db_count(rows) == 0) {
-        return api_call_not_found(call);
-    }
-    if ((int64_t)api_view_count_live(call->api->view, &call->tenant_id) >=
-        weir_db_int(rows, 0, 0)) {
+    if ((int64_t)api_view_count_live(call->api->view, &call->tenant_id) >= max_streams) {
         return api_call_refuse(call, 429, "quota_exceeded", NULL,
-                               "the tenant's limit is %" PRId64 " streams at once",
-                               weir_db_int(rows, 0, 0));
+                               "the tenant's limit is %" PRId64 " streams at once", max_streams);
     }
     return WEIR_OK;
 }
@@ -271,7 +293,8 @@ static enum weir_code send_start(struct api_call *call, const struct weir_id *id
     return send_command(call, &event, &row->stream_id, sent);
 }
 
-/* One key names one wish: the same key for another stream is refused while this api remembers. */
+/* One key names one wish: the same key for another stream is refused. While Postgres is away that
+ * cannot be told; the scheduler then takes the second one for a repeat of the first. */
 static enum weir_code check_key(struct api_call *call, const char *key)
 {
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
@@ -297,7 +320,7 @@ static enum weir_code check_key(struct api_call *call, const char *key)
         return api_call_refuse(call, 422, "idempotency_key_reused", NULL,
                                "this Idempotency-Key was used for another request");
     }
-    return code;
+    return is_postgres_away(code) ? WEIR_OK : code;
 }
 
 static enum weir_code start(struct api_call *call)
