@@ -375,6 +375,14 @@ def test_connects_to_one_host_are_paced(rig: Rig) -> None:
         assert sum(1 for other in firsts if at <= other < at + 0.95) <= 10
 
 
+def test_udp_is_read_where_it_is_asked_for(rig: Rig) -> None:
+    camera, tap = rig.camera("--audio", "aac"), rig.tap()
+    camera_id = tap.camera(camera.url, transport="udp")
+    tap.await_line("tap.source", state="up")
+    await_ring(tap, camera_id, 3000)
+    assert tap.stats[camera_id]["reconnects"] == 0
+
+
 def test_cameras_are_changed_and_dropped_by_word(rig: Rig) -> None:
     first, second, tap = rig.camera(), rig.camera("--size", "1280x720"), rig.tap()
     camera_id = tap.camera(first.url)
