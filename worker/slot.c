@@ -227,9 +227,9 @@ static void on_looked(void *ctx, const struct call *call, const struct weir_http
 {
     struct slot *slot = ctx;
     bool is_well = answer && answer->status == 200;
-    (void)call;
     slot->is_asked = false;
-    if (slot->state != SLOT_STARTING && slot->state != SLOT_UP) {
+    bool is_of_older_engine = call->number != slot->starts;
+    if (is_of_older_engine || (slot->state != SLOT_STARTING && slot->state != SLOT_UP)) {
         return;
     }
     int64_t now = weir_clock_mono_ms();
@@ -269,7 +269,8 @@ static void look(void *ctx)
                         .timeout_ms = LOOK_TIMEOUT_MS,
                         .max_bytes = 1024 * 1024,
                         .fn = on_looked,
-                        .ctx = slot};
+                        .ctx = slot,
+                        .number = slot->starts};
     WEIR_STR_SET(call.unix_socket, slot->api_socket);
     slot->is_asked = true;
     calls_post(slot->config->calls, &call);
