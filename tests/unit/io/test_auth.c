@@ -47,7 +47,7 @@ static const char *number(struct weir_arena *arena, EVP_PKEY *key, const char *n
 
 static int begin(void **state)
 {
-    struct fixture *f = calloc(1, sizeof(*f));
+    struct fixture *f = weir_xalloc(sizeof(*f));
     f->arena = weir_arena_new(0);
     f->ec = EVP_EC_gen("P-256");
     f->rsa = EVP_RSA_gen(2048);
