@@ -274,7 +274,7 @@ def test_a_browser_plays_over_a_killed_engine(stack: Stack, playing: Playing) ->
     seen = browser.end()
     assert seen["fatal"] == []
     assert seen["first_frame_ms"] is not None and seen["first_frame_ms"] < 5000
-    assert seen["frames"] > 300
+    assert seen["frames"] > 150, seen
     assert seen["discontinuities"] >= 1
     assert not seen["sequence_went_back"]
     assert seen["longest_freeze_ms"] < 4000, seen
