@@ -56,6 +56,9 @@ static void send_publish(struct worker *worker, const struct stream *stream)
     WEIR_STR_SET(publish->username, stream->slot->username);
     WEIR_STR_SET(publish->password, stream->slot->password);
     WEIR_STR_SET(publish->api_socket, stream->slot->api_socket);
+    publish->has_segments = true;
+    snprintf(publish->segments, sizeof(publish->segments), "%s/%s", stream->slot->segments,
+             publish->path);
     child_send(worker->tap, &ctl);
 }
 

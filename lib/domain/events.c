@@ -616,6 +616,7 @@ static const struct codec_field weir_ctl_tap_publish_fields[] = {
     {REQ(weir_ctl_tap_publish, username), STR(1, 64, TOKEN)},
     {REQ(weir_ctl_tap_publish, password), STR(1, 64, TOKEN)},
     {REQ(weir_ctl_tap_publish, api_socket), STR(1, 107, TEXT)},
+    {OPT(weir_ctl_tap_publish, segments), STR(1, 400, TEXT)},
 };
 OBJECT(weir_ctl_tap_publish);
 

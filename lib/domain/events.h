@@ -771,6 +771,10 @@ struct weir_ctl_tap_publish {
     char password[64 + 1]; /* Of the engine; 1..64 bytes, printable ASCII without spaces */
     /* The engine's API, a unix socket; 1..107 bytes, UTF-8 without control characters */
     char api_socket[107 + 1];
+    /* Folder that the engine makes for this path when its muxer is there; absent: the API
+     * alone is asked; 1..400 bytes, UTF-8 without control characters */
+    bool has_segments;
+    char segments[400 + 1];
 };
 
 /* Of the source. */

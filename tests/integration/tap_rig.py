@@ -260,6 +260,7 @@ class Tap:
             username=engine.user,
             password=engine.password,
             api_socket=str(engine.folder / "api.sock"),
+            segments=str(engine.folder / "segments" / path),
         )
         return path
 

@@ -20,6 +20,7 @@ struct tap_muxer {
     struct weir_loop *loop;
     struct sockaddr_un addr;
     struct weir_buf question;
+    char *segments; /* "": not waited for */
     void (*done)(void *ctx, bool is_there);
     void *ctx;
     int64_t deadline_mono_ms;
@@ -79,12 +80,15 @@ static void on_timer(void *ctx)
     hang_up(muxer);
     if (weir_clock_mono_ms() >= muxer->deadline_mono_ms)
         muxer->done(muxer->ctx, false);
+    else if (*muxer->segments && access(muxer->segments, F_OK) != 0)
+        weir_timer_set(muxer->timer, PAUSE_MS);
     else
         ask(muxer);
 }
 
 struct tap_muxer *tap_muxer_await(struct weir_loop *loop, const char *socket_path, const char *path,
-                                  void (*done)(void *ctx, bool is_there), void *ctx)
+                                  const char *segments, void (*done)(void *ctx, bool is_there),
+                                  void *ctx)
 {
     struct tap_muxer *muxer = weir_xalloc(sizeof(*muxer));
     muxer->loop = loop;
@@ -93,6 +97,7 @@ struct tap_muxer *tap_muxer_await(struct weir_loop *loop, const char *socket_pat
     weir_buf_printf(
         &muxer->question,
         "GET /v3/hls/muxers/get/%s HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n", path);
+    muxer->segments = weir_xstrdup(segments);
     muxer->done = done;
     muxer->ctx = ctx;
     muxer->deadline_mono_ms = weir_clock_mono_ms() + TAP_MUXER_WAIT_MS;
@@ -109,6 +114,7 @@ void tap_muxer_free(struct tap_muxer **muxer)
     hang_up(*muxer);
     weir_timer_free(&(*muxer)->timer);
     weir_buf_done(&(*muxer)->question);
+    free((*muxer)->segments);
     free(*muxer);
     *muxer = NULL;
 }

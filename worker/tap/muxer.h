@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Waits until the engine has an HLS muxer for a path: packets sent earlier would be lost to HLS
- * (the first group of pictures, mostly). Asks GET /v3/hls/muxers/get/<path> on the engine's API
- * socket every 2 ms or so; it is there 1-2 ms after RECORD.
+ * (the first group of pictures, mostly).
+ *
+ * The muxer is there when the engine has made its segment folder and answers GET
+ * /v3/hls/muxers/get/<path> with 200, 1-2 ms after RECORD. The folder comes first for a reason: a
+ * muxer that is asked about while it still joins its path can lock the engine up for good (the
+ * HLS server waits for the muxer, the muxer for the path manager, the path manager for the HLS
+ * server; seen with v1.21.0). The folder is made after that.
  */
 #ifndef WEIR_WORKER_TAP_MUXER_H
 #define WEIR_WORKER_TAP_MUXER_H
@@ -14,9 +19,10 @@
 struct tap_muxer;
 
 /* `done` is called once, not from inside this call: true when the muxer is there, false after
- * TAP_MUXER_WAIT_MS. */
+ * TAP_MUXER_WAIT_MS. `segments`: the folder, "" to ask at once. Texts are copied. */
 struct tap_muxer *tap_muxer_await(struct weir_loop *loop, const char *socket_path, const char *path,
-                                  void (*done)(void *ctx, bool is_there), void *ctx);
+                                  const char *segments, void (*done)(void *ctx, bool is_there),
+                                  void *ctx);
 
 /* Before or after `done`. Sets NULL; NULL is fine. */
 void tap_muxer_free(struct tap_muxer **muxer);

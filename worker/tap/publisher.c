@@ -208,7 +208,8 @@ static void next_step(struct tap_publisher *p, enum step step)
     else if (step == STEP_RECORD)
         ask_record(p);
     else
-        p->muxer = tap_muxer_await(p->loop, p->spec.api_socket, p->spec.path, on_muxer, p);
+        p->muxer = tap_muxer_await(p->loop, p->spec.api_socket, p->spec.path,
+                                   p->spec.has_segments ? p->spec.segments : "", on_muxer, p);
     flush(p);
 }
 
