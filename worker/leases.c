@@ -55,6 +55,10 @@ void leases_take_row(struct worker *worker, const struct weir_lease_row *row)
         weir_map_put(worker->leases, row->camera_id.b, lease);
     }
     bool is_new = lease->row.lease_generation != row->lease_generation;
+    if (is_new) {
+        /* An answer under way is for the older one and will not count. */
+        lease->is_fetching = false;
+    }
     if (is_new || row->state != WEIR_LEASE_STATE_RELEASING) {
         lease->is_released = false;
     }
