@@ -9,6 +9,8 @@
 #include "worker/worker.h"
 
 #define PLACE_RETRY_MS    100
+#define PUBLISH_FIRST_MS  1000 /* after a publisher failed; doubles each time */
+#define PUBLISH_MAX_MS    60000
 #define PLAYLIST_WAIT_MS  20000
 #define MUXER_TIMEOUT_MS  1000
 #define ENGINE_PATH_BYTES 129
@@ -88,6 +90,7 @@ static void leave_slot(struct worker *worker, struct stream *stream)
     stream->slot = NULL;
     stream->is_publishing = false;
     stream->is_publish_failing = false;
+    stream->publish_again_at_ms = 0;
     stream->has_playlist = false;
     stream->is_muxer_asked = false;
 }
@@ -108,6 +111,20 @@ static void publish(struct worker *worker, struct stream *stream, int64_t now_ms
     slots_take(&worker->slots, slot);
     send_route(worker, stream);
     send_publish(worker, stream);
+}
+
+static int64_t publish_pause_ms(int failures)
+{
+    int64_t pause = (int64_t)PUBLISH_FIRST_MS << (failures < 6 ? failures : 6);
+    return pause < PUBLISH_MAX_MS ? pause : PUBLISH_MAX_MS;
+}
+
+/* A publisher that failed does not come back: makes room for another one. */
+static void leave_failed(struct worker *worker, struct stream *stream)
+{
+    send_unpublish(worker, stream);
+    leave_slot(worker, stream);
+    stream->is_publish_failing = true; /* until the next one tells otherwise */
 }
 
 static void withdraw(struct worker *worker, struct stream *stream)
@@ -162,6 +179,11 @@ void streams_take_publish_state(struct worker *worker, const struct weir_ctl_tap
     }
     stream->is_publishing = state->state == WEIR_CTL_TAP_STREAM_STATE_PUBLISHING;
     stream->is_publish_failing = state->state == WEIR_CTL_TAP_STREAM_STATE_FAILING;
+    stream->publish_again_at_ms = 0;
+    if (stream->is_publish_failing) {
+        stream->publish_again_at_ms =
+            worker_now_ms() + publish_pause_ms(stream->publish_failures++);
+    }
     WEIR_STR_SET(stream->publish_detail, state->has_detail ? state->detail : "");
     if (!stream->is_publishing) {
         /* The engine forgets a path whose publisher is gone. */
@@ -169,6 +191,7 @@ void streams_take_publish_state(struct worker *worker, const struct weir_ctl_tap
         stream->is_muxer_asked = false;
     } else {
         stream->published_at_ms = worker_now_ms();
+        stream->publish_failures = 0;
     }
     worker_pass_soon(worker);
 }
@@ -421,6 +444,9 @@ bool streams_pass(struct worker *worker)
         if (stream->slot && stream->is_publishing && !stream->has_playlist) {
             look_for_playlist(worker, stream);
             is_waiting = is_waiting || now_ms - stream->published_at_ms < PLAYLIST_WAIT_MS;
+        }
+        if (stream->slot && stream->publish_again_at_ms && now_ms >= stream->publish_again_at_ms) {
+            leave_failed(worker, stream);
         }
         is_waiting = is_waiting || stream->no_room_since_ms;
         while (step(worker, stream, now_ms)) {

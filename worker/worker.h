@@ -84,6 +84,8 @@ struct stream {
     bool is_publishing;       /* so says the tap */
     bool is_publish_failing;
     char publish_detail[257];
+    int publish_failures;        /* in a row */
+    int64_t publish_again_at_ms; /* the tap gave this publisher up; 0: it did not */
     bool has_playlist;
     bool is_muxer_asked;
     int64_t down_since_ms;
