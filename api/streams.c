@@ -293,7 +293,7 @@ static enum weir_code send_start(struct api_call *call, const struct weir_id *id
     return send_command(call, &event, &row->stream_id, sent);
 }
 
-/* One key names one wish: the same key for another stream is refused. While Postgres is away that
+/* One key names one wish: the same key for another one is refused. While Postgres is away that
  * cannot be told; the scheduler then takes the second one for a repeat of the first. */
 static enum weir_code check_key(struct api_call *call, const char *key)
 {
@@ -302,6 +302,11 @@ static enum weir_code check_key(struct api_call *call, const char *key)
     const char *params[] = {weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)), key,
                             api_call_fingerprint(call)};
     enum weir_code code = weir_db_begin(call->api->db, &call->tenant_id, &tx, &call->err);
+    if (code == WEIR_OK) {
+        code =
+            weir_db_exec(tx, "DELETE FROM idempotency WHERE made_at < now() - interval '24 hours'",
+                         NULL, 0, call->arena, NULL, &call->err);
+    }
     if (code == WEIR_OK) {
         code = weir_db_exec(tx,
                             "INSERT INTO idempotency (tenant_id, key, fingerprint, status, "
@@ -386,6 +391,9 @@ static enum weir_code stop(struct api_call *call)
     }
     if (code == WEIR_OK) {
         code = api_call_key(call, &key);
+    }
+    if (code == WEIR_OK && key) {
+        code = check_key(call, key);
     }
     if (code != WEIR_OK) {
         return code;

@@ -49,6 +49,14 @@ def awkward_url(stack: Stack) -> str:
     )  # fmt: skip
 
 
+def sql(stack: Stack, text: str) -> str:
+    done = subprocess.run(
+        ["psql", "-Atq", "-v", "ON_ERROR_STOP=1", "-c", text, stack.values["WEIR_POSTGRES"]],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return done.stdout.strip()
+
+
 def decoded_frames(url: str, seconds: int = 4) -> int:
     """Plays with ffmpeg, which must find nothing to complain about; counts the frames."""
     done = subprocess.run(
@@ -129,6 +137,26 @@ def test_an_equal_stream_is_the_same_stream(stack: Stack, plain_url: str) -> Non
     assert again.json["id"] == first.json["id"]
     repeated = user.call("POST", "/v1/streams", body, {"Idempotency-Key": f'"{key}"'})
     assert repeated.expect(200, 202).json["id"] == first.json["id"]
+
+
+def test_a_key_names_one_wish_and_is_forgotten_after_a_day(stack: Stack, plain_url: str) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("one-wish", plain_url)
+    start = {"Idempotency-Key": f'"{uuid.uuid4()}"'}
+    stop = {"Idempotency-Key": f'"{uuid.uuid4()}"'}
+    body = {"camera_id": camera["id"], "quality": "source"}
+    stream = user.call("POST", "/v1/streams", body, start).expect(202).json
+    user.wait_state(stream["id"], "running")
+    path = f"/v1/streams/{stream['id']}"
+    refused = user.call("DELETE", path, headers=start).expect(422)
+    assert refused.json["code"] == "idempotency_key_reused"
+    user.call("DELETE", path, headers=stop).expect(202)
+    user.call("DELETE", path, headers=stop).expect(202)
+    user.wait_state(stream["id"], "stopped")
+    sql(stack, "UPDATE idempotency SET made_at = made_at - interval '25 hours'")
+    user.start(camera["id"])
+    tenant = token_claims(user.token or "")["app_metadata"]["tenant_id"]
+    assert sql(stack, f"SELECT count(*) FROM idempotency WHERE tenant_id = '{tenant}'") == "1"
 
 
 def test_nobody_watches_and_the_stream_stops_by_itself(stack: Stack, plain_url: str) -> None:
