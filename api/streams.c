@@ -107,6 +107,7 @@ static enum weir_code find_stream(struct api_call *call, struct weir_stream_row 
 struct sent {
     struct api_pending *pending;
     struct weir_stream_row expected; /* of a start: what readers see until the log says more */
+    struct weir_id command_id;       /* of a start */
 };
 
 static struct weir_id command_id(const struct api_call *call, const char *key)
@@ -233,7 +234,7 @@ static enum weir_code finish_start(struct api_call *call, struct sent *sent)
         return code;
     }
     struct weir_stream_row row = sent->expected;
-    api_view_expect(call->api->view, &row,
+    api_view_expect(call->api->view, &row, &sent->command_id,
                     weir_clock_mono_ms() + call->api->settings->command_life_ms);
     api_view_stream(call->api->view, &row.stream_id, &row);
     set_location(call, &row.stream_id);
@@ -279,7 +280,7 @@ static enum weir_code send_start(struct api_call *call, const struct weir_id *id
     struct weir_event event = {.type = WEIR_EV_COMMAND_START};
     struct weir_ev_command_start *command = &event.u.command_start;
     const struct weir_stream_row *row = &sent->expected;
-    command->command_id = *id;
+    command->command_id = sent->command_id = *id;
     command->tenant_id = row->tenant_id;
     command->stream_id = row->stream_id;
     command->camera_id = row->camera_id;

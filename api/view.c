@@ -13,6 +13,7 @@
 #include "lib/service/follower.h"
 
 #define RESYNC_MS 300000 /* rows that the ledger forgot leave the copies too */
+#define MOOT_MAX  256    /* a decision may be read before Kafka's acknowledgement is */
 
 struct rows {
     struct weir_map *streams; /* id -> malloced copy of the row */
@@ -22,6 +23,7 @@ struct rows {
 
 struct expected {
     struct weir_stream_row row;
+    struct weir_id command_id;
     int64_t until_mono_ms;
 };
 
@@ -41,7 +43,9 @@ struct api_view {
     pthread_mutex_t mutex; /* guards what follows */
     struct rows rows;
     bool is_known;
-    struct weir_map *expected; /* stream id -> struct expected */
+    struct weir_map *expected;     /* stream id -> struct expected */
+    struct weir_id moot[MOOT_MAX]; /* the last commands that were decided and changed nothing */
+    size_t n_moot;
     struct weir_list watches;
 };
 
@@ -150,6 +154,45 @@ static void on_change(void *ctx, const struct weir_ledger_change *change)
     pthread_mutex_unlock(&view->mutex);
 }
 
+/* With the mutex held. */
+static void drop_expected(struct api_view *view, const struct weir_id *command_id)
+{
+    void *value;
+    for (size_t at = 0; weir_map_next(view->expected, &at, NULL, &value);) {
+        struct expected *expected = value;
+        if (weir_id_equal(&expected->command_id, command_id)) {
+            weir_map_remove(view->expected, expected->row.stream_id.b);
+            free(expected);
+        }
+    }
+}
+
+/* With the mutex held. */
+static bool is_moot(const struct api_view *view, const struct weir_id *command_id)
+{
+    for (size_t i = 0; i < MOOT_MAX && i < view->n_moot; i++) {
+        if (weir_id_equal(&view->moot[i], command_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A command that changes nothing (refused, or a repeat) leaves no row: what was expected of it
+ * must not hide the truth any longer. */
+static void on_decision(void *ctx, const struct weir_follower_decision *read)
+{
+    struct api_view *view = ctx;
+    const struct weir_ev_decision *decision = read->decision;
+    if (!decision->has_command_id || decision->outcome == WEIR_EV_DECISION_OUTCOME_APPLIED) {
+        return;
+    }
+    pthread_mutex_lock(&view->mutex);
+    view->moot[view->n_moot++ % MOOT_MAX] = decision->command_id;
+    drop_expected(view, &decision->command_id);
+    pthread_mutex_unlock(&view->mutex);
+}
+
 static void replace_rows(struct api_view *view)
 {
     struct rows fresh = copy_ledger(weir_follower_ledger(view->follower));
@@ -213,6 +256,7 @@ enum weir_code api_view_open(const struct api_view_config *config, struct api_vi
         .loop = config->loop,
         .on_reset = on_reset,
         .on_change = on_change,
+        .on_decision = on_decision,
         .on_caught_up = on_caught_up,
         .ctx = view,
     };
@@ -309,13 +353,16 @@ bool api_view_lease(struct api_view *view, const struct weir_id *camera_id,
 }
 
 void api_view_expect(struct api_view *view, const struct weir_stream_row *row,
-                     int64_t until_mono_ms)
+                     const struct weir_id *command_id, int64_t until_mono_ms)
 {
-    struct expected *expected = weir_xalloc(sizeof(*expected));
-    expected->row = *row;
-    expected->until_mono_ms = until_mono_ms;
     pthread_mutex_lock(&view->mutex);
-    free(weir_map_put(view->expected, row->stream_id.b, expected));
+    if (!is_moot(view, command_id)) {
+        struct expected *expected = weir_xalloc(sizeof(*expected));
+        expected->row = *row;
+        expected->command_id = *command_id;
+        expected->until_mono_ms = until_mono_ms;
+        free(weir_map_put(view->expected, row->stream_id.b, expected));
+    }
     pthread_mutex_unlock(&view->mutex);
 }
 

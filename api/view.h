@@ -46,10 +46,11 @@ bool api_view_lease(struct api_view *view, const struct weir_id *camera_id,
 
 /*
  * The row of a start that was accepted but is not in the log yet: readers see it as queued until
- * the log says more (a version above `row->version`) or `until_mono_ms`.
+ * the log says more (a version above `row->version`, or that the command changed nothing) or
+ * `until_mono_ms`.
  */
 void api_view_expect(struct api_view *view, const struct weir_stream_row *row,
-                     int64_t until_mono_ms);
+                     const struct weir_id *command_id, int64_t until_mono_ms);
 
 /* Rows of a tenant with ids above `after` (NULL: all), rising by id, at most `max`; malloced array
  * for the caller to free. Returns how many. */

@@ -159,6 +159,23 @@ def test_a_key_names_one_wish_and_is_forgotten_after_a_day(stack: Stack, plain_u
     assert sql(stack, f"SELECT count(*) FROM idempotency WHERE tenant_id = '{tenant}'") == "1"
 
 
+def test_a_repeated_start_that_changes_nothing_does_not_hide_the_truth(
+    stack: Stack, plain_url: str
+) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("repeated", plain_url)
+    key = str(uuid.uuid4())
+    stream = user.start(camera["id"], key)
+    user.wait_state(stream["id"], "running")
+    user.call("DELETE", f"/v1/streams/{stream['id']}").expect(202)
+    user.wait_state(stream["id"], "stopped")
+    user.start(camera["id"], key)
+    user.wait_state(stream["id"], "stopped", seconds=5)
+    body = {"camera_id": camera["id"], "quality": "source"}
+    user.call("POST", "/v1/streams", body).expect(202)
+    user.wait_state(stream["id"], "running")
+
+
 def test_nobody_watches_and_the_stream_stops_by_itself(stack: Stack, plain_url: str) -> None:
     user = stack.user("acme")
     camera = user.add_camera("idle", plain_url, idle_timeout_s=IDLE_S)
