@@ -312,5 +312,9 @@ def test(options: argparse.Namespace) -> int:
     return testing.run(options.group, options.name)
 
 
+def bench(options: argparse.Namespace) -> int:
+    return testing.bench(options.id)
+
+
 def check(_: argparse.Namespace) -> int:
     return testing.check()
