@@ -1,11 +1,50 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "worker/worker.h"
+
+#define DELIVERY_TIMEOUT_MS 10000
+
+static void poll_producer(void *ctx)
+{
+    struct worker *worker = ctx;
+    weir_bus_producer_poll(worker->facts, 0);
+}
+
+static enum weir_code open_producer(struct worker *worker, struct weir_err *err)
+{
+    const struct weir_bus_producer_config config = {.brokers = worker->settings->kafka,
+                                                    .client_id = "weir-worker-facts",
+                                                    .kind = WEIR_BUS_DURABLE,
+                                                    .delivery_timeout_ms = DELIVERY_TIMEOUT_MS,
+                                                    .wake = waker_wake,
+                                                    .wake_ctx = &worker->facts_waker};
+    return weir_bus_producer_open(&config, &worker->facts, err);
+}
+
+enum weir_code facts_open(struct worker *worker, struct weir_err *err)
+{
+    waker_init(&worker->facts_waker, worker->loop, poll_producer, worker);
+    return open_producer(worker, err);
+}
+
+void facts_tend(struct worker *worker)
+{
+    struct weir_err err = {0};
+    if (!weir_bus_producer_is_fatal(worker->facts)) {
+        return;
+    }
+    weir_log(WEIR_LOG_WARN, "producer of facts gave up, opening another", NULL);
+    weir_bus_producer_close(&worker->facts, 0);
+    if (open_producer(worker, &err) != WEIR_OK) {
+        abort(); /* the same settings were accepted before */
+    }
+}
 
 /* A fact that got lost is said again by the plan, so the loss is only logged. */
 static void on_delivered(void *ctx, const struct weir_bus_delivery *delivery)

@@ -14,7 +14,6 @@
 #define PASS_IDLE_MS    500
 #define PASS_WAITING_MS 25
 #define TICK_MS         1000
-#define FACT_TIMEOUT_MS 10000
 #define BEAT_TIMEOUT_MS 3000
 #define FLUSH_MS        500
 #define PATH_BYTES      512
@@ -67,6 +66,7 @@ static void on_tick(void *ctx)
     struct worker *worker = ctx;
     int64_t now_ms = worker_now_ms();
     weir_timer_set(worker->tick, TICK_MS);
+    facts_tend(worker);
     load_sample(&worker->load_reader, now_ms, &worker->load);
     gpu_sample(worker->gpu, &worker->load);
     if (worker->phase != WORKER_LEAVING) {
@@ -302,12 +302,6 @@ static void open_slots(struct worker *worker)
     slots_init(&worker->slots, &config, (size_t)settings->streams_per_slot);
 }
 
-static void poll_facts(void *ctx)
-{
-    struct worker *worker = ctx;
-    weir_bus_producer_poll(worker->facts, 0);
-}
-
 static void poll_beats(void *ctx)
 {
     struct worker *worker = ctx;
@@ -317,14 +311,7 @@ static void poll_beats(void *ctx)
 static enum weir_code open_bus(struct worker *worker, struct weir_err *err)
 {
     const struct worker_settings *settings = worker->settings;
-    waker_init(&worker->facts_waker, worker->loop, poll_facts, worker);
     waker_init(&worker->beats_waker, worker->loop, poll_beats, worker);
-    struct weir_bus_producer_config facts = {.brokers = settings->kafka,
-                                             .client_id = "weir-worker-facts",
-                                             .kind = WEIR_BUS_DURABLE,
-                                             .delivery_timeout_ms = FACT_TIMEOUT_MS,
-                                             .wake = waker_wake,
-                                             .wake_ctx = &worker->facts_waker};
     struct weir_bus_producer_config beats = {.brokers = settings->kafka,
                                              .client_id = "weir-worker-heartbeats",
                                              .kind = WEIR_BUS_LOSSY,
@@ -340,7 +327,7 @@ static enum weir_code open_bus(struct worker *worker, struct weir_err *err)
                                             .on_change = on_change,
                                             .on_caught_up = on_caught_up,
                                             .ctx = worker};
-    enum weir_code code = weir_bus_producer_open(&facts, &worker->facts, err);
+    enum weir_code code = facts_open(worker, err);
     if (code == WEIR_OK) {
         code = weir_bus_producer_open(&beats, &worker->beats, err);
     }

@@ -200,6 +200,10 @@ void streams_origin_started(struct worker *worker);
 
 /* ---- facts.c ---- */
 
+WEIR_MUST_USE enum weir_code facts_open(struct worker *worker, struct weir_err *err);
+/* Once a second: a producer that gave up for good is replaced. */
+void facts_tend(struct worker *worker);
+
 void facts_joined(struct worker *worker);
 /* `fn` is told what became of it. */
 void facts_left(struct worker *worker, weir_bus_delivery_fn *fn, void *ctx);
