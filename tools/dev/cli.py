@@ -17,7 +17,7 @@ DESCRIPTION = """\
 Sets up, runs and tests a Weir of your own on this machine.
 
 WEIR_HOME is its state folder (.weir), WEIR_PORT_BASE the first of its 100 ports (18000): with
-other values, another Weir runs beside it. Not there yet: bench, chaos, simulate.
+other values, another Weir runs beside it. Not there yet: chaos, simulate.
 """
 
 
