@@ -273,17 +273,20 @@ static enum weir_code begin(struct api_call *call, struct weir_db_tx **tx)
 
 /* ---- create ---- */
 
-/* One creation of a tenant at a time, so that its quota holds. */
-static enum weir_code check_quota(struct api_call *call, struct weir_db_tx *tx)
+/* One creation of a tenant at a time, so that its quota and its keys hold. */
+static enum weir_code lock_tenant(struct api_call *call, struct weir_db_tx *tx)
 {
     const char *tenant = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id));
+    return weir_db_exec(tx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", &tenant, 1,
+                        call->arena, NULL, &call->err);
+}
+
+static enum weir_code check_quota(struct api_call *call, struct weir_db_tx *tx)
+{
     struct weir_db_rows *rows = NULL;
-    enum weir_code code = weir_db_exec(tx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))",
-                                       &tenant, 1, call->arena, NULL, &call->err);
-    if (code == WEIR_OK) {
-        code = weir_db_exec(tx, "SELECT max_cameras, (SELECT count(*) FROM camera) FROM tenant",
-                            NULL, 0, call->arena, &rows, &call->err);
-    }
+    enum weir_code code =
+        weir_db_exec(tx, "SELECT max_cameras, (SELECT count(*) FROM camera) FROM tenant", NULL, 0,
+                     call->arena, &rows, &call->err);
     if (code != WEIR_OK) {
         return code;
     }
@@ -373,6 +376,9 @@ static enum weir_code create(struct api_call *call)
     }
     if (code == WEIR_OK) {
         code = begin(call, &tx);
+    }
+    if (code == WEIR_OK) {
+        code = lock_tenant(call, tx);
     }
     if (code == WEIR_OK && key) {
         code = find_earlier(call, tx, key, &earlier);

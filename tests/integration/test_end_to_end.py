@@ -159,6 +159,16 @@ def test_a_key_names_one_wish_and_is_forgotten_after_a_day(stack: Stack, plain_u
     assert sql(stack, f"SELECT count(*) FROM idempotency WHERE tenant_id = '{tenant}'") == "1"
 
 
+def test_one_key_at_the_same_time_makes_one_camera(stack: Stack, plain_url: str) -> None:
+    user = stack.user("acme")
+    body = {"name": "once", "source": {"url": plain_url}}
+    for _ in range(5):
+        key = {"Idempotency-Key": f'"{uuid.uuid4()}"'}
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            asked = [pool.submit(user.call, "POST", "/v1/cameras", body, key) for _ in range(8)]
+        assert len({one.result().expect(201).json["id"] for one in asked}) == 1
+
+
 def test_a_repeated_start_that_changes_nothing_does_not_hide_the_truth(
     stack: Stack, plain_url: str
 ) -> None:
