@@ -8,6 +8,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 #include "lib/domain/ledger_rows.h"
+#include "lib/domain/reason.h"
 #include "lib/domain/stream_state.h"
 
 #define FORGET_EVERY_MS 60000
@@ -383,6 +384,13 @@ static void advance_cause(struct weir_ledger_causes *causes,
     }
 }
 
+/* It did nothing, so the same wish, sent again with a later deadline, is no duplicate. */
+static bool came_too_late(const struct weir_ev_decision *decision)
+{
+    return decision->outcome == WEIR_EV_DECISION_OUTCOME_REFUSED &&
+           strcmp(decision->reason, weir_reason_name(WEIR_REASON_expired)) == 0;
+}
+
 enum weir_code weir_ledger_apply(struct weir_ledger *ledger, int64_t offset,
                                  const struct weir_ev_decision *decision, weir_ledger_change_fn *fn,
                                  void *ctx, struct weir_err *err)
@@ -413,7 +421,7 @@ enum weir_code weir_ledger_apply(struct weir_ledger *ledger, int64_t offset,
             break;
         }
     }
-    if (decision->has_command_id) {
+    if (decision->has_command_id && !came_too_late(decision)) {
         weir_ledger_add_command(ledger, &decision->command_id, decision->at_ms);
     }
     advance_cause(&ledger->causes, decision);

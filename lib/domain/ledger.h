@@ -122,7 +122,7 @@ bool weir_ledger_next_lease(const struct weir_ledger *ledger, size_t *at,
 bool weir_ledger_next_worker(const struct weir_ledger *ledger, size_t *at,
                              const struct weir_worker_row **ret);
 
-/* Command ids of the last 24 h of cell time. */
+/* Command ids of the last 24 h of cell time, but for those that came after their deadline. */
 bool weir_ledger_has_command(const struct weir_ledger *ledger, const struct weir_id *command_id);
 
 /* The next offset to read of each input topic, as the decisions tell (`cause_offset` + 1). */
