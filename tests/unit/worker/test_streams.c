@@ -150,9 +150,9 @@ static void a_publisher_that_fails_again_waits_longer(void **state)
     /* Nothing is well yet: the reason stays told. */
     assert_true(find(cell)->is_publish_failing);
     tell(cell, WEIR_CTL_TAP_STREAM_STATE_FAILING);
-    pass_for(cell, 1200);
+    pass_for(cell, 1050);
     assert_int_equal(find(cell)->run, 2);
-    pass_for(cell, 1000);
+    pass_for(cell, 1200);
     assert_int_equal(find(cell)->run, 3);
 }
 
