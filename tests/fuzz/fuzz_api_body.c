@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             must(values[NAME].str && strlen(values[NAME].str) <= 128);
             must(!values[SIZE].is_given || values[SIZE].is_null || values[SIZE].integer <= 86400);
         } else {
-            must(fault.code && fault.pointer[sizeof(fault.pointer) - 1] == '\0');
+            must(fault.code && memchr(fault.pointer, '\0', sizeof(fault.pointer)));
         }
     }
     if (api_source_url_check(weir_arena_memdup(arena, data, size), host, NULL) == WEIR_OK) {

@@ -312,17 +312,32 @@ def init_of(playlist: str) -> str:
     return re.findall(r'#EXT-X-MAP:URI="([^"]+)"', playlist)[0]
 
 
-class Decoded:
-    """Segments decoded by ffmpeg: luma pictures of 640x360, and what ffmpeg complained about."""
+def media_of(engine: Engine, path: str, playlist: str) -> bytes | None:
+    """All that a playlist names; None when its window moved on before the last one was fetched."""
+    data = b""
+    for name in [init_of(playlist), *segments(playlist)]:
+        status, body = engine.hls(path, name)
+        if status == 404:
+            return None
+        assert status == 200, f"{name}: {status}"
+        data += body
+    return data
 
-    def __init__(self, engine: Engine, path: str, folder: Path, playlist: str) -> None:
-        self.playlist = playlist
+
+class Decoded:
+    """A playlist of at least `n` segments, decoded by ffmpeg: luma pictures of 640x360, and what
+    ffmpeg complained about."""
+
+    def __init__(self, engine: Engine, path: str, folder: Path, n: int) -> None:
+        def whole() -> tuple[str, bytes] | None:
+            if engine.hls(path, "index.m3u8")[0] != 200:
+                return None
+            playlist = engine.playlist(path)
+            data = media_of(engine, path, playlist) if len(segments(playlist)) >= n else None
+            return (playlist, data) if data else None
+
+        self.playlist, data = wait_until(f"{n} segments, whole", whole)
         media = folder / f"{uuid.uuid4().hex}.mp4"
-        data = engine.hls(path, init_of(playlist))[1]
-        for name in segments(playlist):
-            status, body = engine.hls(path, name)
-            assert status == 200, f"{name}: {status}"
-            data += body
         media.write_bytes(data)
         done = subprocess.run(
             ["ffmpeg", "-v", "warning", "-xerror", "-i", media, "-map", "0:v:0", "-fps_mode",
