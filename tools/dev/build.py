@@ -26,12 +26,18 @@ DAEMONS = {
 }
 
 
+def other_build() -> Path | None:
+    """`WEIR_TEST_BUILD`: a folder with programs built otherwise (sanitizers), to be run as they are."""
+    named = os.environ.get("WEIR_TEST_BUILD")
+    return Path(named).resolve() if named else None
+
+
 def folder(preset: str) -> Path:
     return ROOT / "build" / preset
 
 
 def binary(program: str, preset: str = "release") -> Path:
-    return folder(preset) / DAEMONS[program]
+    return (other_build() or folder(preset)) / DAEMONS[program]
 
 
 def compile_preset(preset: str, log: Path, targets: Sequence[str] = ()) -> Path:
@@ -62,4 +68,5 @@ def configure_and_build(preset: str, place: Path, log: Path, targets: Sequence[s
 
 
 def compile_daemons(log: Path) -> None:
-    compile_preset("release", log, tuple(DAEMONS))
+    if other_build() is None:
+        compile_preset("release", log, tuple(DAEMONS))
