@@ -3,15 +3,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "alone: needs the machine for itself; runs after the others")
+
+
 FIRST_BASE = 19500
 LAST_BASE = 29900
 
@@ -25,10 +34,26 @@ def is_free(port: int) -> bool:
     return True
 
 
+# Locks of the blocks that this process took; a lock ends with its file, at the latest with us.
+TAKEN: list[IO[bytes]] = []
+
+
+def take(base: int) -> bool:
+    """Reserves a block against other test runs, which look for ports at the same time."""
+    file = (Path(tempfile.gettempdir()) / f"weir-ports-{base}.lock").open("ab")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return False
+    TAKEN.append(file)
+    return True
+
+
 def free_port_base() -> int:
     """The first of a block of 100 ports that nobody uses."""
     for base in range(FIRST_BASE, LAST_BASE, 100):
-        if all(is_free(base + offset) for offset in range(100)):
+        if take(base) and all(is_free(base + offset) for offset in range(100)):
             return base
     raise AssertionError("no block of 100 free ports")
 
