@@ -29,6 +29,7 @@ class Stack:
         }
         self.values: dict[str, str] = {}
         self.tenants: set[str] = set()
+        self.shape: tuple[str, ...] = ()
 
     def dev(self, *args: str, seconds: float = 600) -> str:
         done = subprocess.run(
@@ -44,10 +45,20 @@ class Stack:
         assert done.returncode == 0, f"./dev {command}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done.stdout
 
-    def up(self, workers: int = 1) -> None:
-        self.dev("up", "--no-demo", "--workers", str(workers))
+    def up(
+        self, workers: int = 1, schedulers: int = 1, apis: int = 1, restart: bool = False
+    ) -> None:
+        """Without `restart` what dies stays dead, so that a test can judge it."""
+        numbers = {"workers": workers, "schedulers": schedulers, "apis": apis}
+        wanted = [text for name, n in numbers.items() for text in (f"--{name}", str(n))]
+        self.shape = (*wanted, *([] if restart else ["--no-restart"]))
+        self.dev("up", "--no-demo", *self.shape)
         lines = [line for line in self.dev("env").splitlines() if "=" in line]
         self.values = dict(line.split("=", 1) for line in lines)
+
+    def start_what_is_dead(self) -> None:
+        """Brings the stack back to what `up` was told; what runs is left alone."""
+        self.dev("up", "--no-demo", *self.shape)
 
     def down(self) -> None:
         self.dev("down", "--wipe")

@@ -12,7 +12,11 @@ import uuid
 from pathlib import Path
 
 import jwt
+from client import wait_for
 from conftest import Dev, free_port_base
+
+from dev import keeper, watcher
+from dev.instance import Instance
 
 
 def test_infra_comes_up_and_a_second_up_changes_nothing_that_runs(infra: Dev) -> None:
@@ -87,6 +91,34 @@ def test_a_dead_service_shows_in_status_and_up_starts_only_that(infra: Dev) -> N
     assert after["redis"][0] != before["redis"][0]
     assert after["kafka"] == before["kafka"]
     assert after["postgres"] == before["postgres"]
+
+
+def test_what_dies_is_started_again_and_counted_while_the_watcher_runs(infra: Dev) -> None:
+    instance = Instance(infra.home, infra.base)
+    watcher.start(instance)
+    try:
+        before = infra.status()
+        os.kill(int(before["redis"][0]), signal.SIGKILL)
+        wait_for("Redis again", lambda: infra.status()["redis"][1] == "up", seconds=30)
+        after = infra.status()
+        assert after["redis"][0] != before["redis"][0]
+        assert after["kafka"] == before["kafka"]
+        assert keeper.load(instance, "redis").restarts == 1
+    finally:
+        keeper.stop(instance, watcher.NAME)
+
+
+def test_what_is_stopped_on_purpose_stays_so_until_it_is_started(infra: Dev) -> None:
+    instance = Instance(infra.home, infra.base)
+    watcher.start(instance)
+    try:
+        infra.ok("stop", "redis")
+        time.sleep(2 * (watcher.DELAY_S + watcher.LOOK_S))
+        assert infra.status()["redis"] == ("-", "stopped")
+        infra.ok("start", "redis")
+        assert infra.status()["redis"][1] == "up"
+    finally:
+        keeper.stop(instance, watcher.NAME)
 
 
 def test_a_recycled_pid_is_not_taken_for_a_process_of_ours(infra: Dev) -> None:

@@ -6,10 +6,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dev import cameras, commands, testing
-from dev.instance import MAX_WORKERS
+from dev.instance import MAX_TWINS, MAX_WORKERS
 from dev.tokens import ROLES
 from dev.ui import DevError, report
 
@@ -21,11 +21,13 @@ other values, another Weir runs beside it. Not there yet: chaos, simulate.
 """
 
 
-def workers(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= MAX_WORKERS:
-        raise argparse.ArgumentTypeError(f"0 to {MAX_WORKERS}")
-    return number
+def number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdigit() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{least} to {most}")
+        return int(text)
+
+    return parse
 
 
 def add_camera_command(commands_of: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -65,12 +67,23 @@ def parser() -> argparse.ArgumentParser:
     )
     commands_of = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands_of.add_parser("up", help="set up what is missing, build, start, show a demo")
+    workers, twins = number(0, MAX_WORKERS), number(1, MAX_TWINS)
     up.add_argument("--workers", type=workers, metavar="N", help="how many workers run (1)")
+    up.add_argument("--schedulers", type=twins, metavar="N", help="one leads, one stands by (2)")
+    up.add_argument("--apis", type=twins, metavar="N", help="how many apis run (2)")
+    up.add_argument("--reapers", type=twins, metavar="N", help="how many reapers run (1)")
+    up.add_argument("--no-restart", action="store_true", help="what dies stays dead")
     up.add_argument("--no-demo", action="store_true", help="no demo tenant, camera and stream")
     up.set_defaults(run=commands.up)
     down = commands_of.add_parser("down", help="stop everything")
     down.add_argument("--wipe", action="store_true", help="delete the state too")
     down.set_defaults(run=commands.down)
+    stop = commands_of.add_parser("stop", help="stop one process; it stays so")
+    stop.add_argument("name", help="as in `./dev status`")
+    stop.set_defaults(run=commands.stop_one)
+    start = commands_of.add_parser("start", help="start it again")
+    start.add_argument("name", help="as in `./dev status`")
+    start.set_defaults(run=commands.start_one)
     status = commands_of.add_parser("status", help="every process: pid, health, port, RSS")
     status.set_defaults(run=commands.status)
     logs = commands_of.add_parser("logs", help="print a process' log")

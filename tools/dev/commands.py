@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dev import (
@@ -23,6 +24,7 @@ from dev import (
     services,
     testing,
     tokens,
+    watcher,
 )
 from dev import instance as instances
 from dev.instance import PORTS, Instance
@@ -51,11 +53,15 @@ def up(options: argparse.Namespace) -> int:
         instance.create()
         packages.ensure(["build", "run", "camera"], instance.log_of("setup"))
         keys.ensure(instance)
+        # What starts here is waited for; nobody else may start it meanwhile.
+        keeper.stop(instance, watcher.NAME)
         before = running_pids(instance)
         engine = build_everything(instance)
         daemons.prepare_stores(instance)
-        start_daemons(instance, wanted_workers(instance, options.workers), engine)
+        start_daemons(instance, wanted_numbers(instance, options), engine)
         is_new = running_pids(instance) != before
+        if not options.no_restart:
+            watcher.start(instance)
         made = None if options.no_demo else demo.run(instance, watch_it=is_new)
     demo.print_where(instance, made)
     return 0
@@ -82,35 +88,52 @@ def build_everything(instance: Instance) -> Path:
     return found[0]
 
 
-def wanted_workers(instance: Instance, asked: int | None) -> int:
-    """How many workers: as asked, else as many as run, else one."""
-    if asked is not None:
-        return asked
-    there = [name for name in keeper.names(instance) if name.startswith("worker-")]
-    return max(1, len(there))
+# How many of each `./dev up` runs when nothing is said: what dies is not noticed.
+NUMBERS = {"worker": 1, "scheduler": 2, "api": 2, "reaper": 1}
 
 
-def start_daemons(instance: Instance, workers: int, engine: Path) -> None:
-    starts: list[Callable[[], bool]] = [
-        lambda: daemons.start(instance, daemons.api(instance)),
-        lambda: daemons.start(instance, daemons.scheduler(instance)),
-        lambda: daemons.start(instance, daemons.reaper(instance)),
-        lambda: daemons.start(instance, daemons.audit(instance)),
-        lambda: gateway.start(instance),
+def wanted_numbers(instance: Instance, options: argparse.Namespace) -> dict[str, int]:
+    """How many of each program: as asked, else as many as there are, else the usual."""
+    asked = {program: getattr(options, f"{program}s") for program in NUMBERS}
+    return {
+        program: number if number is not None else there(instance, program) or NUMBERS[program]
+        for program, number in asked.items()
+    }
+
+
+def there(instance: Instance, program: str) -> int:
+    return len([name for name in keeper.names(instance) if is_one_of(program, name)])
+
+
+def is_one_of(program: str, name: str) -> bool:
+    """Whether `api-2` is one of `api`, `worker-0` one of `worker`."""
+    kind, _, number = name.partition("-")
+    return kind == program and (not number or number.isdigit())
+
+
+def start_daemons(instance: Instance, numbers: Mapping[str, int], engine: Path) -> None:
+    wanted = [
+        *(daemons.api(instance, index) for index in range(numbers["api"])),
+        *(daemons.scheduler(instance, index) for index in range(numbers["scheduler"])),
+        *(daemons.reaper(instance, index) for index in range(numbers["reaper"])),
+        *(daemons.worker(instance, index, engine) for index in range(numbers["worker"])),
+        daemons.audit(instance),
     ]
-    daemons.url_files(instance)
-    together(*starts, *[worker_start(instance, index, engine) for index in range(workers)])
-    stop_extra_workers(instance, workers)
+    starts = [daemon_start(instance, daemon) for daemon in wanted]
+    together(*starts, lambda: gateway.start(instance, numbers["api"]))
+    kept = {daemon.name for daemon in wanted}
+    stop_all(
+        instance,
+        [
+            name
+            for name in keeper.names(instance)
+            if name not in kept and any(is_one_of(program, name) for program in numbers)
+        ],
+    )
 
 
-def worker_start(instance: Instance, index: int, engine: Path) -> Callable[[], bool]:
-    return lambda: daemons.start(instance, daemons.worker(instance, index, engine))
-
-
-def stop_extra_workers(instance: Instance, workers: int) -> None:
-    kept = {f"worker-{index}" for index in range(workers)}
-    extra = [name for name in keeper.names(instance) if name.startswith("worker-")]
-    stop_all(instance, [name for name in extra if name not in kept])
+def daemon_start(instance: Instance, daemon: daemons.Daemon) -> Callable[[], bool]:
+    return lambda: daemons.start(instance, daemon)
 
 
 def stop_all(instance: Instance, names: Sequence[str]) -> None:
@@ -128,6 +151,7 @@ def down(options: argparse.Namespace) -> int:
         say(f"nothing was ever started in {instance.home}")
         return 0
     with instance.locked():
+        keeper.stop(instance, watcher.NAME)
         for prefix in STOP_ORDER:
             stop_all(instance, [n for n in keeper.names(instance) if n.startswith(prefix)])
         stop_all(instance, keeper.names(instance))
@@ -160,17 +184,21 @@ def ports_of(instance: Instance, name: str) -> list[int]:
     if kind == "camera":
         camera = cameras.load(instance, part)
         return [camera.port] if camera else []
+    if kind == "api":
+        return [instance.port(each) for each in (name, f"{name}-internal", f"{name}-admin")]
     names = {
-        "api": ("api", "api-internal", "api-admin"),
         "kafka": ("kafka", "kafka-controller"),
     }.get(name, (name,) if name in ("gateway", "postgres", "redis") else (f"{name}-admin",))
     return [instance.port(each) for each in names if each in PORTS]
 
 
 def health_of(instance: Instance, name: str) -> str:
-    process = keeper.running(instance, name)
-    if process is None:
-        return "DEAD"
+    record = keeper.load(instance, name)
+    if record is None or not record.process.alive():
+        return "DEAD" if record is None or record.wanted else "stopped"
+    process = record.process
+    if name == watcher.NAME:
+        return "up"
     ports = ports_of(instance, name)
     members = keeper.session_members(process.pid)
     if name in INFRA or name == "gateway" or name.startswith("camera-"):
@@ -188,17 +216,56 @@ def status(_: argparse.Namespace) -> int:
     if not names:
         say(f"nothing runs in {instance.home}")
         return 1
-    say(f"{'NAME':<18} {'PID':>8}  {'HEALTH':<14} {'RSS':>9}  PORTS")
+    say(f"{'NAME':<18} {'PID':>8}  {'HEALTH':<14} {'RSS':>9} {'RESTARTS':>9}  PORTS")
     well = True
     for name in names:
+        record = keeper.load(instance, name)
         process = keeper.running(instance, name)
         health = health_of(instance, name)
         well = well and health in ("up", "ready")
         pid = str(process.pid) if process else "-"
         rss = f"{process.rss_bytes() / 2**20:.1f} MB" if process else "-"
         ports = " ".join(str(port) for port in ports_of(instance, name))
-        say(f"{name:<18} {pid:>8}  {health:<14} {rss:>9}  {ports}")
+        restarts = record.restarts if record else 0
+        say(f"{name:<18} {pid:>8}  {health:<14} {rss:>9} {restarts:>9}  {ports}")
     return 0 if well else 1
+
+
+def stop_one(options: argparse.Namespace) -> int:
+    """Stops a process on purpose: it stays so until `start` or `up`."""
+    instance = instances.current()
+    must_be_known(instance, options.name)
+    with Step(f"stop {options.name}"):
+        keeper.stop(
+            instance,
+            options.name,
+            how=services.STOP_HOW.get(options.name, signal.SIGTERM),
+            timeout_s=20,
+            forget=False,
+        )
+    return 0
+
+
+def start_one(options: argparse.Namespace) -> int:
+    """Starts a process as it was started last, with what local/*.env says by now."""
+    instance = instances.current()
+    must_be_known(instance, options.name)
+    with Step(f"start {options.name}") as step:
+        if keeper.start_again(instance, options.name, counted=False) is None:
+            step.note = "was running"
+        keeper.wait_ready(
+            instance,
+            options.name,
+            lambda: health_of(instance, options.name) in ("up", "ready"),
+            daemons.READY_TIMEOUT_S,
+        )
+    return 0
+
+
+def must_be_known(instance: Instance, name: str) -> None:
+    known = keeper.names(instance) if instance.exists() else []
+    if name not in known:
+        raise DevError(f"there is no {name!r}; there are: {', '.join(known)}")
 
 
 def logs(options: argparse.Namespace) -> int:

@@ -57,14 +57,20 @@ def common(instance: Instance, admin: int) -> dict[str, str]:
     }
 
 
-def api(instance: Instance) -> Daemon:
+def twin(program: str, index: int) -> str:
+    """The name of the first, second ... process of one program: api, api-2."""
+    return program if index == 0 else f"{program}-{index + 1}"
+
+
+def api(instance: Instance, index: int = 0) -> Daemon:
     files = url_files(instance)
     secrets = instance.secrets
-    ports = {name: instance.port(name) for name in ("api", "api-internal", "api-admin")}
+    name = twin("api", index)
+    ports = {each: instance.port(each) for each in (name, f"{name}-internal", f"{name}-admin")}
     env = {
-        **common(instance, ports["api-admin"]),
-        "WEIR_API_LISTEN": instance.address("api"),
-        "WEIR_INTERNAL_LISTEN": instance.address("api-internal"),
+        **common(instance, ports[f"{name}-admin"]),
+        "WEIR_API_LISTEN": instance.address(name),
+        "WEIR_INTERNAL_LISTEN": instance.address(f"{name}-internal"),
         "WEIR_POSTGRES_FILE": str(files["postgres-api"]),
         "WEIR_REDIS_FILE": str(files["redis"]),
         "WEIR_JWKS": str(secrets / "jwks.json"),
@@ -76,24 +82,26 @@ def api(instance: Instance) -> Daemon:
         "WEIR_GATEWAY_SECRET_FILE": str(secrets / "gateway-secret"),
         "WEIR_GATEWAY_URL": f"http://{instance.address('gateway')}",
     }
-    return Daemon("api", "weir-api", (), env, ports)
+    return Daemon(name, "weir-api", (), env, ports)
 
 
-def scheduler(instance: Instance) -> Daemon:
-    ports = {"scheduler-admin": instance.port("scheduler-admin")}
+def scheduler(instance: Instance, index: int = 0) -> Daemon:
+    name = twin("scheduler", index)
+    ports = {f"{name}-admin": instance.port(f"{name}-admin")}
     env = {
-        **common(instance, ports["scheduler-admin"]),
+        **common(instance, ports[f"{name}-admin"]),
         "WEIR_REDIS_FILE": str(url_files(instance)["redis"]),
         # All of a development machine is busy with other things; its workers must not look full.
         "WEIR_CEILING_PPM": "20000000",
         "WEIR_SESSION_TIMEOUT_MS": "3000",
     }
-    return Daemon("scheduler", "weir-scheduler", (), env, ports)
+    return Daemon(name, "weir-scheduler", (), env, ports)
 
 
-def reaper(instance: Instance) -> Daemon:
-    ports = {"reaper-admin": instance.port("reaper-admin")}
-    return Daemon("reaper", "weir-reaper", (), common(instance, ports["reaper-admin"]), ports)
+def reaper(instance: Instance, index: int = 0) -> Daemon:
+    name = twin("reaper", index)
+    admin = instance.port(f"{name}-admin")
+    return Daemon(name, "weir-reaper", (), common(instance, admin), {f"{name}-admin": admin})
 
 
 def audit(instance: Instance) -> Daemon:
@@ -143,8 +151,7 @@ def start(instance: Instance, daemon: Daemon) -> bool:
                 step.note += "  (an older build; `./dev down` and `up` to run the new one)"
             return False
         require_free(**daemon.ports)
-        settings = {**daemon.env, **local_settings(instance, daemon)}
-        text = "".join(f"{name}={value}\n" for name, value in settings.items())
+        text = "".join(f"{name}={value}\n" for name, value in daemon.env.items())
         write_private(instance.env / f"{daemon.name}.env", text)
         for folder in ("WEIR_RUN_DIR", "WEIR_SEGMENT_DIR"):
             if folder in daemon.env:
@@ -152,19 +159,24 @@ def start(instance: Instance, daemon: Daemon) -> bool:
         program = build.binary(daemon.program)
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         argv = [str(program), *daemon.arguments]
-        keeper.start(instance, daemon.name, argv, env={**inherited, **settings})
+        keeper.start(
+            instance,
+            daemon.name,
+            argv,
+            env={**inherited, **daemon.env},
+            overrides=local_settings(instance, daemon),
+        )
         keeper.wait_ready(
             instance, daemon.name, lambda: is_ready(instance, daemon), READY_TIMEOUT_S
         )
         return True
 
 
-def local_settings(instance: Instance, daemon: Daemon) -> dict[str, str]:
-    """What the developer wants otherwise: `$WEIR_HOME/local/<program>.env`, NAME=value a line."""
-    path = instance.home / "local" / f"{daemon.program}.env"
-    lines = path.read_text().splitlines() if path.is_file() else []
-    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-    return {name.strip(): value.strip() for name, value in pairs}
+def local_settings(instance: Instance, daemon: Daemon) -> list[Path]:
+    """What the developer wants otherwise, NAME=value a line: `$WEIR_HOME/local/weir-worker.env` for
+    all workers, `worker-1.env` over it for one. They count from a daemon's next start on."""
+    folder = instance.home / "local"
+    return [folder / f"{daemon.program}.env", folder / f"{daemon.name}.env"]
 
 
 # A daemon gets its settings from its env file; of the developer's own environment only these pass.

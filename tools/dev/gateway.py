@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
+from collections.abc import Sequence
 from pathlib import Path
 
-from dev import keeper, keys
+from dev import daemons, keeper, keys
 from dev.instance import ROOT, Instance, write_private
 from dev.ports import held_by, require_free
 from dev.ui import DevError, Step
@@ -17,14 +19,19 @@ SOURCE = ROOT / "deploy" / "compose"
 TEMPLATE = SOURCE / "nginx.conf.in"
 
 
-def start(instance: Instance) -> bool:
+def start(instance: Instance, apis: int = 1) -> bool:
+    """Starts nginx before `apis` apis; one that runs learns of another number of them."""
     with Step("gateway (nginx)") as step:
         port = instance.port("gateway")
         step.note = f"127.0.0.1:{port}"
-        if keeper.running(instance, "gateway"):
+        before = configuration(instance)
+        prefix = write_prefix(instance, api_addresses(instance, apis))
+        process = keeper.running(instance, "gateway")
+        if process is not None:
+            if configuration(instance) != before:
+                keeper.signal_quietly(process.pid, signal.SIGHUP)
             return False
         require_free(gateway=port, gateway_answer=instance.port("gateway-answer"))
-        prefix = write_prefix(instance)
         program = shutil.which("nginx") or "/usr/sbin/nginx"
         argv = [program, "-p", str(prefix), "-c", str(prefix / "nginx.conf"), "-e", "stderr"]
         keeper.start(instance, "gateway", argv)
@@ -39,7 +46,17 @@ def is_ready(instance: Instance) -> bool:
     return held_by(instance.port("gateway"), keeper.session_members(process.pid))
 
 
-def write_prefix(instance: Instance) -> Path:
+def api_addresses(instance: Instance, apis: int) -> list[str]:
+    """The internal listeners of the apis that run."""
+    return [instance.address(f"{daemons.twin('api', index)}-internal") for index in range(apis)]
+
+
+def configuration(instance: Instance) -> str:
+    path = instance.home / "gateway" / "nginx.conf"
+    return path.read_text() if path.is_file() else ""
+
+
+def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
     prefix = instance.home / "gateway"
     logs = instance.log / "gateway"
     for folder in (prefix, prefix / "cache", logs):
@@ -57,7 +74,7 @@ def write_prefix(instance: Instance) -> Path:
         "USER": "root" if os.getuid() == 0 else Path.home().owner(),
         "GATEWAY_LISTEN": instance.address("gateway"),
         "ANSWER_LISTEN": instance.address("gateway-answer"),
-        "API_INTERNAL": instance.address("api-internal"),
+        "API_SERVERS": " ".join(f"server {address} max_fails=0;" for address in apis),
         "SECRETS_INCLUDE": str(secrets),
         "CORS": 'default "*";',
         "CACHE_MAX": "512m",

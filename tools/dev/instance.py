@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PORT_BASE = 18000
 MAX_WORKERS = 30
 MAX_CAMERAS = 20
+# Of api, scheduler and reaper: one may die, the other is there.
+MAX_TWINS = 2
 
 PORTS = {
     "gateway": 0,
@@ -41,6 +43,10 @@ PORTS = {
     "scheduler-2-admin": 12,
     "reaper-admin": 13,
     "audit-admin": 14,
+    "api-2": 15,
+    "api-2-internal": 16,
+    "api-2-admin": 17,
+    "reaper-2-admin": 18,
 }
 
 # A unix socket's path has room for 107 bytes; weir-worker takes a folder

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keeps the processes of an instance: starts, recognises and stops them.
 
-Each process leads its own session and has a pid file with its start time, so that a recycled pid
-is never taken for it. Nothing restarts a process here: what dies stays dead and shows in
-`./dev status`, because a developer wants to see it (in production systemd or Kubernetes restart).
+Each process leads its own session and has a record (pid/<name>.json) with its start time, so that a
+recycled pid is never taken for it, and with what is needed to start it again. Whoever changes a
+record holds that name's lock: the watcher (dev/watcher.py) starts what died, other commands start
+and stop, and none may do so to the same process at once.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from dev.instance import Instance, write_private
@@ -34,6 +37,11 @@ class Process:
             return False
         stat = read_stat(self.pid)
         return stat is not None and stat[0] not in "ZX" and stat[2] == self.start
+
+    def is_stranger(self) -> bool:
+        """Whether the pid belongs to somebody else by now."""
+        stat = read_stat(self.pid)
+        return stat is not None and stat[2] != self.start
 
     def program_was_replaced(self) -> bool:
         """Whether the file it runs is no longer the one on disk."""
@@ -77,17 +85,63 @@ def session_members(leader: int) -> list[int]:
     return members
 
 
+@dataclass(frozen=True)
+class Record:
+    """How a process was started, and whether it should run.
+
+    `overrides` are files of `NAME=value` lines laid over `env` at each start, so that a change in
+    them counts from the next restart on. `restarts` counts those of the watcher.
+    """
+
+    pid: int
+    start: str
+    boot: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    overrides: tuple[str, ...]
+    cwd: str
+    wanted: bool = True
+    restarts: int = 0
+
+    @property
+    def process(self) -> Process:
+        return Process(self.pid, self.start, self.boot)
+
+
 def pid_file(instance: Instance, name: str) -> Path:
     return instance.pid / f"{name}.json"
 
 
-def find(instance: Instance, name: str) -> Process | None:
-    """The process as its pid file tells, alive or not; None when it was never started."""
+def load(instance: Instance, name: str) -> Record | None:
+    """What is known of a process, alive or not; None when it was never started."""
     try:
         data = json.loads(pid_file(instance, name).read_text())
-        return Process(int(data["pid"]), str(data["start"]), str(data["boot"]))
-    except (OSError, ValueError, KeyError):
+        data["argv"], data["overrides"] = tuple(data["argv"]), tuple(data["overrides"])
+        return Record(**data)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def save(instance: Instance, name: str, record: Record) -> None:
+    write_private(pid_file(instance, name), json.dumps(asdict(record)) + "\n")
+
+
+@contextlib.contextmanager
+def locked(instance: Instance, name: str, *, wait: bool = True) -> Iterator[bool]:
+    """Nobody else starts or stops `name` meanwhile. False: somebody does (never with `wait`)."""
+    with (instance.pid / f"{name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+
+
+def find(instance: Instance, name: str) -> Process | None:
+    """The process as its record tells, alive or not; None when it was never started."""
+    record = load(instance, name)
+    return record.process if record is not None else None
 
 
 def running(instance: Instance, name: str) -> Process | None:
@@ -105,32 +159,72 @@ def start(
     argv: Sequence[str],
     *,
     env: Mapping[str, str] | None = None,
+    overrides: Sequence[Path] = (),
     cwd: Path | None = None,
 ) -> Process:
     """Starts `argv` in the background with its output appended to the instance's log `name`."""
+    record = Record(
+        pid=0,
+        start="",
+        boot="",
+        argv=tuple(argv),
+        env=dict(os.environ if env is None else env),
+        overrides=tuple(str(path) for path in overrides),
+        cwd=str(cwd or instance.home),
+    )
+    with locked(instance, name):
+        return launch(instance, name, record)
+
+
+def start_again(instance: Instance, name: str, *, counted: bool) -> Process | None:
+    """Starts a process that is known and not running; None when there is nothing to do.
+
+    `counted` is the watcher's way: only what should run, never while another command is at it.
+    """
+    with locked(instance, name, wait=not counted) as mine:
+        record = load(instance, name)
+        if not mine or record is None or record.process.alive():
+            return None
+        if counted and not record.wanted:
+            return None
+        end_session(record.process)
+        again = replace(record, wanted=True, restarts=record.restarts + (1 if counted else 0))
+        return launch(instance, name, again)
+
+
+def launch(instance: Instance, name: str, record: Record) -> Process:
     log = instance.log_of(name)
     if log.is_file() and log.stat().st_size > LOG_ROTATE_BYTES:
         log.replace(log.with_suffix(".log.1"))
+    settings = {**record.env}
+    for path in record.overrides:
+        settings.update(read_settings(Path(path)))
     with log.open("ab") as output:
         try:
             child = subprocess.Popen(
-                argv,
+                record.argv,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env=None if env is None else dict(env),
-                cwd=cwd or instance.home,
+                env=settings,
+                cwd=record.cwd,
                 start_new_session=True,
             )
         except OSError as error:
-            raise DevError(f"{argv[0]} does not start: {error.strerror}") from error
+            raise DevError(f"{record.argv[0]} does not start: {error.strerror}") from error
     stat = read_stat(child.pid)
-    process = Process(child.pid, stat[2] if stat else "", boot_id())
-    record = {"pid": process.pid, "start": process.start, "boot": process.boot}
-    write_private(pid_file(instance, name), json.dumps(record) + "\n")
+    started = replace(record, pid=child.pid, start=stat[2] if stat else "", boot=boot_id())
+    save(instance, name, started)
     # The child outlives this command on purpose; without this Python would warn about it.
     child.returncode = 0
-    return process
+    return started.process
+
+
+def read_settings(path: Path) -> dict[str, str]:
+    """`NAME=value` lines of a file that need not be there; `#` begins a comment."""
+    lines = path.read_text().splitlines() if path.is_file() else []
+    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return {name.strip(): value.strip() for name, value in pairs}
 
 
 def wait_ready(
@@ -148,22 +242,53 @@ def wait_ready(
 
 
 def stop(
-    instance: Instance, name: str, *, how: signal.Signals = signal.SIGTERM, timeout_s: float = 10
+    instance: Instance,
+    name: str,
+    *,
+    how: signal.Signals = signal.SIGTERM,
+    timeout_s: float = 10,
+    forget: bool = True,
 ) -> bool:
-    """Stops a process and whatever it left in its session. True when it was running."""
-    process = find(instance, name)
-    was_running = process is not None and process.alive()
-    if process is not None and was_running:
-        signal_quietly(process.pid, how)
-        deadline = time.monotonic() + timeout_s
-        while process.alive() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        for pid in session_members(process.pid):
-            signal_quietly(pid, signal.SIGKILL)
-        while process.alive():
-            time.sleep(0.02)
-    pid_file(instance, name).unlink(missing_ok=True)
+    """Stops a process and whatever it left in its session. True when it was running.
+
+    Without `forget` its record stays, as something that is stopped on purpose.
+    """
+    with locked(instance, name):
+        record = load(instance, name)
+        was_running = record is not None and record.process.alive()
+        if record is not None:
+            if was_running:
+                signal_quietly(record.pid, how)
+                # A stopped process hears nothing but SIGKILL before it goes on.
+                signal_quietly(record.pid, signal.SIGCONT)
+                wait_for_end(record.process, timeout_s)
+            end_session(record.process)
+        if forget or record is None:
+            pid_file(instance, name).unlink(missing_ok=True)
+        else:
+            save(instance, name, replace(record, wanted=False))
     return was_running
+
+
+def wait_for_end(process: Process, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while process.alive() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def end_session(process: Process) -> None:
+    """Kills what a process left behind: its children stay in the session that it led."""
+    if process.boot != boot_id():
+        return
+    deadline = time.monotonic() + 5
+    # A pid is not given to another process while a session of that number has members.
+    while not process.is_stranger() and time.monotonic() < deadline:
+        left = session_members(process.pid)
+        if not left:
+            return
+        for pid in left:
+            signal_quietly(pid, signal.SIGKILL)
+        time.sleep(0.02)
 
 
 def signal_quietly(pid: int, what: signal.Signals) -> None:
