@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
-from browser import Browser
 from client import Answer, Api, Playlist, Viewer, fetch, wait_for
 from conftest import free_port_base
 from stack import Stack
@@ -265,19 +264,6 @@ def test_a_killed_engine_is_no_error_to_a_viewer(stack: Stack, playing: Playing)
         time.sleep(0.2)
     assert last.sequence > before.last_sequence
     assert len(viewer.newest_segment()) > 1000
-
-
-def test_a_browser_plays_over_a_killed_engine(stack: Stack, playing: Playing) -> None:
-    browser = Browser(playing.ticket_url, 24)
-    time.sleep(9)
-    stack.kill("mediamtx")
-    seen = browser.end()
-    assert seen["fatal"] == []
-    assert seen["first_frame_ms"] is not None and seen["first_frame_ms"] < 5000
-    assert seen["frames"] > 150, seen
-    assert seen["discontinuities"] >= 1
-    assert not seen["sequence_went_back"]
-    assert seen["longest_freeze_ms"] < 4000, seen
 
 
 def test_no_log_holds_a_ticket(stack: Stack, playing: Playing, foreign: Playing) -> None:
