@@ -19,7 +19,10 @@ struct job {
 
 struct calls {
     struct weir_loop *loop;
-    struct weir_http_client *client; /* the thread's */
+    struct weir_http_client *client; /* the thread's, as the next three */
+    char *apis[CALL_APIS_MAX];
+    size_t n_apis;
+    size_t preferred; /* answered last */
     pthread_t thread;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
@@ -35,21 +38,33 @@ static void job_free(struct job *job)
     free(job);
 }
 
-static void run_job(struct calls *calls, struct job *job)
+static void call_api(struct calls *calls, struct job *job, const char *api)
 {
     const char *headers[CALL_HEADERS_MAX + 1] = {NULL};
     for (size_t i = 0; i < CALL_HEADERS_MAX && job->call.headers[i][0]; i++) {
         headers[i] = job->call.headers[i];
     }
+    weir_arena_free(job->arena);
+    job->arena = weir_arena_new(0);
     struct weir_http_call call = {
-        .url = job->call.url,
-        .unix_socket = job->call.unix_socket[0] ? job->call.unix_socket : NULL,
+        .url = weir_arena_printf(job->arena, "%s%s", api, job->call.path),
         .headers = headers,
         .timeout_ms = job->call.timeout_ms,
         .max_bytes = job->call.max_bytes,
     };
-    job->arena = weir_arena_new(0);
     job->code = weir_http_client_call(calls->client, &call, job->arena, &job->answer, &job->err);
+}
+
+static void run_job(struct calls *calls, struct job *job)
+{
+    job->code = weir_fail(&job->err, WEIR_EINVAL, "no api is set");
+    for (size_t i = 0; i < calls->n_apis; i++) {
+        call_api(calls, job, calls->apis[calls->preferred]);
+        if (job->code == WEIR_OK && job->answer.status < 500) {
+            return;
+        }
+        calls->preferred = (calls->preferred + 1) % calls->n_apis;
+    }
 }
 
 static void drop_all(struct weir_list *jobs)
@@ -96,10 +111,22 @@ static void *run(void *ctx)
     return NULL;
 }
 
-struct calls *calls_new(struct weir_loop *loop)
+static void take_apis(struct calls *calls, const char *apis)
+{
+    char *rest = NULL;
+    char *text = weir_xstrdup(apis);
+    for (char *api = strtok_r(text, ", ", &rest); api && calls->n_apis < CALL_APIS_MAX;
+         api = strtok_r(NULL, ", ", &rest)) {
+        calls->apis[calls->n_apis++] = weir_xstrdup(api);
+    }
+    free(text);
+}
+
+struct calls *calls_new(struct weir_loop *loop, const char *apis)
 {
     struct calls *calls = weir_xalloc(sizeof(*calls));
     calls->loop = loop;
+    take_apis(calls, apis);
     calls->client = weir_http_client_new();
     weir_list_init(&calls->waiting);
     weir_list_init(&calls->answered);
@@ -126,6 +153,9 @@ void calls_free(struct calls *calls)
     drop_all(&calls->answered);
     pthread_mutex_destroy(&calls->lock);
     pthread_cond_destroy(&calls->changed);
+    for (size_t i = 0; i < calls->n_apis; i++) {
+        free(calls->apis[i]);
+    }
     free(calls);
 }
 

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One helper thread for HTTP calls, so that the loop never waits for another process.
+ * One helper thread that asks the apis, so that the loop never waits for another process.
+ *
+ * There may be several apis: a call goes to the one that answered last, and when that one is away,
+ * does not answer in time or is in trouble itself (5xx), to the others in turn. What all of them
+ * left unanswered is told as the last one's failure.
  *
  * A call is copied in; its answer comes back on the loop's thread. Calls are made one after the
  * other in the order they were posted. What was posted when calls_free comes is dropped without an
  * answer.
  *
- *     calls_post(calls, &(struct call){.url = "http://engine/v3/paths/list", .unix_socket = sock,
- *                                      .timeout_ms = 2000, .max_bytes = 65536,
- *                                      .fn = on_listed, .ctx = slot});
+ *     calls_post(calls, &(struct call){.path = "/internal/v1/...", .timeout_ms = 1000,
+ *                                      .max_bytes = 65536, .fn = on_source, .ctx = worker});
  */
 #ifndef WEIR_WORKER_CALLS_H
 #define WEIR_WORKER_CALLS_H
@@ -17,8 +20,8 @@
 #include "lib/io/http_client.h"
 #include "lib/service/loop.h"
 
-#define CALL_URL_MAX     512
-#define CALL_SOCKET_MAX  108
+#define CALL_PATH_MAX    256
+#define CALL_APIS_MAX    8
 #define CALL_HEADER_MAX  320
 #define CALL_HEADERS_MAX 2
 
@@ -29,10 +32,9 @@ typedef void call_done_fn(void *ctx, const struct call *call, const struct weir_
                           const struct weir_err *err);
 
 struct call {
-    char url[CALL_URL_MAX];
-    char unix_socket[CALL_SOCKET_MAX];               /* "": TCP */
+    char path[CALL_PATH_MAX];                        /* behind the api's URL */
     char headers[CALL_HEADERS_MAX][CALL_HEADER_MAX]; /* "Name: value"; "": none. May be secret. */
-    int64_t timeout_ms;
+    int64_t timeout_ms;                              /* of each api */
     size_t max_bytes;
     call_done_fn *fn;
     void *ctx;
@@ -43,7 +45,8 @@ struct call {
 
 struct calls;
 
-struct calls *calls_new(struct weir_loop *loop);
+/* `apis`: base URLs, separated by commas; at most CALL_APIS_MAX count. Copied. */
+struct calls *calls_new(struct weir_loop *loop, const char *apis);
 /* After the loop ended. Waits for the call under way. NULL is fine. */
 void calls_free(struct calls *calls);
 

@@ -17,6 +17,8 @@
 #define BACKOFF_MAX_MS   10000
 #define STABLE_MS        30000
 #define READ_BYTES       16384
+#define LOOK_MS          250
+#define FIRST_LINE_MS    10000 /* a program needs its time to start */
 /* Bytes taken in one turn of the loop, so that a chatty child leaves room for the others. */
 #define READ_TURN_BYTES (4U * READ_BYTES)
 
@@ -30,6 +32,9 @@ struct child {
     int64_t starts;
     int64_t backoff_ms;
     struct weir_timer *restart;
+    struct weir_timer *look;
+    int64_t silent_looks;
+    bool has_spoken;
     struct weir_buf in;
     struct weir_buf out;
     struct weir_arena *arena;
@@ -132,6 +137,8 @@ static void read_lines(struct child *child)
             return;
         }
         total += (size_t)n;
+        child->silent_looks = 0;
+        child->has_spoken = n > 0;
         if (n == 0 || !weir_buf_add(&child->in, bytes, (size_t)n) || !take_lines(child)) {
             condemn(child);
             return;
@@ -171,6 +178,30 @@ static void on_channel(void *ctx, unsigned events)
     }
 }
 
+static void on_look(void *ctx)
+{
+    struct child *child = ctx;
+    int64_t max_ms = child->has_spoken ? child->config.silence_max_ms : FIRST_LINE_MS;
+    if (!child->is_up || child->is_condemned) {
+        return;
+    }
+    if (++child->silent_looks * LOOK_MS > max_ms) {
+        weir_log(WEIR_LOG_WARN, "child hangs, killing it", "child", child->config.name, NULL);
+        condemn(child);
+        return;
+    }
+    weir_timer_set(child->look, LOOK_MS);
+}
+
+static void begin_looks(struct child *child)
+{
+    child->silent_looks = 0;
+    child->has_spoken = false;
+    if (child->config.silence_max_ms) {
+        weir_timer_set(child->look, LOOK_MS);
+    }
+}
+
 static void start(void *ctx)
 {
     struct child *child = ctx;
@@ -191,6 +222,7 @@ static void start(void *ctx)
     child->is_up = true;
     child->is_condemned = false;
     child->starts++;
+    begin_looks(child);
     weir_loop_watch(child->config.loop, child->process.pidfd, WEIR_LOOP_IN, on_exit_seen, child);
     watch_channel(child);
     child->config.on_start(child->config.ctx);
@@ -204,6 +236,7 @@ struct child *child_new(const struct child_config *config)
     child->out.max = CHILD_QUEUE_MAX;
     child->arena = weir_arena_new(0);
     child->restart = weir_timer_new(config->loop, start, child);
+    child->look = weir_timer_new(config->loop, on_look, child);
     weir_timer_set(child->restart, 0);
     return child;
 }
@@ -212,6 +245,7 @@ void child_end(struct child *child)
 {
     child->is_ending = true;
     weir_timer_clear(child->restart);
+    weir_timer_clear(child->look);
     weir_process_signal(&child->process, SIGTERM);
 }
 
@@ -233,6 +267,7 @@ void child_free(struct child *child)
     child->is_ending = true;
     close_wires(child);
     weir_timer_free(&child->restart);
+    weir_timer_free(&child->look);
     weir_buf_done(&child->in);
     weir_buf_done(&child->out);
     weir_arena_free(child->arena);

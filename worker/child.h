@@ -4,7 +4,9 @@
  * (weir_ctl_*) over descriptor 3, and started again as soon as it ended: at once the first time,
  * then after 0.5 s, doubling to 10 s, until it stayed up for half a minute.
  *
- * A child that does not read its lines (CHILD_QUEUE_MAX bytes waiting) hangs and is killed.
+ * A child that does not read its lines (CHILD_QUEUE_MAX bytes waiting), or says nothing for longer
+ * than it ever should, hangs and is killed. Silence is counted in looks of this process, so that
+ * one that itself stood still (SIGSTOP, a sleeping machine) blames nobody.
  */
 #ifndef WEIR_WORKER_CHILD_H
 #define WEIR_WORKER_CHILD_H
@@ -23,6 +25,7 @@ struct child_config {
     const char *path;       /* of the program; kept */
     const char *const *env; /* kept */
     struct weir_loop *loop;
+    int64_t silence_max_ms; /* between two lines of it; 0: it need not speak */
     /* It was started, and knows nothing yet: say everything again. */
     void (*on_start)(void *ctx);
     /* A line from it; `ctl` lives during the call. */

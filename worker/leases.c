@@ -134,8 +134,7 @@ static void on_source(void *ctx, const struct call *call, const struct weir_http
 static void fetch(struct worker *worker, struct lease *lease)
 {
     struct call call;
-    source_ask(&call, worker->settings->api_internal_url, worker->settings->worker_secret,
-               &worker->worker_id, &lease->row.camera_id);
+    source_ask(&call, worker->settings->worker_secret, &worker->worker_id, &lease->row.camera_id);
     call.fn = on_source;
     call.ctx = worker;
     call.id = lease->row.camera_id;

@@ -18,9 +18,9 @@
 
 #define START_LOOK_MS    20
 #define START_MAX_MS     10000
-#define LOOK_MS          1000
-#define LOOK_TIMEOUT_MS  2000
-#define STRIKES_MAX      3
+#define LOOK_MS          500
+#define LOOK_TIMEOUT_MS  1500
+#define STRIKES_MAX      2
 #define STABLE_MS        60000
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_MAX_MS   30000
@@ -154,6 +154,7 @@ static void on_output(void *ctx, unsigned events)
 
 static void close_wires(struct slot *slot)
 {
+    probe_cancel(&slot->probe);
     if (slot->process.output_fd > 0) {
         weir_loop_unwatch(slot->config->loop, slot->process.output_fd);
     }
@@ -222,17 +223,12 @@ static bool is_too_large(const struct slot *slot)
 }
 
 /* The answer to a look. While the engine starts, silence is normal. */
-static void on_looked(void *ctx, const struct call *call, const struct weir_http_answer *answer,
-                      const struct weir_err *err)
+static void on_looked(void *ctx, int status)
 {
     struct slot *slot = ctx;
-    bool is_well = answer && answer->status == 200;
-    slot->is_asked = false;
-    bool is_of_older_engine = call->number != slot->starts;
-    if (is_of_older_engine || (slot->state != SLOT_STARTING && slot->state != SLOT_UP)) {
-        return;
-    }
+    bool is_well = status == 200;
     int64_t now = weir_clock_mono_ms();
+    slot->probe = NULL;
     if (slot->state == SLOT_STARTING) {
         if (is_well) {
             slot->state = SLOT_UP;
@@ -246,7 +242,9 @@ static void on_looked(void *ctx, const struct call *call, const struct weir_http
     }
     slot->strikes = is_well ? 0 : slot->strikes + 1;
     if (slot->strikes >= STRIKES_MAX) {
-        go_down(slot, answer ? "its api answers with errors" : err->msg);
+        go_down(slot, status ? "its api answers with errors" : "it hangs: its api does not answer");
+    } else if (!is_well) {
+        look(slot);
     }
 }
 
@@ -262,18 +260,10 @@ static void look(void *ctx)
         return;
     }
     weir_timer_set(slot->timer, slot->state == SLOT_STARTING ? START_LOOK_MS : LOOK_MS);
-    if (slot->is_asked) {
-        return;
+    if (!slot->probe) {
+        slot->probe = probe_get(slot->config->loop, slot->api_socket,
+                                "/v3/paths/list?itemsPerPage=1", LOOK_TIMEOUT_MS, on_looked, slot);
     }
-    struct call call = {.url = "http://engine/v3/paths/list?itemsPerPage=1",
-                        .timeout_ms = LOOK_TIMEOUT_MS,
-                        .max_bytes = 1024 * 1024,
-                        .fn = on_looked,
-                        .ctx = slot,
-                        .number = slot->starts};
-    WEIR_STR_SET(call.unix_socket, slot->api_socket);
-    slot->is_asked = true;
-    calls_post(slot->config->calls, &call);
 }
 
 static enum weir_code prepare(struct slot *slot, struct weir_err *err)

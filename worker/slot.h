@@ -9,6 +9,7 @@
  *
  *     OFF  -- slot_on -->  STARTING  -- API answers -->  UP  -- exit, hang, too large -->  DOWN
  *
+ * A look is a question to its API; one that leaves two in a row unanswered for 1.5 s each hangs.
  * An engine that ended is started again at once, then after 0.5 s doubling to 30 s until one stayed
  * up for a minute. Each start has new credentials and an empty segment folder. Whoever had streams
  * on it hears on_down and places them anew.
@@ -24,9 +25,10 @@
 #include "lib/base/log.h"
 #include "lib/domain/events.h"
 #include "lib/io/process.h"
-#include "worker/calls.h"
+#include "worker/probe.h"
 
 #define SLOT_PATH_MAX   256
+#define SLOT_SOCKET_MAX 108
 #define SLOT_SECRET_MAX 33 /* 32 hex digits */
 
 enum slot_state { SLOT_OFF, SLOT_DOWN, SLOT_STARTING, SLOT_UP };
@@ -40,7 +42,6 @@ struct slot_config {
     enum weir_ctl_origin_route_variant variant;
     int64_t mem_max_mib;
     struct weir_loop *loop;
-    struct calls *calls;
     void (*on_up)(void *ctx, struct slot *slot);
     void (*on_down)(void *ctx, struct slot *slot);
     void *ctx;
@@ -52,8 +53,8 @@ struct slot {
     enum slot_state state;
     size_t n_streams; /* counted by the pool */
     int64_t empty_since_mono_ms;
-    char api_socket[CALL_SOCKET_MAX];
-    char hls_socket[CALL_SOCKET_MAX];
+    char api_socket[SLOT_SOCKET_MAX];
+    char hls_socket[SLOT_SOCKET_MAX];
     int64_t rtsp_port;
     char username[SLOT_SECRET_MAX];
     char password[SLOT_SECRET_MAX];
@@ -68,8 +69,8 @@ struct slot {
     struct weir_timer *timer; /* the next look, or the next start */
     int64_t started_mono_ms;
     int64_t backoff_ms;
-    int strikes; /* looks in a row that the engine did not answer */
-    bool is_asked;
+    int strikes;         /* looks in a row that the engine did not answer */
+    struct probe *probe; /* the look under way */
     struct weir_buf line;
     struct weir_log_limit lines;
 };

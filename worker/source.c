@@ -7,13 +7,13 @@
 #include "lib/base/str.h"
 #include "lib/domain/json.h"
 
-#define ASK_TIMEOUT_MS 3000
+#define ASK_TIMEOUT_MS 1000 /* of one api; then another one is asked */
 
-void source_ask(struct call *call, const char *api_url, const char *secret,
-                const struct weir_id *worker_id, const struct weir_id *camera_id)
+void source_ask(struct call *call, const char *secret, const struct weir_id *worker_id,
+                const struct weir_id *camera_id)
 {
     *call = (struct call){.timeout_ms = ASK_TIMEOUT_MS, .max_bytes = SOURCE_ANSWER_MAX};
-    snprintf(call->url, sizeof(call->url), "%s/internal/v1/cameras/%s/source", api_url,
+    snprintf(call->path, sizeof(call->path), "/internal/v1/cameras/%s/source",
              WEIR_ID_TEXT(camera_id));
     snprintf(call->headers[0], sizeof(call->headers[0]), "Authorization: Bearer %s", secret);
     snprintf(call->headers[1], sizeof(call->headers[1]), "X-Weir-Worker-Id: %s",

@@ -34,8 +34,8 @@ struct source {
 };
 
 /* Fills in the call that asks for a camera; `fn` and `ctx` are the caller's. */
-void source_ask(struct call *call, const char *api_url, const char *secret,
-                const struct weir_id *worker_id, const struct weir_id *camera_id);
+void source_ask(struct call *call, const char *secret, const struct weir_id *worker_id,
+                const struct weir_id *camera_id);
 
 /*
  * Reads the route's answer. WEIR_ENOTFOUND, WEIR_EFORBIDDEN as the api says; WEIR_EFORBIDDEN also

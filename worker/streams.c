@@ -43,6 +43,9 @@ static void send_route(struct worker *worker, const struct stream *stream)
     route->placed_at_ms = stream->row.placed_at_ms;
     route->run = stream->run;
     route->variant = worker->variant;
+    route->has_muxer = route->has_base = stream->muxer[0] != '\0';
+    WEIR_STR_SET(route->muxer, stream->muxer);
+    route->base = stream->base;
     child_send(worker->origin, &ctl);
 }
 
@@ -92,7 +95,7 @@ static void leave_slot(struct worker *worker, struct stream *stream)
     stream->is_publish_failing = false;
     stream->publish_again_at_ms = 0;
     stream->has_playlist = false;
-    stream->is_muxer_asked = false;
+    probe_cancel(&stream->muxer_probe);
 }
 
 static void publish(struct worker *worker, struct stream *stream, int64_t now_ms)
@@ -158,6 +161,7 @@ void streams_take_row(struct worker *worker, const struct weir_stream_row *row)
     }
     if (!stream) {
         stream = weir_xalloc(sizeof(*stream));
+        stream->worker = worker;
         stream->seen_at_ms = worker_now_ms();
         stream->down_since_ms = stream->seen_at_ms;
         weir_map_put(worker->streams, row->stream_id.b, stream);
@@ -188,7 +192,7 @@ void streams_take_publish_state(struct worker *worker, const struct weir_ctl_tap
     if (!stream->is_publishing) {
         /* The engine forgets a path whose publisher is gone. */
         stream->has_playlist = false;
-        stream->is_muxer_asked = false;
+        probe_cancel(&stream->muxer_probe);
     } else {
         stream->published_at_ms = worker_now_ms();
         stream->publish_failures = 0;
@@ -209,6 +213,16 @@ void streams_take_activity(struct worker *worker, const struct weir_ctl_origin_a
     }
 }
 
+void streams_take_numbering(struct worker *worker,
+                            const struct weir_ctl_origin_numbering *numbering)
+{
+    struct stream *stream = find(worker, &numbering->stream_id, numbering->generation);
+    if (stream) {
+        WEIR_STR_SET(stream->muxer, numbering->muxer);
+        stream->base = numbering->base;
+    }
+}
+
 void streams_take_answer(struct worker *worker, const struct weir_ctl_origin_answer *answer)
 {
     struct stream *stream = find(worker, &answer->stream_id, answer->generation);
@@ -224,37 +238,25 @@ void streams_take_answer(struct worker *worker, const struct weir_ctl_origin_ans
 }
 
 /* A muxer is listed: its first playlist can be had without waiting. */
-static void on_muxer(void *ctx, const struct call *call, const struct weir_http_answer *answer,
-                     const struct weir_err *err)
+static void on_muxer(void *ctx, int status)
 {
-    struct worker *worker = ctx;
-    struct stream *stream = weir_map_find(worker->streams, call->id.b);
-    (void)err;
-    if (!stream || !stream->is_muxer_asked || stream->run != call->number) {
-        return;
-    }
-    stream->is_muxer_asked = false;
-    stream->has_playlist = stream->is_publishing && answer && answer->status == 200;
-    worker_pass_soon(worker);
+    struct stream *stream = ctx;
+    stream->muxer_probe = NULL;
+    stream->has_playlist = stream->is_publishing && status == 200;
+    worker_pass_soon(stream->worker);
 }
 
 static void look_for_playlist(struct worker *worker, struct stream *stream)
 {
     char path[ENGINE_PATH_BYTES];
+    char target[PROBE_TARGET_MAX];
     engine_path(stream, path);
-    if (stream->is_muxer_asked || !slot_has_playlist(stream->slot, path)) {
+    if (stream->muxer_probe || !slot_has_playlist(stream->slot, path)) {
         return;
     }
-    struct call call = {.timeout_ms = MUXER_TIMEOUT_MS,
-                        .max_bytes = 65536,
-                        .fn = on_muxer,
-                        .ctx = worker,
-                        .id = stream->row.stream_id,
-                        .number = stream->run};
-    snprintf(call.url, sizeof(call.url), "http://engine/v3/hls/muxers/get/%s", path);
-    WEIR_STR_SET(call.unix_socket, stream->slot->api_socket);
-    stream->is_muxer_asked = true;
-    calls_post(worker->engine_calls, &call);
+    snprintf(target, sizeof(target), "/v3/hls/muxers/get/%s", path);
+    stream->muxer_probe = probe_get(worker->loop, stream->slot->api_socket, target,
+                                    MUXER_TIMEOUT_MS, on_muxer, stream);
 }
 
 void streams_slot_down(struct worker *worker, struct slot *slot)

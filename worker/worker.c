@@ -16,8 +16,10 @@
 #define TICK_MS         1000
 #define BEAT_TIMEOUT_MS 3000
 #define FLUSH_MS        500
-#define PATH_BYTES      512
-#define GPU_LIBRARY     "libnvidia-ml.so.1"
+/* Tap and origin tell something each second. */
+#define SILENCE_MAX_MS 3000
+#define PATH_BYTES     512
+#define GPU_LIBRARY    "libnvidia-ml.so.1"
 
 int64_t worker_now_ms(void)
 {
@@ -209,6 +211,8 @@ static void on_origin_line(void *ctx, const struct weir_ctl *ctl)
         streams_take_activity(worker, &ctl->u.origin_activity);
     } else if (ctl->type == WEIR_CTL_ORIGIN_ANSWER) {
         streams_take_answer(worker, &ctl->u.origin_answer);
+    } else if (ctl->type == WEIR_CTL_ORIGIN_NUMBERING) {
+        streams_take_numbering(worker, &ctl->u.origin_numbering);
     }
 }
 
@@ -255,6 +259,7 @@ static void open_children(struct worker *worker)
         .path = program(worker, settings->tap, "weir-tap"),
         .env = worker->tap_env,
         .loop = worker->loop,
+        .silence_max_ms = SILENCE_MAX_MS,
         .on_start = on_tap_start,
         .on_line = on_tap_line,
         .on_exit = on_tap_exit,
@@ -265,6 +270,7 @@ static void open_children(struct worker *worker)
         .path = program(worker, settings->origin, "weir-origin"),
         .env = worker->origin_env,
         .loop = worker->loop,
+        .silence_max_ms = SILENCE_MAX_MS,
         .on_start = on_origin_start,
         .on_line = on_origin_line,
         .on_exit = on_origin_exit,
@@ -295,7 +301,6 @@ static void open_slots(struct worker *worker)
                                  .variant = worker->variant,
                                  .mem_max_mib = settings->engine_mem_mib,
                                  .loop = worker->loop,
-                                 .calls = worker->engine_calls,
                                  .on_up = on_slot_up,
                                  .on_down = on_slot_down,
                                  .ctx = worker};
@@ -387,8 +392,7 @@ enum weir_code worker_open(struct worker *worker, struct weir_service *service,
     worker->streams = weir_map_new(sizeof(struct weir_id));
     worker->beat_arena = weir_arena_new(0);
     worker->gpu = gpu_open(GPU_LIBRARY);
-    worker->engine_calls = calls_new(worker->loop);
-    worker->api_calls = calls_new(worker->loop);
+    worker->api_calls = calls_new(worker->loop, settings->api_internal_url);
     worker->pass = weir_timer_new(worker->loop, on_pass, worker);
     worker->tick = weir_timer_new(worker->loop, on_tick, worker);
     open_slots(worker);
@@ -413,7 +417,6 @@ void worker_close(struct worker *worker)
     weir_bus_producer_close(&worker->facts, FLUSH_MS);
     weir_bus_producer_close(&worker->beats, 0);
     calls_free(worker->api_calls);
-    calls_free(worker->engine_calls);
     child_free(worker->tap);
     child_free(worker->origin);
     slots_done(&worker->slots);

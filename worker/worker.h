@@ -23,10 +23,12 @@
 #include "lib/io/seal.h"
 #include "lib/service/follower.h"
 #include "lib/service/service.h"
+#include "worker/calls.h"
 #include "worker/child.h"
 #include "worker/gpu.h"
 #include "worker/load.h"
 #include "worker/plan.h"
+#include "worker/probe.h"
 #include "worker/settings.h"
 #include "worker/slots.h"
 #include "worker/source.h"
@@ -73,6 +75,7 @@ struct lease {
 
 /* One generation of one stream. */
 struct stream {
+    struct worker *worker;
     struct weir_stream_row row; /* as the log says; old when !is_wanted */
     bool is_wanted;
     int64_t seen_at_ms;
@@ -87,7 +90,7 @@ struct stream {
     int publish_failures;        /* in a row */
     int64_t publish_again_at_ms; /* the tap gave this publisher up; 0: it did not */
     bool has_playlist;
-    bool is_muxer_asked;
+    struct probe *muxer_probe; /* the engine is being asked for it */
     int64_t down_since_ms;
     enum plan_said said;
     int64_t said_at_ms;
@@ -97,6 +100,9 @@ struct stream {
     int64_t ask_id;
     bool has_request;
     int64_t requested_at_ms; /* newest playlist request, monotonic */
+    char
+        muxer[WEIR_CTL_ORIGIN_NUMBERING_MUXER_MAX + 1]; /* kept for the next origin; "": none yet */
+    int64_t base;
 };
 
 struct worker {
@@ -128,7 +134,6 @@ struct worker {
     const char *origin_env[8];
     int64_t tap_down_since_ms; /* 0: it is up */
     int64_t origin_port;       /* 0: not open yet */
-    struct calls *engine_calls;
     struct calls *api_calls;
     struct slots slots;
     enum weir_ctl_origin_route_variant variant;
@@ -194,6 +199,8 @@ void streams_drop_all(struct worker *worker);
 void streams_take_publish_state(struct worker *worker, const struct weir_ctl_tap_stream *state);
 void streams_take_activity(struct worker *worker, const struct weir_ctl_origin_activity *activity);
 void streams_take_answer(struct worker *worker, const struct weir_ctl_origin_answer *answer);
+void streams_take_numbering(struct worker *worker,
+                            const struct weir_ctl_origin_numbering *numbering);
 void streams_slot_down(struct worker *worker, struct slot *slot);
 void streams_tap_started(struct worker *worker);
 void streams_origin_started(struct worker *worker);

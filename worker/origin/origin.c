@@ -17,11 +17,7 @@ struct key {
 };
 
 struct origin {
-    struct weir_loop *loop;
-    const struct stream_limits *limits;
-    origin_say_fn *say;
-    void *ctx;
-    struct upstream *upstream;
+    struct stream_host host;
     struct weir_map *streams; /* struct key to struct stream */
     struct weir_timer *tick;
     unsigned n_ticks;
@@ -33,11 +29,8 @@ struct origin *origin_new(struct weir_loop *loop, const struct stream_limits *li
                           origin_say_fn *say, void *ctx)
 {
     struct origin *origin = weir_xalloc(sizeof(*origin));
-    origin->loop = loop;
-    origin->limits = limits;
-    origin->say = say;
-    origin->ctx = ctx;
-    origin->upstream = upstream_new(loop);
+    origin->host = (struct stream_host){
+        .loop = loop, .upstream = upstream_new(loop), .limits = limits, .say = say, .ctx = ctx};
     origin->streams = weir_map_new(sizeof(struct key));
     origin->tick = weir_timer_new(loop, on_tick, origin);
     weir_timer_set(origin->tick, REPORT_MS);
@@ -55,7 +48,7 @@ void origin_free(struct origin *origin)
     }
     weir_map_free(origin->streams);
     weir_timer_free(&origin->tick);
-    upstream_free(origin->upstream);
+    upstream_free(origin->host.upstream);
     free(origin);
 }
 
@@ -91,7 +84,7 @@ static void route(struct origin *origin, const struct weir_ctl_origin_route *say
         return;
     }
     struct key key = {.stream_id = say->stream_id, .generation = say->generation};
-    stream = stream_new(say, origin->upstream, origin->loop, origin->limits);
+    stream = stream_new(say, &origin->host);
     weir_map_put(origin->streams, &key, stream);
 }
 
@@ -111,7 +104,7 @@ static void answer(struct origin *origin, const struct weir_ctl_origin_ask *ask)
                                                .generation = ask->generation,
                                                .has_last_request_age_ms = age_ms >= 0,
                                                .last_request_age_ms = age_ms >= 0 ? age_ms : 0}};
-    origin->say(origin->ctx, &ctl);
+    origin->host.say(origin->host.ctx, &ctl);
 }
 
 void origin_control(struct origin *origin, const struct weir_ctl *ctl)
@@ -138,13 +131,10 @@ struct report {
 
 static void flush(struct report *report)
 {
-    if (report->n > 0) {
-        struct weir_ctl ctl = {
-            .type = WEIR_CTL_ORIGIN_ACTIVITY,
-            .u.origin_activity = {.streams = report->rows, .n_streams = report->n}};
-        report->origin->say(report->origin->ctx, &ctl);
-        report->n = 0;
-    }
+    struct weir_ctl ctl = {.type = WEIR_CTL_ORIGIN_ACTIVITY,
+                           .u.origin_activity = {.streams = report->rows, .n_streams = report->n}};
+    report->origin->host.say(report->origin->host.ctx, &ctl);
+    report->n = 0;
 }
 
 static void report_stream(struct report *report, struct stream *stream)
@@ -176,6 +166,7 @@ static void on_tick(void *ctx)
             stream_tick(value);
         }
     }
+    /* Also when there is nothing to tell: the worker takes long silence for a hang. */
     flush(&report);
     weir_timer_set(origin->tick, REPORT_MS);
 }

@@ -27,6 +27,7 @@ struct scene {
     int stop_at_starts;
     int stop_at_lines;
     int64_t port;
+    int64_t silence_max_ms;
 };
 
 static void on_deadline(void *ctx)
@@ -85,6 +86,7 @@ static void play(struct scene *scene, const char *script)
     scene->child = child_new(&(struct child_config){.name = "test-child",
                                                     .path = scene->program,
                                                     .loop = scene->loop,
+                                                    .silence_max_ms = scene->silence_max_ms,
                                                     .on_start = on_start,
                                                     .on_line = on_line,
                                                     .on_exit = on_exit_seen,
@@ -159,6 +161,28 @@ static void a_child_that_does_not_listen_is_killed(void **state)
     done(&scene);
 }
 
+static void a_child_that_falls_silent_is_killed_and_started_again(void **state)
+{
+    (void)state;
+    struct scene scene = {.stop_at_starts = 2, .silence_max_ms = 1000};
+    play(&scene, "echo '{\"type\":\"origin.listening\",\"port\":9}' >&3; kill -STOP $$");
+    assert_int_equal(scene.exits, 1);
+    done(&scene);
+}
+
+static void a_child_is_not_blamed_for_the_time_its_parent_stood_still(void **state)
+{
+    (void)state;
+    struct scene scene = {.stop_at_lines = 1, .silence_max_ms = 1000};
+    play(&scene, "while echo '{\"type\":\"origin.listening\",\"port\":9}' >&3; "
+                 "do sleep 0.1; done");
+    sleep(3);
+    scene.stop_at_lines = 50;
+    weir_loop_run(scene.loop);
+    assert_int_equal(scene.exits, 0);
+    done(&scene);
+}
+
 static void a_missing_program_is_tried_again(void **state)
 {
     (void)state;
@@ -190,6 +214,8 @@ int main(void)
         cmocka_unit_test(lines_nobody_can_read_are_left_out),
         cmocka_unit_test(a_line_without_end_ends_the_child),
         cmocka_unit_test(a_child_that_does_not_listen_is_killed),
+        cmocka_unit_test(a_child_that_falls_silent_is_killed_and_started_again),
+        cmocka_unit_test(a_child_is_not_blamed_for_the_time_its_parent_stood_still),
         cmocka_unit_test(a_missing_program_is_tried_again),
     };
     return cmocka_run_group_tests_name("worker child", tests, NULL, NULL);

@@ -35,7 +35,7 @@ static int set_up(void **state)
     cell.worker.incarnation = 42;
     cell.worker.loop = weir_loop_new();
     cell.worker.leases = weir_map_new(sizeof(struct weir_id));
-    cell.worker.api_calls = calls_new(cell.worker.loop);
+    cell.worker.api_calls = calls_new(cell.worker.loop, cell.settings.api_internal_url);
     cell.worker.pass = weir_timer_new(cell.worker.loop, stop, &cell);
     cell.deadline = weir_timer_new(cell.worker.loop, stop, &cell);
     *state = &cell;

@@ -161,8 +161,8 @@ static void the_question_names_camera_and_worker_and_shows_the_secret_in_a_heade
 {
     struct setup *setup = *state;
     struct call call;
-    source_ask(&call, "http://api:1", "s3cret", &setup->tenant_id, &setup->camera_id);
-    assert_string_equal(call.url, "http://api:1/internal/v1/cameras/" CAMERA "/source");
+    source_ask(&call, "s3cret", &setup->tenant_id, &setup->camera_id);
+    assert_string_equal(call.path, "/internal/v1/cameras/" CAMERA "/source");
     assert_string_equal(call.headers[0], "Authorization: Bearer s3cret");
     assert_string_equal(call.headers[1], "X-Weir-Worker-Id: " TENANT);
 }
