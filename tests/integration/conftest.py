@@ -7,6 +7,7 @@ import fcntl
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from typing import IO
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# For `faults`, the tools that break things.
+sys.path.insert(0, str(ROOT / "tests"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

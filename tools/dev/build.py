@@ -23,6 +23,8 @@ DAEMONS = {
     "weir-audit": "audit/weir-audit",
     "weirctl": "weirctl/weirctl",
     "weir-testcamera": "tests/camera/weir-testcamera",
+    "weir-linkproxy": "tests/faults/weir-linkproxy",
+    "weir-linkshim": "tests/faults/weir-linkshim.so",
 }
 
 

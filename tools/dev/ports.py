@@ -11,6 +11,9 @@ from dev.ui import DevError
 
 LISTEN = "0A"
 
+# Of the loopback net a daemon listens on 127.0.0.1 only; on 127.77.3.1, say, the same port is free.
+LOOPBACK, OWN = "7F", "0100007F"
+
 
 def listeners() -> dict[int, str]:
     """Every TCP port that is listened on, with the socket's inode."""
@@ -22,8 +25,9 @@ def listeners() -> dict[int, str]:
             continue
         for line in lines:
             fields = line.split()
-            if fields[3] == LISTEN:
-                found[int(fields[1].rsplit(":", 1)[1], 16)] = fields[9]
+            address, port = fields[1].rsplit(":", 1)
+            if fields[3] == LISTEN and (address == OWN or not address.endswith(LOOPBACK)):
+                found[int(port, 16)] = fields[9]
     return found
 
 
