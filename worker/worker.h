@@ -100,8 +100,7 @@ struct stream {
     int64_t ask_id;
     bool has_request;
     int64_t requested_at_ms; /* newest playlist request, monotonic */
-    char
-        muxer[WEIR_CTL_ORIGIN_NUMBERING_MUXER_MAX + 1]; /* kept for the next origin; "": none yet */
+    char muxer[97];          /* its numbers, for the next origin; "": none were given out */
     int64_t base;
 };
 

@@ -560,6 +560,14 @@ static const struct codec_field weir_ctl_origin_listening_fields[] = {
 };
 OBJECT(weir_ctl_origin_listening);
 
+static const struct codec_field weir_ctl_origin_numbering_fields[] = {
+    {REQ(weir_ctl_origin_numbering, stream_id), ID},
+    {REQ(weir_ctl_origin_numbering, generation), INT(0, 9007199254740991)},
+    {REQ(weir_ctl_origin_numbering, muxer), STR(1, 96, TOKEN)},
+    {REQ(weir_ctl_origin_numbering, base), INT(0, 9007199254740991)},
+};
+OBJECT(weir_ctl_origin_numbering);
+
 static const char *const weir_ctl_origin_route_variant_names[] = {
     "fmp4",
     "lowLatency",
@@ -576,6 +584,8 @@ static const struct codec_field weir_ctl_origin_route_fields[] = {
     {REQ(weir_ctl_origin_route, placed_at_ms), INT(0, 9007199254740991)},
     {REQ(weir_ctl_origin_route, run), INT(0, 9007199254740991)},
     {REQ(weir_ctl_origin_route, variant), ENUM(weir_ctl_origin_route_variant)},
+    {OPT(weir_ctl_origin_route, muxer), STR(1, 96, TOKEN)},
+    {OPT(weir_ctl_origin_route, base), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ctl_origin_route);
 
@@ -730,6 +740,7 @@ const struct codec_type codec_controls[WEIR_CTL_N] = {
     {"origin.answer", NULL, &weir_ctl_origin_answer_object},
     {"origin.ask", NULL, &weir_ctl_origin_ask_object},
     {"origin.listening", NULL, &weir_ctl_origin_listening_object},
+    {"origin.numbering", NULL, &weir_ctl_origin_numbering_object},
     {"origin.route", NULL, &weir_ctl_origin_route_object},
     {"origin.unroute", NULL, &weir_ctl_origin_unroute_object},
     {"tap.camera", NULL, &weir_ctl_tap_camera_object},

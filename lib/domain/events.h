@@ -702,6 +702,16 @@ struct weir_ctl_origin_listening {
     int64_t port; /* TCP port; 1..65535 */
 };
 
+/* From now on playlists come from this muxer; told before the first of them is given out, so
+ * that the next origin goes on with the same numbers. */
+struct weir_ctl_origin_numbering {
+    struct weir_id stream_id; /* The stream */
+    int64_t generation; /* Generation of the stream; 0: none yet; >= 0 */
+    /* What its files' names begin with; 1..96 bytes, printable ASCII without spaces */
+    char muxer[96 + 1];
+    int64_t base; /* Added to its sequence numbers; >= 0 */
+};
+
 /* The engine's HLS variant. */
 enum weir_ctl_origin_route_variant {
     WEIR_CTL_ORIGIN_ROUTE_VARIANT_FMP4,
@@ -723,6 +733,12 @@ struct weir_ctl_origin_route {
     int64_t placed_at_ms; /* When this generation was placed; >= 0 */
     int64_t run; /* Rises at each start of the engine; >= 0 */
     enum weir_ctl_origin_route_variant variant; /* The engine's HLS variant */
+    /* As an earlier origin told in origin.numbering; absent: nothing of this generation was
+     * given out; 1..96 bytes, printable ASCII without spaces */
+    bool has_muxer;
+    char muxer[96 + 1];
+    bool has_base;
+    int64_t base; /* Likewise; >= 0 */
 };
 
 /* Serve this generation no longer. */
@@ -978,6 +994,7 @@ enum weir_ctl_type {
     WEIR_CTL_ORIGIN_ANSWER,
     WEIR_CTL_ORIGIN_ASK,
     WEIR_CTL_ORIGIN_LISTENING,
+    WEIR_CTL_ORIGIN_NUMBERING,
     WEIR_CTL_ORIGIN_ROUTE,
     WEIR_CTL_ORIGIN_UNROUTE,
     WEIR_CTL_TAP_CAMERA,
@@ -988,7 +1005,7 @@ enum weir_ctl_type {
     WEIR_CTL_TAP_STREAM,
     WEIR_CTL_TAP_UNPUBLISH,
 };
-#define WEIR_CTL_N 13
+#define WEIR_CTL_N 14
 
 /* One line on a pipe between weir-worker and a child. */
 struct weir_ctl {
@@ -998,6 +1015,7 @@ struct weir_ctl {
         struct weir_ctl_origin_answer origin_answer;
         struct weir_ctl_origin_ask origin_ask;
         struct weir_ctl_origin_listening origin_listening;
+        struct weir_ctl_origin_numbering origin_numbering;
         struct weir_ctl_origin_route origin_route;
         struct weir_ctl_origin_unroute origin_unroute;
         struct weir_ctl_tap_camera tap_camera;

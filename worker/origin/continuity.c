@@ -7,15 +7,19 @@
 
 #define SEGMENTS_PER_S 4
 
-void continuity_init(struct continuity *continuity, int64_t seq_base, int64_t placed_at_wall_ms,
-                     int64_t now_wall_ms)
+void continuity_init(struct continuity *continuity, int64_t seq_base, int64_t placed_at_wall_ms)
 {
     *continuity = (struct continuity){
         .seq_base = seq_base,
         .placed_at_wall_ms = placed_at_wall_ms,
-        .is_fresh = now_wall_ms - placed_at_wall_ms < CONTINUITY_FRESH_MS,
         .base = seq_base,
     };
+}
+
+void continuity_resume(struct continuity *continuity, const char *muxer, int64_t base)
+{
+    WEIR_STR_SET(continuity->muxer, muxer);
+    continuity->base = base;
 }
 
 static int64_t computed_base(const struct continuity *continuity, int64_t now_wall_ms)
@@ -27,11 +31,10 @@ static int64_t computed_base(const struct continuity *continuity, int64_t now_wa
 
 static void begin_muxer(struct continuity *continuity, const char *muxer, int64_t now_wall_ms)
 {
-    bool is_first = continuity->muxer[0] == '\0' && continuity->is_fresh;
+    bool is_first = continuity->muxer[0] == '\0';
     int64_t base = is_first ? continuity->seq_base : computed_base(continuity, now_wall_ms);
-    bool has_given = continuity->end > 0;
     int64_t floor = continuity->end > continuity->base ? continuity->end : continuity->base + 1;
-    continuity->base = has_given && base < floor ? floor : base;
+    continuity->base = !is_first && base < floor ? floor : base;
     memcpy(continuity->past_muxer, continuity->muxer, sizeof(continuity->past_muxer));
     WEIR_STR_SET(continuity->muxer, muxer);
 }

@@ -5,15 +5,17 @@
  *
  * An engine counts from 0 each time its muxer begins. Behind one generation of a stream muxers come
  * and go: the engine is killed, a slot is replaced, the publisher reconnects. Every muxer gets a
- * base of its own, and bases rise: the first one of a fresh placement has exactly the generation's
- * `seq_base`; every later one has
+ * base of its own, and bases rise: the first one has exactly the generation's `seq_base`; every
+ * later one has
  *
  *     seq_base + 4 x seconds since the placement
  *
- * which is above all that went before, because segments are never shorter than 0.25 s. It is
- * computed and not remembered, so it also holds in an origin that was just restarted. What this
- * origin does remember (the highest number it gave out) only ever raises it: a burst out of the
- * tap's ring brings a few segments at once.
+ * which is above all that went before, because segments are never shorter than 0.25 s. What is
+ * remembered (the highest number given out, the base before) only ever raises it: a burst out of
+ * the tap's ring brings a few segments at once.
+ *
+ * A base is told to weir-worker before it is used, and an origin that takes over resumes with it:
+ * players of a muxer that lives on see the same numbers as before.
  *
  * The base is also the discontinuity sequence: it rises exactly when the muxer changes.
  *
@@ -24,21 +26,20 @@
 
 #include "lib/domain/playlist.h"
 
-/* A route told this soon after the placement is of a generation that nobody saw yet. */
-#define CONTINUITY_FRESH_MS 15000
-
 struct continuity {
     int64_t seq_base;
     int64_t placed_at_wall_ms;
-    bool is_fresh; /* the first muxer gets seq_base itself */
-    int64_t base;  /* of `muxer` */
-    int64_t end;   /* one above the highest number given out; 0: none was */
+    int64_t base; /* of `muxer` */
+    int64_t end;  /* one above the highest number this origin gave out; 0: none was */
     char muxer[WEIR_PLAYLIST_NAME_MAX + 1]; /* "" while none was seen */
     char past_muxer[WEIR_PLAYLIST_NAME_MAX + 1];
 };
 
-void continuity_init(struct continuity *continuity, int64_t seq_base, int64_t placed_at_wall_ms,
-                     int64_t now_wall_ms);
+/* Nothing of this generation was given out yet. */
+void continuity_init(struct continuity *continuity, int64_t seq_base, int64_t placed_at_wall_ms);
+
+/* An earlier origin gave out this muxer's playlists, moved by this base. */
+void continuity_resume(struct continuity *continuity, const char *muxer, int64_t base);
 
 /* A playlist of the muxer before: it was on its way while the new one began, and is not taken. */
 bool continuity_is_past(const struct continuity *continuity, const struct weir_playlist *playlist);

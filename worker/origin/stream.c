@@ -49,9 +49,7 @@ struct kept {
 
 struct stream {
     struct weir_ctl_origin_route route;
-    struct upstream *upstream;
-    struct weir_loop *loop;
-    const struct stream_limits *limits;
+    const struct stream_host *host;
     struct continuity continuity;
     bool is_muxer_unsure; /* the engine changed; no media playlist was read since */
     struct weir_list pulls;
@@ -63,17 +61,16 @@ struct stream {
     int64_t n_requests;
 };
 
-struct stream *stream_new(const struct weir_ctl_origin_route *route, struct upstream *upstream,
-                          struct weir_loop *loop, const struct stream_limits *limits)
+struct stream *stream_new(const struct weir_ctl_origin_route *route, const struct stream_host *host)
 {
     struct stream *stream = weir_xalloc(sizeof(*stream));
     stream->route = *route;
-    stream->upstream = upstream;
-    stream->loop = loop;
-    stream->limits = limits;
+    stream->host = host;
     weir_list_init(&stream->pulls);
-    continuity_init(&stream->continuity, route->seq_base, route->placed_at_ms,
-                    weir_clock_wall_ms());
+    continuity_init(&stream->continuity, route->seq_base, route->placed_at_ms);
+    if (route->has_muxer && route->has_base) {
+        continuity_resume(&stream->continuity, route->muxer, route->base);
+    }
     stream->failing_since_ms = -1;
     stream->index_ok_ms = -1;
     stream->answered_ms = -1;
@@ -198,7 +195,7 @@ static void on_pause(void *ctx)
 
 static void pause_then_repeat(struct pull *pull, int64_t delay_ms)
 {
-    pull->pause = weir_timer_new(pull->stream->loop, on_pause, pull);
+    pull->pause = weir_timer_new(pull->stream->host->loop, on_pause, pull);
     weir_timer_set(pull->pause, delay_ms);
 }
 
@@ -240,7 +237,7 @@ static void start(struct pull *pull)
     char target[UPSTREAM_TARGET_MAX];
     snprintf(target, sizeof(target), "/%s/%s%s", stream->route.path, pull->file, pull->query);
     size_t max =
-        is_playlist(pull->kind) ? WEIR_PLAYLIST_BYTES_MAX : stream->limits->media_max_bytes;
+        is_playlist(pull->kind) ? WEIR_PLAYLIST_BYTES_MAX : stream->host->limits->media_max_bytes;
     struct upstream_get get = {.socket = stream->route.hls_socket,
                                .target = target,
                                .secret = stream->route.cdn_secret,
@@ -248,7 +245,7 @@ static void start(struct pull *pull)
                                .timeout_ms = timeout_of(pull),
                                .fn = on_fetched,
                                .ctx = pull};
-    pull->fetch = upstream_get(stream->upstream, &get);
+    pull->fetch = upstream_get(stream->host->upstream, &get);
 }
 
 /* Again from the beginning, as if nothing of the engine were known. */
@@ -333,6 +330,32 @@ static void end_healing(struct stream *stream, bool is_healed)
 
 /* ---- what the engine answered ---- */
 
+/* Before the playlist is given out: whoever has seen it relies on it. */
+static void say_numbering(const struct stream *stream)
+{
+    struct weir_ctl ctl = {.type = WEIR_CTL_ORIGIN_NUMBERING};
+    ctl.u.origin_numbering = (struct weir_ctl_origin_numbering){
+        .stream_id = stream->route.stream_id,
+        .generation = stream->route.generation,
+        .base = stream->continuity.base,
+    };
+    WEIR_STR_SET(ctl.u.origin_numbering.muxer, stream->continuity.muxer);
+    stream->host->say(stream->host->ctx, &ctl);
+}
+
+static void number_playlist(struct stream *stream, const struct weir_playlist *facts,
+                            struct weir_playlist_shift *ret)
+{
+    int64_t base = stream->continuity.base;
+    bool is_first = stream->continuity.muxer[0] == '\0';
+    *ret = continuity_take(&stream->continuity, facts, weir_clock_wall_ms());
+    bool has_muxer = stream->continuity.muxer[0] != '\0';
+    if (has_muxer && (is_first || stream->continuity.base != base)) {
+        say_numbering(stream);
+    }
+    stream->is_muxer_unsure = false;
+}
+
 static enum weir_code move_playlist(struct pull *pull, const struct weir_buf *body,
                                     struct weir_buf *out, struct weir_err *err)
 {
@@ -350,9 +373,8 @@ static enum weir_code move_playlist(struct pull *pull, const struct weir_buf *bo
         if (continuity_is_past(&stream->continuity, &facts)) {
             return weir_fail(err, WEIR_ESTALE, "playlist is of the muxer before");
         }
-        shift = continuity_take(&stream->continuity, &facts, weir_clock_wall_ms());
+        number_playlist(stream, &facts, &shift);
         pull->end = shift.media_sequence + facts.media_sequence + facts.n_segments;
-        stream->is_muxer_unsure = false;
     }
     return weir_playlist_rewrite(body->bytes, body->len, &shift, out, err);
 }
@@ -446,7 +468,7 @@ void stream_ask(struct stream *stream, struct ask *ask)
     engine_query(stream, ask, query);
     struct pull *pull = find_pull(stream, ask->file, query);
     bool is_new = pull == NULL;
-    if (is_new && upstream_active(stream->upstream) >= stream->limits->fetches_max) {
+    if (is_new && upstream_active(stream->host->upstream) >= stream->host->limits->fetches_max) {
         ask_answer(ask, 503, NULL);
         return;
     }

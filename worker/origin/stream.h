@@ -25,9 +25,18 @@ struct stream_limits {
     size_t fetches_max;     /* at once, over all streams */
 };
 
-/* `limits` and `upstream` are kept and outlive it. */
-struct stream *stream_new(const struct weir_ctl_origin_route *route, struct upstream *upstream,
-                          struct weir_loop *loop, const struct stream_limits *limits);
+/* What streams work with; outlives them. */
+struct stream_host {
+    struct weir_loop *loop;
+    struct upstream *upstream;
+    const struct stream_limits *limits;
+    void (*say)(void *ctx, const struct weir_ctl *ctl); /* to weir-worker */
+    void *ctx;
+};
+
+/* `host` is kept. */
+struct stream *stream_new(const struct weir_ctl_origin_route *route,
+                          const struct stream_host *host);
 /* Who waits is answered 404. NULL is fine. */
 void stream_free(struct stream *stream);
 

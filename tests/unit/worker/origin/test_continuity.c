@@ -20,20 +20,20 @@ static int64_t taken(struct continuity *is, const char *muxer, int64_t sequence,
     return continuity_take(is, &read, PLACED + after_ms).media_sequence;
 }
 
-static void the_first_muxer_of_a_fresh_placement_has_exactly_the_base(void **state)
+static void the_first_muxer_has_exactly_the_base(void **state)
 {
     struct continuity is;
     (void)state;
-    continuity_init(&is, 640, PLACED, PLACED + 800);
+    continuity_init(&is, 640, PLACED);
     assert_int_equal(taken(&is, "aaa", 0, 1500), 640);
     assert_int_equal(taken(&is, "aaa", 55, 60000), 640);
 }
 
-static void the_first_muxer_is_fresh_however_late_somebody_looks(void **state)
+static void the_first_muxer_has_it_however_late_somebody_looks(void **state)
 {
     struct continuity is;
     (void)state;
-    continuity_init(&is, 640, PLACED, PLACED + 800);
+    continuity_init(&is, 640, PLACED);
     assert_int_equal(taken(&is, "aaa", 3600, 3600000), 640);
 }
 
@@ -41,29 +41,44 @@ static void a_later_muxer_begins_four_a_second_above(void **state)
 {
     struct continuity is;
     (void)state;
-    continuity_init(&is, 640, PLACED, PLACED + 800);
+    continuity_init(&is, 640, PLACED);
     taken(&is, "aaa", 50, 60000);
     assert_int_equal(taken(&is, "bbb", 0, 61000), 640 + 4 * 61);
     assert_int_equal(taken(&is, "bbb", 9, 70000), 640 + 4 * 61);
     assert_int_equal(taken(&is, "ccc", 0, 70001), 640 + 4 * 71);
 }
 
-static void an_origin_that_was_restarted_computes_and_does_not_remember(void **state)
+static void an_origin_that_takes_over_goes_on_with_the_same_numbers(void **state)
 {
     struct continuity before;
     struct continuity after;
     (void)state;
-    continuity_init(&before, 640, PLACED, PLACED + 800);
-    int64_t last = taken(&before, "aaa", 100, 100000) + 100 + 7;
-    continuity_init(&after, 640, PLACED, PLACED + 101000);
-    assert_true(taken(&after, "aaa", 94, 101000) + 94 > last);
+    continuity_init(&before, 640, PLACED);
+    taken(&before, "aaa", 1, 1000);
+    int64_t base = taken(&before, "bbb", 1, 5000);
+    continuity_init(&after, 640, PLACED);
+    continuity_resume(&after, before.muxer, before.base);
+    assert_int_equal(taken(&after, "bbb", 2, 6000), base);
+    assert_int_equal(continuity_engine_msn(&after, base + 3), 3);
+}
+
+static void a_muxer_that_began_while_no_origin_was_there_is_above_the_one_before(void **state)
+{
+    struct continuity is;
+    (void)state;
+    continuity_init(&is, 640, PLACED);
+    continuity_resume(&is, "aaa", 700);
+    assert_int_equal(taken(&is, "bbb", 0, 3000), 701);
+    continuity_init(&is, 640, PLACED);
+    continuity_resume(&is, "aaa", 640);
+    assert_int_equal(taken(&is, "bbb", 0, 61000), 640 + 4 * 61);
 }
 
 static void a_burst_never_makes_it_go_backwards(void **state)
 {
     struct continuity is;
     (void)state;
-    continuity_init(&is, 0, PLACED, PLACED + 100);
+    continuity_init(&is, 0, PLACED);
     assert_int_equal(taken(&is, "aaa", 30, 200), 0);
     assert_int_equal(taken(&is, "bbb", 0, 1200), 37);
     assert_int_equal(taken(&is, "ccc", 30, 1300), 44);
@@ -76,7 +91,7 @@ static void the_discontinuity_sequence_rises_with_each_muxer(void **state)
     struct continuity is;
     int64_t last = -1;
     (void)state;
-    continuity_init(&is, 12, PLACED, PLACED);
+    continuity_init(&is, 12, PLACED);
     for (size_t i = 0; i < 5; i++) {
         struct weir_playlist read = playlist(muxers[i], 0, 1);
         int64_t now = continuity_take(&is, &read, PLACED).discontinuity_sequence;
@@ -89,7 +104,7 @@ static void a_clock_behind_the_schedulers_counts_as_no_time(void **state)
 {
     struct continuity is;
     (void)state;
-    continuity_init(&is, 640, PLACED, PLACED - 5000);
+    continuity_init(&is, 640, PLACED);
     taken(&is, "aaa", 0, -4000);
     assert_int_equal(taken(&is, "bbb", 0, -3000), 647);
 }
@@ -100,7 +115,7 @@ static void a_playlist_of_the_muxer_before_is_known_as_such(void **state)
     struct weir_playlist old = playlist("aaa", 4, 7);
     struct weir_playlist new = playlist("bbb", 0, 2);
     (void)state;
-    continuity_init(&is, 0, PLACED, PLACED);
+    continuity_init(&is, 0, PLACED);
     assert_false(continuity_is_past(&is, &old));
     continuity_take(&is, &old, PLACED);
     continuity_take(&is, &new, PLACED);
@@ -112,7 +127,7 @@ static void msn_is_translated_back_for_this_muxer_only(void **state)
 {
     struct continuity is;
     (void)state;
-    continuity_init(&is, 640, PLACED, PLACED);
+    continuity_init(&is, 640, PLACED);
     assert_int_equal(continuity_engine_msn(&is, 650), -1);
     taken(&is, "aaa", 3, 1000);
     assert_int_equal(continuity_engine_msn(&is, 650), 10);
@@ -124,7 +139,7 @@ static void files_of_other_muxers_are_not_there(void **state)
 {
     struct continuity is;
     (void)state;
-    continuity_init(&is, 0, PLACED, PLACED);
+    continuity_init(&is, 0, PLACED);
     assert_true(continuity_has_file(&is, "aaa_video1_seg0.mp4"));
     taken(&is, "aaa", 0, 1000);
     assert_true(continuity_has_file(&is, "aaa_video1_seg0.mp4"));
@@ -136,10 +151,11 @@ static void files_of_other_muxers_are_not_there(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_first_muxer_of_a_fresh_placement_has_exactly_the_base),
-        cmocka_unit_test(the_first_muxer_is_fresh_however_late_somebody_looks),
+        cmocka_unit_test(the_first_muxer_has_exactly_the_base),
+        cmocka_unit_test(the_first_muxer_has_it_however_late_somebody_looks),
         cmocka_unit_test(a_later_muxer_begins_four_a_second_above),
-        cmocka_unit_test(an_origin_that_was_restarted_computes_and_does_not_remember),
+        cmocka_unit_test(an_origin_that_takes_over_goes_on_with_the_same_numbers),
+        cmocka_unit_test(a_muxer_that_began_while_no_origin_was_there_is_above_the_one_before),
         cmocka_unit_test(a_burst_never_makes_it_go_backwards),
         cmocka_unit_test(the_discontinuity_sequence_rises_with_each_muxer),
         cmocka_unit_test(a_clock_behind_the_schedulers_counts_as_no_time),
