@@ -36,8 +36,8 @@ static enum weir_code read_row(struct api *api, struct weir_http_request *req,
     enum weir_code code = weir_db_begin(api->db, &lease->tenant_id, &tx, err);
     if (code == WEIR_OK) {
         code = weir_db_exec(tx,
-                            "SELECT tenant_id, id, source_version, convert_from(sealed, 'UTF8') "
-                            "FROM camera WHERE id = $1",
+                            "SELECT tenant_id, id, source_version, convert_from(sealed, 'UTF8'), "
+                            "exclusive FROM camera WHERE id = $1",
                             params, 1, weir_http_arena(req), ret, err);
     }
     if (code == WEIR_OK && weir_db_count(*ret) == 0) {
@@ -55,6 +55,7 @@ static void answer(struct weir_http_request *req, struct weir_http_response *res
     weir_json_str(&out, "camera_id", weir_db_text(rows, 0, 1));
     weir_json_int(&out, "version", weir_db_int(rows, 0, 2));
     weir_json_str(&out, "sealed", weir_db_text(rows, 0, 3));
+    weir_json_bool(&out, "exclusive", weir_db_bool(rows, 0, 4));
     weir_json_close(&out, '}');
     size_t len;
     const char *text = weir_json_take(&out, weir_http_arena(req), &len);

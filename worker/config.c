@@ -7,6 +7,7 @@
 #include "worker/worker.h"
 
 #define RECORDS_PER_TURN 100
+#define AGAIN_MS         1000
 
 static void take(struct worker *worker, const struct weir_bus_message *message)
 {
@@ -27,6 +28,36 @@ static void take(struct worker *worker, const struct weir_bus_message *message)
     }
 }
 
+static enum weir_code follow_end(struct worker *worker, struct weir_err *err)
+{
+    return weir_bus_reader_assign(worker->config, WEIR_TOPIC_CONFIG,
+                                  (int32_t)worker->settings->cell, WEIR_BUS_OFFSET_END, err);
+}
+
+/* What was missed meanwhile cannot be known, so every address is fetched once more. */
+static void on_again(void *ctx)
+{
+    struct worker *worker = ctx;
+    struct weir_err err = {0};
+    if (follow_end(worker, &err) != WEIR_OK) {
+        weir_log(WEIR_LOG_WARN, "configuration cannot be followed yet", "why", err.msg, NULL);
+        weir_timer_set(worker->config_again, AGAIN_MS);
+        return;
+    }
+    leases_all_changed(worker);
+    waker_wake(&worker->config_waker);
+}
+
+/* The topic was cut off or made anew behind the place that was reached. */
+static void follow_anew(struct worker *worker, const char *why)
+{
+    static struct weir_log_limit limit;
+    if (weir_log_allowed(&limit, 3, 60000, worker_now_ms())) {
+        weir_log(WEIR_LOG_WARN, "configuration is followed anew from its end", "why", why, NULL);
+    }
+    weir_timer_set(worker->config_again, AGAIN_MS);
+}
+
 static void on_waiting(void *ctx)
 {
     struct worker *worker = ctx;
@@ -36,7 +67,7 @@ static void on_waiting(void *ctx)
         bool got = false;
         enum weir_code code = weir_bus_reader_poll(worker->config, 0, &message, &got, &err);
         if (code != WEIR_OK) {
-            weir_log(WEIR_LOG_WARN, "configuration cannot be followed", "why", err.msg, NULL);
+            follow_anew(worker, err.msg);
             return;
         }
         if (!got) {
@@ -50,6 +81,7 @@ static void on_waiting(void *ctx)
 enum weir_code config_open(struct worker *worker, struct weir_err *err)
 {
     waker_init(&worker->config_waker, worker->loop, on_waiting, worker);
+    worker->config_again = weir_timer_new(worker->loop, on_again, worker);
     struct weir_bus_reader_config config = {.brokers = worker->settings->kafka,
                                             .client_id = "weir-worker-config",
                                             .wake = waker_wake,
@@ -58,6 +90,5 @@ enum weir_code config_open(struct worker *worker, struct weir_err *err)
     if (code != WEIR_OK) {
         return code;
     }
-    return weir_bus_reader_assign(worker->config, WEIR_TOPIC_CONFIG,
-                                  (int32_t)worker->settings->cell, WEIR_BUS_OFFSET_END, err);
+    return follow_end(worker, err);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Once a second: absolute load and everything that runs. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
@@ -85,6 +86,33 @@ void heartbeat_fill(const struct worker *worker, int64_t now_ms, struct weir_are
     fill_leases(worker, arena, ret);
 }
 
+/* A heartbeat on its way. */
+struct beat {
+    struct worker *worker;
+    int64_t sent_boot_ms;
+};
+
+static void on_delivered(void *ctx, const struct weir_bus_delivery *delivery)
+{
+    struct beat *beat = ctx;
+    if (delivery->code == WEIR_OK) {
+        member_is_heard(beat->worker, beat->sent_boot_ms);
+    }
+    free(beat);
+}
+
+static enum weir_code send_record(struct worker *worker, const struct weir_bus_record *record,
+                                  struct weir_err *err)
+{
+    struct beat *beat = weir_xalloc(sizeof(*beat));
+    *beat = (struct beat){.worker = worker, .sent_boot_ms = weir_clock_boot_ms()};
+    enum weir_code code = weir_bus_producer_send(worker->beats, record, on_delivered, beat, err);
+    if (code != WEIR_OK) {
+        free(beat);
+    }
+    return code;
+}
+
 void heartbeat_send(struct worker *worker)
 {
     const char *bytes = NULL;
@@ -110,7 +138,7 @@ void heartbeat_send(struct worker *worker)
                                          .key_len = strlen(worker->id_text),
                                          .value = bytes,
                                          .value_len = len};
-        code = weir_bus_producer_send(worker->beats, &record, NULL, NULL, &err);
+        code = send_record(worker, &record, &err);
     }
     if (code != WEIR_OK && weir_log_allowed(&limit, 1, 10000, worker_now_ms())) {
         weir_log(WEIR_LOG_WARN, "heartbeat cannot be sent", "why", err.msg, NULL);

@@ -87,8 +87,9 @@ static void fetch_failed(struct lease *lease, enum weir_code code, const char *w
 static bool is_same_place(const struct source *a, const struct source *b)
 {
     return strcmp(a->url, b->url) == 0 && a->transport == b->transport &&
-           a->has_username == b->has_username && strcmp(a->username, b->username) == 0 &&
-           a->has_password == b->has_password && strcmp(a->password, b->password) == 0;
+           a->is_exclusive == b->is_exclusive && a->has_username == b->has_username &&
+           strcmp(a->username, b->username) == 0 && a->has_password == b->has_password &&
+           strcmp(a->password, b->password) == 0;
 }
 
 static void take_source(struct lease *lease, const struct source *source)
@@ -144,6 +145,17 @@ static void fetch(struct worker *worker, struct lease *lease)
     explicit_bzero(&call, sizeof(call));
 }
 
+void leases_all_changed(struct worker *worker)
+{
+    void *value;
+    for (size_t at = 0; weir_map_next(worker->leases, &at, NULL, &value);) {
+        struct lease *lease = value;
+        lease->is_stale = lease->has_source;
+        lease->fetch_at_ms = 0;
+    }
+    worker_pass_soon(worker);
+}
+
 void leases_config_changed(struct worker *worker, const struct weir_id *camera_id, int64_t version)
 {
     struct lease *lease = leases_find(worker, camera_id);
@@ -171,6 +183,8 @@ static void give(struct worker *worker, struct lease *lease)
     camera->ring_ms = worker->settings->ring_s * 1000;
     camera->ring_bytes = worker->settings->ring_mib * 1024 * 1024;
     camera->allow_local = worker->settings->source_allow_local;
+    camera->has_exclusive = true;
+    camera->exclusive = source->is_exclusive;
     child_send(worker->tap, &ctl);
     explicit_bzero(&ctl, sizeof(ctl));
     lease->is_given = child_is_up(worker->tap);

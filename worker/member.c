@@ -5,6 +5,7 @@
 #include "worker/worker.h"
 
 #define JOIN_REPEAT_MS 10000
+#define FENCE_MS       7000 /* an exclusive camera's worker is dead after 10 s of silence */
 #define LEFT_WAIT_MS   3000
 #define CHILD_WAIT_MS  1500
 
@@ -92,6 +93,25 @@ void member_is_unknown(struct worker *worker)
 {
     if (worker->incarnation != WORKER_NOT_JOINED && worker->phase != WORKER_LEAVING) {
         start_anew(worker, "the log does not know it: it is another log");
+    }
+}
+
+/* ---- exclusive cameras ---- */
+
+void member_tell_fence(struct worker *worker)
+{
+    int64_t left_ms = worker->heard_boot_ms + FENCE_MS - weir_clock_boot_ms();
+    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_FENCE,
+                           .u.tap_fence = {.in_ms = left_ms > 0 ? left_ms : 0}};
+    child_send(worker->tap, &ctl);
+}
+
+void member_is_heard(struct worker *worker, int64_t sent_boot_ms)
+{
+    bool was_fenced = weir_clock_boot_ms() - worker->heard_boot_ms >= FENCE_MS;
+    worker->heard_boot_ms = sent_boot_ms;
+    if (was_fenced) {
+        member_tell_fence(worker);
     }
 }
 

@@ -115,7 +115,9 @@ enum weir_code source_read(const struct weir_http_answer *answer,
         return weir_fail(err, WEIR_EFORBIDDEN,
                          "sealed source is of another tenant, camera or version");
     }
+    const struct weir_json *exclusive = weir_json_find(&outer, "exclusive");
     source.version = version->integer;
+    source.is_exclusive = exclusive && exclusive->type == WEIR_JSON_BOOL && exclusive->boolean;
     code = take_sealed(&inner, &source, err);
     if (code == WEIR_OK) {
         *ret = source;

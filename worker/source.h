@@ -6,7 +6,7 @@
  *     GET {api}/internal/v1/cameras/{camera_id}/source
  *     Authorization: Bearer {worker secret}        X-Weir-Worker-Id: {worker_id}
  *
- *     200 {"camera_id":"...","tenant_id":"...","version":7,"sealed":"..."}
+ *     200 {"camera_id":"...","tenant_id":"...","version":7,"sealed":"...","exclusive":false}
  *
  * The route answers only for cameras that the log places on the asking worker. The sealed text is
  * {"tenant_id","camera_id","version","url","username","password","transport"}; it must be about the
@@ -31,6 +31,7 @@ struct source {
     bool has_password;
     char password[257];
     enum weir_ctl_tap_camera_transport transport;
+    bool is_exclusive; /* may never be pulled twice */
 };
 
 /* Fills in the call that asks for a camera; `fn` and `ctx` are the caller's. */

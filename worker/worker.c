@@ -74,6 +74,7 @@ static void on_tick(void *ctx)
     if (worker->phase != WORKER_LEAVING) {
         slots_tend(&worker->slots, now_ms);
         heartbeat_send(worker);
+        member_tell_fence(worker);
     }
     set_gauge(worker, "weir_worker_streams", "Streams placed here",
               weir_map_count(worker->streams));
@@ -152,6 +153,7 @@ static void on_tap_start(void *ctx)
 {
     struct worker *worker = ctx;
     worker->tap_down_since_ms = 0;
+    member_tell_fence(worker);
     leases_tap_started(worker);
     streams_tap_started(worker);
     worker_pass_soon(worker);
@@ -423,6 +425,7 @@ void worker_close(struct worker *worker)
     weir_timer_free(&worker->pass);
     weir_timer_free(&worker->tick);
     weir_timer_free(&worker->leave);
+    weir_timer_free(&worker->config_again);
     gpu_close(&worker->gpu);
     weir_map_free(worker->leases);
     weir_map_free(worker->streams);

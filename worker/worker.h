@@ -119,6 +119,7 @@ struct worker {
     bool is_caught_up;
     int64_t incarnation; /* WORKER_NOT_JOINED: not known to the log */
     int64_t joined_said_at_ms;
+    int64_t heard_boot_ms; /* the newest heartbeat that the broker took was sent then */
 
     struct weir_bus_producer *facts;
     struct weir_bus_producer *beats;
@@ -126,6 +127,7 @@ struct worker {
     struct waker beats_waker;
     struct weir_bus_reader *config;
     struct waker config_waker;
+    struct weir_timer *config_again;
 
     struct child *tap;
     struct child *origin;
@@ -176,6 +178,10 @@ void member_is_unknown(struct worker *worker);
 bool member_is_mine(const struct worker *worker, const struct weir_id *worker_id,
                     int64_t incarnation);
 void member_leave(void *ctx);
+/* The broker took a heartbeat that was sent at `sent_boot_ms` (CLOCK_BOOTTIME). */
+void member_is_heard(struct worker *worker, int64_t sent_boot_ms);
+/* Tells the tap how long exclusive cameras may still be read. Each second, and to a new tap. */
+void member_tell_fence(struct worker *worker);
 
 /* ---- leases.c ---- */
 
@@ -188,6 +194,8 @@ void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *s
 void leases_tap_started(struct worker *worker);
 /* A camera's configuration changed to `version`. */
 void leases_config_changed(struct worker *worker, const struct weir_id *camera_id, int64_t version);
+/* Any camera's may have. */
+void leases_all_changed(struct worker *worker);
 
 /* ---- streams.c ---- */
 

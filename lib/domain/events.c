@@ -83,6 +83,7 @@ static const char *const weir_worker_state_names[] = {
     "draining",
     "dead",
     "left",
+    "drained",
 };
 
 const char *weir_worker_state_name(enum weir_worker_state value)
@@ -123,6 +124,16 @@ enum weir_code weir_quality_get(const char *name, enum weir_quality *ret)
     return WEIR_OK;
 }
 
+static const struct codec_field weir_place_fields[] = {
+    {REQ(weir_place, worker_id), ID},
+    {REQ(weir_place, incarnation), INT(0, 9007199254740991)},
+    {REQ(weir_place, lease_generation), INT(0, 9007199254740991)},
+    {REQ(weir_place, generation), INT(0, 9007199254740991)},
+    {REQ(weir_place, seq_base), INT(0, 9007199254740991)},
+    {REQ(weir_place, placed_at_ms), INT(0, 9007199254740991)},
+};
+OBJECT(weir_place);
+
 static const struct codec_field weir_capacity_fields[] = {
     {REQ(weir_capacity, cpu_milli), INT(0, 1000000000)},
     {REQ(weir_capacity, mem_mib), INT(0, 1000000000)},
@@ -131,6 +142,16 @@ static const struct codec_field weir_capacity_fields[] = {
     {REQ(weir_capacity, gpu_mem_mib), INT(0, 1000000000)},
 };
 OBJECT(weir_capacity);
+
+static const struct codec_field weir_ev_command_drain_fields[] = {
+    {REQ(weir_ev_command_drain, command_id), ID},
+    {REQ(weir_ev_command_drain, worker_id), ID},
+    {REQ(weir_ev_command_drain, is_on), BOOL},
+    {REQ(weir_ev_command_drain, issued_at_ms), INT(0, 9007199254740991)},
+    {REQ(weir_ev_command_drain, expires_at_ms), INT(0, 9007199254740991)},
+    {OPT(weir_ev_command_drain, actor), STR(1, 128, TEXT)},
+};
+OBJECT(weir_ev_command_drain);
 
 static const struct codec_field weir_ev_command_idle_fields[] = {
     {REQ(weir_ev_command_idle, command_id), ID},
@@ -168,6 +189,13 @@ static const struct codec_field weir_ev_command_stop_fields[] = {
     {OPT(weir_ev_command_stop, actor), STR(1, 128, TEXT)},
 };
 OBJECT(weir_ev_command_stop);
+
+static const struct codec_field weir_ev_fact_draining_fields[] = {
+    {REQ(weir_ev_fact_draining, worker_id), ID},
+    {REQ(weir_ev_fact_draining, incarnation), INT(0, 9007199254740991)},
+    {REQ(weir_ev_fact_draining, reason), STR(1, 64, SNAKE)},
+};
+OBJECT(weir_ev_fact_draining);
 
 static const struct codec_field weir_ev_fact_exited_fields[] = {
     {REQ(weir_ev_fact_exited, worker_id), ID},
@@ -356,6 +384,7 @@ static const struct codec_field weir_ev_decision_effects_fields[] = {
     {OPT(weir_ev_decision_effects, streams_max), INT(0, 100000)},
     {OPT(weir_ev_decision_effects, boot_id), ID},
     {OPT(weir_ev_decision_effects, warm), BOOL},
+    {OPT(weir_ev_decision_effects, second), OBJ(weir_place)},
     {OPT(weir_ev_decision_effects, detail), STR(0, 256, TEXT)},
 };
 OBJECT(weir_ev_decision_effects);
@@ -423,6 +452,7 @@ static const struct codec_field weir_ev_state_lease_fields[] = {
     {REQ(weir_ev_state_lease, since_ms), INT(0, 9007199254740991)},
     {OPT(weir_ev_state_lease, linger_until_ms), INT(0, 9007199254740991)},
     {REQ(weir_ev_state_lease, warm), BOOL},
+    {OPT(weir_ev_state_lease, second), OBJ(weir_place)},
 };
 OBJECT(weir_ev_state_lease);
 
@@ -443,6 +473,8 @@ static const struct codec_field weir_ev_state_stream_fields[] = {
     {OPT(weir_ev_state_stream, lease_generation), INT(0, 9007199254740991)},
     {REQ(weir_ev_state_stream, seq_base), INT(0, 9007199254740991)},
     {OPT(weir_ev_state_stream, placed_at_ms), INT(0, 9007199254740991)},
+    {OPT(weir_ev_state_stream, second), OBJ(weir_place)},
+    {OPT(weir_ev_state_stream, last_generation), INT(0, 9007199254740991)},
     {REQ(weir_ev_state_stream, asked_at_ms), INT(0, 9007199254740991)},
     {REQ(weir_ev_state_stream, since_ms), INT(0, 9007199254740991)},
     {REQ(weir_ev_state_stream, attempts), INT(0, 1000000)},
@@ -609,6 +641,7 @@ static const struct codec_field weir_ctl_tap_camera_fields[] = {
     {REQ(weir_ctl_tap_camera, ring_ms), INT(0, 600000)},
     {REQ(weir_ctl_tap_camera, ring_bytes), INT(0, 1000000000000)},
     {REQ(weir_ctl_tap_camera, allow_local), BOOL},
+    {OPT(weir_ctl_tap_camera, exclusive), BOOL},
 };
 OBJECT(weir_ctl_tap_camera);
 
@@ -616,6 +649,11 @@ static const struct codec_field weir_ctl_tap_drop_fields[] = {
     {REQ(weir_ctl_tap_drop, camera_id), ID},
 };
 OBJECT(weir_ctl_tap_drop);
+
+static const struct codec_field weir_ctl_tap_fence_fields[] = {
+    {REQ(weir_ctl_tap_fence, in_ms), INT(0, 3600000)},
+};
+OBJECT(weir_ctl_tap_fence);
 
 static const struct codec_field weir_ctl_tap_publish_fields[] = {
     {REQ(weir_ctl_tap_publish, camera_id), ID},
@@ -711,9 +749,11 @@ const struct codec_object codec_envelope = {
     .size = sizeof(struct weir_event), .fields = weir_event_fields, .n_fields = sizeof(weir_event_fields) / sizeof(weir_event_fields[0])};
 
 const struct codec_type codec_events[WEIR_EV_N] = {
+    {"command.drain", WEIR_TOPIC_COMMANDS, &weir_ev_command_drain_object},
     {"command.idle", WEIR_TOPIC_COMMANDS, &weir_ev_command_idle_object},
     {"command.start", WEIR_TOPIC_COMMANDS, &weir_ev_command_start_object},
     {"command.stop", WEIR_TOPIC_COMMANDS, &weir_ev_command_stop_object},
+    {"fact.draining", WEIR_TOPIC_FACTS, &weir_ev_fact_draining_object},
     {"fact.exited", WEIR_TOPIC_FACTS, &weir_ev_fact_exited_object},
     {"fact.failing", WEIR_TOPIC_FACTS, &weir_ev_fact_failing_object},
     {"fact.joined", WEIR_TOPIC_FACTS, &weir_ev_fact_joined_object},
@@ -745,6 +785,7 @@ const struct codec_type codec_controls[WEIR_CTL_N] = {
     {"origin.unroute", NULL, &weir_ctl_origin_unroute_object},
     {"tap.camera", NULL, &weir_ctl_tap_camera_object},
     {"tap.drop", NULL, &weir_ctl_tap_drop_object},
+    {"tap.fence", NULL, &weir_ctl_tap_fence_object},
     {"tap.publish", NULL, &weir_ctl_tap_publish_object},
     {"tap.source", NULL, &weir_ctl_tap_source_object},
     {"tap.stats", NULL, &weir_ctl_tap_stats_object},

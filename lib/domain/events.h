@@ -34,11 +34,11 @@
 /* clang-format off */
 
 /* Bytes of one record, and of one control line with its newline: the fullest of each type fits. */
-#define WEIR_EV_BYTES_MAX  (512 * 1024)
+#define WEIR_EV_BYTES_MAX  (640 * 1024)
 #define WEIR_CTL_BYTES_MAX (64 * 1024)
 #define WEIR_EV_DEPTH_MAX  16 /* nested arrays and objects */
 
-/* wishes: start, stop, idle proposals; partition by cell, key stream_id */
+/* wishes: start, stop, idle proposals, drain; partition by cell, key stream_id or worker_id */
 #define WEIR_TOPIC_COMMANDS "weir.commands.v1"
 /* what workers saw and did; partition by cell, key stream_id or worker_id */
 #define WEIR_TOPIC_FACTS "weir.facts.v1"
@@ -121,8 +121,9 @@ enum weir_worker_state {
     WEIR_WORKER_STATE_DRAINING,
     WEIR_WORKER_STATE_DEAD,
     WEIR_WORKER_STATE_LEFT,
+    WEIR_WORKER_STATE_DRAINED,
 };
-#define WEIR_WORKER_STATE_N 6
+#define WEIR_WORKER_STATE_N 7
 
 /* The name as it stands in JSON ("joining"). */
 const char *weir_worker_state_name(enum weir_worker_state value);
@@ -146,6 +147,17 @@ const char *weir_quality_name(enum weir_quality value);
 /* The value of a name; WEIR_EINVAL for an unknown one. */
 WEIR_MUST_USE enum weir_code weir_quality_get(const char *name, enum weir_quality *ret);
 
+/* A second place of a stream or a lease while it moves from one worker to another. */
+struct weir_place {
+    struct weir_id worker_id; /* The worker */
+    /* Offset of the worker's fact.joined; a restarted worker gets a new one; >= 0 */
+    int64_t incarnation;
+    int64_t lease_generation; /* Generation of the camera lease; 0: none yet; >= 0 */
+    int64_t generation; /* Generation of the stream; 0: none yet; >= 0 */
+    int64_t seq_base; /* Added to media sequence numbers of that generation; 0 for a lease; >= 0 */
+    int64_t placed_at_ms; /* When it was placed there; >= 0 */
+};
+
 /* What a worker can carry. */
 struct weir_capacity {
     int64_t cpu_milli; /* CPU, thousandths of a core; 0..1000000000 */
@@ -153,6 +165,19 @@ struct weir_capacity {
     int64_t net_kbps; /* Network out, kbit/s; 0..1000000000000 */
     int64_t gpu_permille; /* GPU, thousandths of all GPUs together; 0: no GPU; 0..1000000 */
     int64_t gpu_mem_mib; /* GPU memory, MiB; 0..1000000000 */
+};
+
+/* Asks to empty a worker, or to use it again. */
+struct weir_ev_command_drain {
+    struct weir_id command_id; /* Given once; a repeat with the same id changes nothing */
+    struct weir_id worker_id; /* The worker */
+    /* True: its streams move elsewhere and it takes none; false: it takes streams again */
+    bool is_on;
+    int64_t issued_at_ms; /* When it was issued; >= 0 */
+    int64_t expires_at_ms; /* From here on the scheduler refuses it; >= 0 */
+    /* Who asked: a subject or a service name; 1..128 bytes, UTF-8 without control characters */
+    bool has_actor;
+    char actor[128 + 1];
 };
 
 /* Proposes to stop a stream that nobody watched; the scheduler refuses it when it knows newer. */
@@ -196,6 +221,15 @@ struct weir_ev_command_stop {
     /* Who asked: a subject or a service name; 1..128 bytes, UTF-8 without control characters */
     bool has_actor;
     char actor[128 + 1];
+};
+
+/* A worker wants to go and asks that its streams move first. */
+struct weir_ev_fact_draining {
+    struct weir_id worker_id; /* The worker */
+    /* Offset of the worker's fact.joined; a restarted worker gets a new one; >= 0 */
+    int64_t incarnation;
+    /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
+    char reason[64 + 1];
 };
 
 /* The stream has ended on this worker. */
@@ -450,6 +484,9 @@ struct weir_ev_decision_effects {
     struct weir_id boot_id; /* Of the worker */
     bool has_warm;
     bool warm; /* The lease stays without streams */
+    /* The other worker while a stream or a lease moves; absent: there is none any more */
+    bool has_second;
+    struct weir_place second;
     /* For people; no credentials; 0..256 bytes, UTF-8 without control characters */
     bool has_detail;
     char detail[256 + 1];
@@ -533,6 +570,8 @@ struct weir_ev_state_lease {
     bool has_linger_until_ms;
     int64_t linger_until_ms; /* Released then if no stream comes; >= 0 */
     bool warm; /* Stays without streams */
+    bool has_second;
+    struct weir_place second; /* The other worker that pulls the camera while its streams move */
 };
 
 /* Checkpoint: one stream of the ledger. */
@@ -559,6 +598,10 @@ struct weir_ev_state_stream {
     int64_t seq_base; /* Added to media sequence numbers of this generation; >= 0 */
     bool has_placed_at_ms;
     int64_t placed_at_ms; /* When this generation was placed; >= 0 */
+    bool has_second;
+    struct weir_place second; /* Where it moves to */
+    bool has_last_generation;
+    int64_t last_generation; /* The newest one ever given; absent: `generation`; >= 0 */
     int64_t asked_at_ms; /* When it was asked for: the queue's order; >= 0 */
     int64_t since_ms; /* In this state since; >= 0 */
     int64_t attempts; /* Failures in a row; 0..1000000 */
@@ -768,11 +811,19 @@ struct weir_ctl_tap_camera {
     int64_t ring_ms; /* Length of the ring; 0..600000 */
     int64_t ring_bytes; /* Cap of the ring; 0..1000000000000 */
     bool allow_local; /* Loopback, link-local and metadata addresses too */
+    bool has_exclusive;
+    bool exclusive; /* May never be pulled twice: obeys tap.fence. Absent: no */
 };
 
 /* Leave this camera. */
 struct weir_ctl_tap_drop {
     struct weir_id camera_id; /* The camera */
+};
+
+/* Until when the cell surely counts on this worker; each second. A camera that may never be
+ * pulled twice is left when the time is over, whatever became of the worker. */
+struct weir_ctl_tap_fence {
+    int64_t in_ms; /* From now on; 0: the time is over; 0..3600000 */
 };
 
 /* Publish this camera into the engine as this stream and generation. */
@@ -890,9 +941,11 @@ struct weir_ctl_tap_unpublish {
 };
 
 enum weir_ev_type {
+    WEIR_EV_COMMAND_DRAIN,
     WEIR_EV_COMMAND_IDLE,
     WEIR_EV_COMMAND_START,
     WEIR_EV_COMMAND_STOP,
+    WEIR_EV_FACT_DRAINING,
     WEIR_EV_FACT_EXITED,
     WEIR_EV_FACT_FAILING,
     WEIR_EV_FACT_JOINED,
@@ -913,7 +966,7 @@ enum weir_ev_type {
     WEIR_EV_CONFIG_TENANT,
     WEIR_EV_AUDIT_ACCESS,
 };
-#define WEIR_EV_N 22
+#define WEIR_EV_N 24
 
 /* One record: its envelope and its body. */
 struct weir_event {
@@ -931,9 +984,11 @@ struct weir_event {
     bool has_traceparent;
     char traceparent[64 + 1]; /* W3C trace context; 1..64 bytes, printable ASCII without spaces */
     union {
+        struct weir_ev_command_drain command_drain;
         struct weir_ev_command_idle command_idle;
         struct weir_ev_command_start command_start;
         struct weir_ev_command_stop command_stop;
+        struct weir_ev_fact_draining fact_draining;
         struct weir_ev_fact_exited fact_exited;
         struct weir_ev_fact_failing fact_failing;
         struct weir_ev_fact_joined fact_joined;
@@ -999,13 +1054,14 @@ enum weir_ctl_type {
     WEIR_CTL_ORIGIN_UNROUTE,
     WEIR_CTL_TAP_CAMERA,
     WEIR_CTL_TAP_DROP,
+    WEIR_CTL_TAP_FENCE,
     WEIR_CTL_TAP_PUBLISH,
     WEIR_CTL_TAP_SOURCE,
     WEIR_CTL_TAP_STATS,
     WEIR_CTL_TAP_STREAM,
     WEIR_CTL_TAP_UNPUBLISH,
 };
-#define WEIR_CTL_N 14
+#define WEIR_CTL_N 15
 
 /* One line on a pipe between weir-worker and a child. */
 struct weir_ctl {
@@ -1020,6 +1076,7 @@ struct weir_ctl {
         struct weir_ctl_origin_unroute origin_unroute;
         struct weir_ctl_tap_camera tap_camera;
         struct weir_ctl_tap_drop tap_drop;
+        struct weir_ctl_tap_fence tap_fence;
         struct weir_ctl_tap_publish tap_publish;
         struct weir_ctl_tap_source tap_source;
         struct weir_ctl_tap_stats tap_stats;

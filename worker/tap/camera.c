@@ -25,6 +25,7 @@ struct tap_camera {
     struct tap_reader *reader;
     bool is_inside; /* the gate */
     bool is_up;
+    bool is_fenced;
     struct weir_timer *timer; /* of the next attempt */
     unsigned attempts;
     unsigned failures; /* in a row */
@@ -199,9 +200,45 @@ static void start_reader(struct tap_camera *camera)
     weir_timer_set(camera->timer, TAP_RETRY_MOST_MS);
 }
 
+static void stop_reader(struct tap_camera *camera)
+{
+    if (camera->reader != NULL)
+        camera->gaps_before += tap_reader_gaps(camera->reader);
+    tap_reader_cancel(&camera->reader);
+    after_end(camera);
+}
+
+static bool is_held(const struct tap_camera *camera)
+{
+    return camera->is_fenced && camera->spec.has_exclusive && camera->spec.exclusive;
+}
+
+static void hold(struct tap_camera *camera)
+{
+    struct tap_failure failure = {.reason = WEIR_REASON_fenced};
+    WEIR_STR_SET(failure.detail, "the worker is cut off from its cell");
+    stop_reader(camera);
+    weir_timer_clear(camera->timer);
+    tap_report_failing(camera->shared.control, &camera->spec.camera_id, &failure, 0);
+}
+
+void tap_camera_fence(struct tap_camera *camera, bool is_fenced)
+{
+    bool was_held = is_held(camera);
+    camera->is_fenced = is_fenced;
+    if (!was_held && is_held(camera))
+        hold(camera);
+    else if (was_held && !is_held(camera))
+        weir_timer_set(camera->timer, 0);
+}
+
 static void on_timer(void *ctx)
 {
     struct tap_camera *camera = ctx;
+    if (is_held(camera)) {
+        hold(camera);
+        return;
+    }
     int64_t wait_ms = tap_gate_enter(camera->shared.gate, camera->host, camera->failures > 0,
                                      weir_clock_mono_ms());
     if (wait_ms > 0) {
@@ -224,10 +261,11 @@ static void take_spec(struct tap_camera *camera, const struct weir_ctl_tap_camer
 }
 
 struct tap_camera *tap_camera_new(const struct tap_shared *shared,
-                                  const struct weir_ctl_tap_camera *spec)
+                                  const struct weir_ctl_tap_camera *spec, bool is_fenced)
 {
     struct tap_camera *camera = weir_xalloc(sizeof(*camera));
     camera->shared = *shared;
+    camera->is_fenced = is_fenced;
     weir_list_init(&camera->followers);
     tap_ring_init(&camera->ring, spec->ring_ms, (size_t)spec->ring_bytes);
     tap_timeline_init(&camera->line);
@@ -275,12 +313,9 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
 {
     bool is_same = is_same_source(&camera->spec, spec);
     take_spec(camera, spec);
-    if (is_same && (camera->reader != NULL || camera->failures > 0))
+    if (is_same && !is_held(camera) && (camera->reader != NULL || camera->failures > 0))
         return;
-    if (camera->reader != NULL)
-        camera->gaps_before += tap_reader_gaps(camera->reader);
-    tap_reader_cancel(&camera->reader);
-    after_end(camera);
+    stop_reader(camera);
     camera->failures = 0;
     weir_timer_set(camera->timer, 0);
 }

@@ -25,11 +25,14 @@ struct tap_camera;
 
 /* Starts to read. `spec` is copied. */
 struct tap_camera *tap_camera_new(const struct tap_shared *shared,
-                                  const struct weir_ctl_tap_camera *spec);
+                                  const struct weir_ctl_tap_camera *spec, bool is_fenced);
 void tap_camera_free(struct tap_camera **camera); /* its publishers go with it */
 
 /* Takes new settings; connects anew only where they differ in more than the ring. */
 void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_camera *spec);
+
+/* While `is_fenced`, a camera that is exclusive is not read; others take no notice. */
+void tap_camera_fence(struct tap_camera *camera, bool is_fenced);
 
 /* Publishes as the spec says; an equal stream and generation is replaced. */
 void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_publish *spec);

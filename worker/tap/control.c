@@ -151,3 +151,8 @@ void tap_control_send(struct tap_control *control, const struct weir_ctl *ctl)
     else
         close_it(control);
 }
+
+bool tap_control_is_behind(const struct tap_control *control)
+{
+    return control->out.len > 0;
+}

@@ -24,4 +24,7 @@ void tap_control_free(struct tap_control *control); /* NULL is fine */
 /* Queues one line. A worker that lets a megabyte pile up counts as gone. */
 void tap_control_send(struct tap_control *control, const struct weir_ctl *ctl);
 
+/* Lines are waiting to be read: what is only of the moment may be left out. */
+bool tap_control_is_behind(const struct tap_control *control);
+
 #endif

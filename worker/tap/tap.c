@@ -20,8 +20,31 @@ struct tap {
     struct tap_shared shared;
     struct weir_map *cameras; /* struct tap_camera by camera_id */
     struct weir_timer *timer;
+    struct weir_timer *fence;
+    int64_t fence_boot_ms; /* exclusive cameras are read until then */
     int64_t leave_mono_ms; /* when the loop ends at the latest; 0: not leaving */
 };
+
+/* By the clock that counts while the machine sleeps. */
+static bool is_fenced(const struct tap *tap)
+{
+    return weir_clock_boot_ms() >= tap->fence_boot_ms;
+}
+
+static void check_fence(void *ctx)
+{
+    struct tap *tap = ctx;
+    void *camera;
+    for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);)
+        tap_camera_fence(camera, is_fenced(tap));
+}
+
+static void on_fence(struct tap *tap, const struct weir_ctl_tap_fence *spec)
+{
+    tap->fence_boot_ms = weir_clock_boot_ms() + spec->in_ms;
+    weir_timer_set(tap->fence, spec->in_ms);
+    check_fence(tap);
+}
 
 static void refuse_camera(struct tap *tap, const struct weir_id *camera_id)
 {
@@ -38,7 +61,8 @@ static void on_camera(struct tap *tap, const struct weir_ctl_tap_camera *spec)
     else if (weir_map_count(tap->cameras) >= (size_t)tap->settings->cameras_max)
         refuse_camera(tap, &spec->camera_id);
     else
-        weir_map_put(tap->cameras, spec->camera_id.b, tap_camera_new(&tap->shared, spec));
+        weir_map_put(tap->cameras, spec->camera_id.b,
+                     tap_camera_new(&tap->shared, spec, is_fenced(tap)));
 }
 
 static void on_drop(struct tap *tap, const struct weir_id *camera_id)
@@ -71,6 +95,8 @@ static void on_line(void *ctx, const struct weir_ctl *ctl)
         on_camera(tap, &ctl->u.tap_camera);
     else if (ctl->type == WEIR_CTL_TAP_DROP)
         on_drop(tap, &ctl->u.tap_drop.camera_id);
+    else if (ctl->type == WEIR_CTL_TAP_FENCE)
+        on_fence(tap, &ctl->u.tap_fence);
     else if (ctl->type == WEIR_CTL_TAP_PUBLISH)
         on_publish(tap, &ctl->u.tap_publish);
     else if (ctl->type == WEIR_CTL_TAP_UNPUBLISH)
@@ -133,6 +159,8 @@ static void send_stats(struct tap *tap)
     struct weir_ctl ctl = {.type = WEIR_CTL_TAP_STATS};
     ctl.u.tap_stats.cameras = rows;
     void *camera;
+    if (tap_control_is_behind(tap->shared.control))
+        return; /* a worker that stands still will find the newest ones */
     for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);) {
         tap_camera_stats(camera, &rows[ctl.u.tap_stats.n_cameras++]);
         if (ctl.u.tap_stats.n_cameras == WEIR_CTL_TAP_STATS_CAMERAS_MAX) {
@@ -151,6 +179,7 @@ static void on_timer(void *ctx)
         leave(tap);
         return;
     }
+    check_fence(tap);
     shrink_rings(tap);
     send_stats(tap);
     if (tap->leave_mono_ms == 0)
@@ -168,6 +197,7 @@ struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
     tap->shared.gate =
         tap_gate_new((unsigned)settings->connects_at_once, (int)settings->connects_per_host_per_s);
     tap->shared.control = tap_control_new(loop, fd, &control_calls, tap);
+    tap->fence = weir_timer_new(loop, check_fence, tap);
     tap->timer = weir_timer_new(loop, on_timer, tap);
     weir_timer_set(tap->timer, STATS_MS);
     return tap;
@@ -180,6 +210,7 @@ void tap_free(struct tap *tap)
     free_cameras(tap);
     weir_map_free(tap->cameras);
     weir_timer_free(&tap->timer);
+    weir_timer_free(&tap->fence);
     tap_control_free(tap->shared.control);
     tap_gate_free(tap->shared.gate);
     free(tap);
