@@ -55,8 +55,11 @@ void core_inputs_live(struct core *core, int64_t now_ms)
     observations_live(core->seen, now_ms);
 }
 
-/* What holds for every command: once, and in time. True when that already settles it. */
-static bool settle(struct draft *draft, const struct weir_id *command_id, int64_t expires_at_ms)
+/*
+ * What holds for every command: once, and in time. True when that already settles it. Its two times
+ * are by one clock, maybe a wrong one, so only their distance counts, against its age in the log.
+ */
+static bool settle(struct draft *draft, const struct weir_id *command_id, int64_t life_ms)
 {
     draft->decision->kind = WEIR_EV_DECISION_KIND_COMMAND;
     draft->decision->has_command_id = true;
@@ -64,7 +67,7 @@ static bool settle(struct draft *draft, const struct weir_id *command_id, int64_
     if (weir_ledger_has_command(draft->ledger, command_id)) {
         return draft_noop(draft, WEIR_REASON_duplicate);
     }
-    if (expires_at_ms < draft->now_ms) {
+    if (draft->age_ms > life_ms) {
         return draft_refuse(draft, WEIR_REASON_expired);
     }
     return false;
@@ -74,17 +77,20 @@ static bool decide(struct draft *draft, const struct weir_event *event, int64_t 
 {
     if (event->type == WEIR_EV_COMMAND_START) {
         const struct weir_ev_command_start *command = &event->u.command_start;
-        return settle(draft, &command->command_id, command->expires_at_ms) ||
+        return settle(draft, &command->command_id,
+                      command->expires_at_ms - command->issued_at_ms) ||
                admit_start(draft, command);
     }
     if (event->type == WEIR_EV_COMMAND_STOP) {
         const struct weir_ev_command_stop *command = &event->u.command_stop;
-        return settle(draft, &command->command_id, command->expires_at_ms) ||
+        return settle(draft, &command->command_id,
+                      command->expires_at_ms - command->issued_at_ms) ||
                stop_decide(draft, command);
     }
     if (event->type == WEIR_EV_COMMAND_IDLE) {
         const struct weir_ev_command_idle *command = &event->u.command_idle;
-        return settle(draft, &command->command_id, command->expires_at_ms) ||
+        return settle(draft, &command->command_id,
+                      command->expires_at_ms - command->issued_at_ms) ||
                idle_decide(draft, command);
     }
     draft->decision->kind = WEIR_EV_DECISION_KIND_FACT;
@@ -96,6 +102,7 @@ bool core_input(struct core *core, const struct weir_ledger *ledger, const struc
 {
     struct draft draft;
     draft_init(&draft, core, ledger, now_ms, arena, ret);
+    draft.age_ms = input->age_ms;
     ret->has_cause_topic = ret->has_cause_offset = true;
     WEIR_STR_SET(ret->cause_topic, weir_ev_topic(input->event->type));
     ret->cause_offset = input->offset;

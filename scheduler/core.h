@@ -61,6 +61,7 @@ void core_inputs_live(struct core *core, int64_t now_ms);
 struct core_input {
     const struct weir_event *event; /* a command or a fact */
     int64_t offset;
+    int64_t age_ms; /* how long it lay in its topic, see scheduler/cell_clock.h */
 };
 
 /*

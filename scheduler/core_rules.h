@@ -23,6 +23,7 @@ struct draft {
     struct core *core;
     const struct weir_ledger *ledger;
     int64_t now_ms;
+    int64_t age_ms; /* of the input */
     struct weir_arena *arena;
     struct weir_ev_decision *decision;
     struct loads *loads; /* made when first needed; counts what this draft places */

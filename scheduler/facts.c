@@ -30,8 +30,8 @@ static bool joined(struct draft *draft, const struct weir_ev_fact_joined *fact, 
     }
     bool is_gone =
         row != NULL && !incarnation_is_valid(draft->ledger, &row->worker_id, row->incarnation);
-    if (row != NULL && !is_gone && weir_id_equal(&row->boot_id, &fact->boot_id)) {
-        return false; /* the same life says it again */
+    if (row != NULL && weir_id_equal(&row->boot_id, &fact->boot_id)) {
+        return false; /* the same life says it again; one that is over comes with a new boot id */
     }
     enum weir_reason reason =
         row == NULL || is_gone ? WEIR_REASON_worker_joined : WEIR_REASON_worker_restarted;

@@ -189,7 +189,9 @@ struct weir_ev_command_idle {
     int64_t idle_ms; /* How long nobody watched; >= 0 */
     int64_t timeout_ms; /* The idle timeout that applied; >= 0 */
     int64_t issued_at_ms; /* When it was issued; >= 0 */
-    int64_t expires_at_ms; /* From here on the scheduler refuses it; >= 0 */
+    /* As far from `issued_at_ms` as the command may wait in the log; older, the scheduler
+     * refuses it; >= 0 */
+    int64_t expires_at_ms;
 };
 
 /* Asks for a stream. */
@@ -203,7 +205,9 @@ struct weir_ev_command_start {
     /* Admission class: 0 entry point or alarm, 1 live viewer, 2 normal, 3 prefetch; 0..3 */
     int64_t class;
     int64_t issued_at_ms; /* When it was issued; >= 0 */
-    int64_t expires_at_ms; /* From here on the scheduler refuses it; >= 0 */
+    /* As far from `issued_at_ms` as the command may wait in the log; older, the scheduler
+     * refuses it; >= 0 */
+    int64_t expires_at_ms;
     /* Who asked: a subject or a service name; 1..128 bytes, UTF-8 without control characters */
     bool has_actor;
     char actor[128 + 1];
@@ -217,7 +221,9 @@ struct weir_ev_command_stop {
     /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
     char reason[64 + 1];
     int64_t issued_at_ms; /* When it was issued; >= 0 */
-    int64_t expires_at_ms; /* From here on the scheduler refuses it; >= 0 */
+    /* As far from `issued_at_ms` as the command may wait in the log; older, the scheduler
+     * refuses it; >= 0 */
+    int64_t expires_at_ms;
     /* Who asked: a subject or a service name; 1..128 bytes, UTF-8 without control characters */
     bool has_actor;
     char actor[128 + 1];

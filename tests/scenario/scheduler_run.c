@@ -6,7 +6,8 @@
  *     tenant t max=2 | tenant t gone          camera c tenant=t [warm] [exclusive] | camera c gone
  *     set queue_max=2                         a value of core_config, for what follows
  *     join w [cpu= mem= net= gpu= max= boot=] leave w
- *     start s camera=c tenant=t [id=] [expires=] [quality=]     stop s [id=] [reason=]
+ *     start s camera=c tenant=t [id=] [quality=]                stop s [id=] [reason=]
+ *         [expires=] life of the command, [age=] since it was appended, [clock=] of its sender, off
  *     idle s timeout=30000 [id=] [gen=]       watch s
  *     starting s | started s | failing s reason= [permanent] [detail=] | exited s |
  *     still_watched s age= | released c       facts with the row's tokens; old: of an older life
@@ -172,6 +173,15 @@ static struct weir_id command_id(struct world *world, const struct line *line)
     return world_id(world, value(line, "id", fresh));
 }
 
+/* Its two times, and how long it lay in its topic. */
+static void stamp(struct world *world, const struct line *line, int64_t *ret_issued_at_ms,
+                  int64_t *ret_expires_at_ms)
+{
+    world->age_ms = number(line, "age", 0);
+    *ret_issued_at_ms = world->now_ms - world->age_ms + number(line, "clock", 0);
+    *ret_expires_at_ms = *ret_issued_at_ms + number(line, "expires", EXPIRES_MS);
+}
+
 static void start_one(struct world *world, const struct line *line, const char *stream,
                       const char *camera_name)
 {
@@ -185,8 +195,7 @@ static void start_one(struct world *world, const struct line *line, const char *
     enum weir_code code = weir_quality_get(value(line, "quality", "source"), &command->quality);
     assert(code == WEIR_OK);
     (void)code;
-    command->issued_at_ms = world->now_ms;
-    command->expires_at_ms = world->now_ms + number(line, "expires", EXPIRES_MS);
+    stamp(world, line, &command->issued_at_ms, &command->expires_at_ms);
     world_input(world, &event);
 }
 
@@ -217,7 +226,7 @@ static void stop(struct world *world, const struct line *line)
     command->tenant_id = world_id(world, value(line, "tenant", "t"));
     command->stream_id = world_id(world, subject(line));
     WEIR_STR_SET(command->reason, value(line, "reason", "stop_asked"));
-    command->expires_at_ms = world->now_ms + number(line, "expires", EXPIRES_MS);
+    stamp(world, line, &command->issued_at_ms, &command->expires_at_ms);
     world_input(world, &event);
 }
 
@@ -238,7 +247,7 @@ static void idle(struct world *world, const struct line *line)
     command->generation = row != NULL ? row->generation - flag(line, "old") : 0;
     command->timeout_ms = number(line, "timeout", 30000);
     command->idle_ms = command->timeout_ms;
-    command->expires_at_ms = world->now_ms + EXPIRES_MS;
+    stamp(world, line, &command->issued_at_ms, &command->expires_at_ms);
     world_input(world, &event);
 }
 

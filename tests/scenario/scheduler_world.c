@@ -190,13 +190,15 @@ void world_input(struct world *world, const struct weir_event *event)
         struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
         struct weir_ev_decision decision;
         int64_t *next = is_command ? &world->commands_next : &world->facts_next;
-        const struct core_input input = {.event = event, .offset = (*next)++};
+        const struct core_input input = {
+            .event = event, .offset = (*next)++, .age_ms = world->age_ms};
         if (core_input(world->core, world->ledger, &input, world->now_ms, arena, &decision)) {
             append(world, &decision);
         } else {
             fprintf(world->out, "   nothing to decide\n");
         }
     }
+    world->age_ms = 0;
     world_due(world);
 }
 
