@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BOUNDS_MS 1000
-
 static const char *const topics[INPUT_N] = {
     [INPUT_COMMANDS] = WEIR_TOPIC_COMMANDS,     [INPUT_FACTS] = WEIR_TOPIC_FACTS,
     [INPUT_HEARTBEATS] = WEIR_TOPIC_HEARTBEATS, [INPUT_VIEWERS] = WEIR_TOPIC_VIEWERS,
@@ -46,11 +44,9 @@ void inputs_close(struct inputs **inputs)
     free(self);
 }
 
-enum weir_code inputs_bounds(struct inputs *inputs, enum input_topic topic, int64_t *ret_first,
-                             int64_t *ret_next, struct weir_err *err)
+const char *inputs_topic_name(enum input_topic topic)
 {
-    return weir_bus_reader_bounds(inputs->reader, topics[topic], inputs->cell, BOUNDS_MS, ret_first,
-                                  ret_next, err);
+    return topics[topic];
 }
 
 enum weir_code inputs_follow(struct inputs *inputs, enum input_topic topic, int64_t offset,
@@ -88,31 +84,19 @@ static enum weir_code read_event(const struct weir_bus_message *message, enum in
     return code;
 }
 
-enum weir_code inputs_next(struct inputs *inputs, struct weir_bus_producer *dead_letters,
-                           struct weir_arena *arena, struct input *ret, bool *ret_got,
-                           int *poisoned, struct weir_err *err)
+enum weir_code inputs_next(struct inputs *inputs, struct weir_arena *arena, struct input *ret,
+                           bool *ret_got, struct weir_err *err)
 {
-    for (;;) {
-        struct weir_bus_message message;
-        enum weir_code code = weir_bus_reader_poll(inputs->reader, 0, &message, ret_got, err);
+    do {
+        enum weir_code code = weir_bus_reader_poll(inputs->reader, 0, &ret->message, ret_got, err);
         if (code != WEIR_OK || !*ret_got) {
             return code;
         }
-        enum input_topic topic = topic_of(message.topic);
-        inputs->position[topic] = message.offset + 1;
-        if (message.value == NULL) {
-            continue; /* a tombstone of the compacted configuration */
-        }
-        struct weir_err why = {0};
-        code = read_event(&message, topic, arena, &ret->event, &why);
-        if (code == WEIR_OK) {
-            ret->topic = topic;
-            ret->offset = message.offset;
-            return WEIR_OK;
-        }
-        (*poisoned)++;
-        WEIR_IGNORE(weir_bus_dead_letter(dead_letters, &message, "weir-scheduler", code, why.msg,
-                                         NULL, NULL, NULL),
-                    "the record stays in its topic for those who look for it");
+        ret->topic = topic_of(ret->message.topic);
+        inputs->position[ret->topic] = ret->message.offset + 1;
+    } while (ret->message.value == NULL); /* a tombstone of the compacted configuration */
+    if (read_event(&ret->message, ret->topic, arena, &ret->event, &ret->why) != WEIR_OK) {
+        ret->event = NULL;
     }
+    return WEIR_OK;
 }

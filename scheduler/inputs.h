@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The input topics of a leader: reads the cell's partition of each from a chosen offset, parses,
- * and puts what nobody can read into the dead letters. Nothing here blocks, except inputs_bounds.
+ * The input topics of a leader: reads the cell's partition of each from a chosen offset, and
+ * parses. Nothing here blocks.
  */
 #ifndef SCHEDULER_INPUTS_H
 #define SCHEDULER_INPUTS_H
@@ -24,10 +24,7 @@ WEIR_MUST_USE enum weir_code inputs_open(const char *brokers, int32_t cell, weir
                                          void *wake_ctx, struct inputs **ret, struct weir_err *err);
 void inputs_close(struct inputs **inputs);
 
-/* Asks the broker for the first kept and the next offset; blocks a second at most. */
-WEIR_MUST_USE enum weir_code inputs_bounds(struct inputs *inputs, enum input_topic topic,
-                                           int64_t *ret_first, int64_t *ret_next,
-                                           struct weir_err *err);
+const char *inputs_topic_name(enum input_topic topic);
 
 /* Follows a topic from `offset`, which must lie within its bounds. */
 WEIR_MUST_USE enum weir_code inputs_follow(struct inputs *inputs, enum input_topic topic,
@@ -36,19 +33,17 @@ WEIR_MUST_USE enum weir_code inputs_follow(struct inputs *inputs, enum input_top
 /* The next offset to come of a followed topic. */
 int64_t inputs_position(const struct inputs *inputs, enum input_topic topic);
 
+/* Pointers live until the next call of inputs_next; `event` as long as the arena given. */
 struct input {
     enum input_topic topic;
-    int64_t offset;
-    const struct weir_event *event; /* in the arena given */
+    struct weir_bus_message message;
+    const struct weir_event *event; /* NULL: nobody can read the record */
+    struct weir_err why;            /* then: why not */
 };
 
-/*
- * The next record that can be read; *ret_got is false when none is there. Unreadable ones go to
- * `dead_letters` and count in *poisoned. WEIR_EGONE: an offset is not kept any more.
- */
-WEIR_MUST_USE enum weir_code inputs_next(struct inputs *inputs,
-                                         struct weir_bus_producer *dead_letters,
-                                         struct weir_arena *arena, struct input *ret, bool *ret_got,
-                                         int *poisoned, struct weir_err *err);
+/* The next record; *ret_got is false when none is there. WEIR_EGONE: an offset is not kept any
+ * more. */
+WEIR_MUST_USE enum weir_code inputs_next(struct inputs *inputs, struct weir_arena *arena,
+                                         struct input *ret, bool *ret_got, struct weir_err *err);
 
 #endif

@@ -8,6 +8,8 @@
 #include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/domain/reason.h"
+#include "scheduler/cell_clock.h"
 #include "scheduler/checkpoint.h"
 #include "scheduler/inputs.h"
 #include "scheduler/probe.h"
@@ -25,12 +27,12 @@
 #define DUE_MAX             200 /* decided in one go */
 #define DUE_EVERY_MS        200
 #define CONFIG_SILENCE_MS   1000 /* the last records of a compacted topic may be gone */
-#define HOUR_MS             ((int64_t)3600 * 1000)
 #define QUEUE_MAX_RECORDS   400000
 
 enum phase {
     PHASE_TAKEOVER, /* the takeover is on its way into the log */
     PHASE_FOLDING,  /* it stands there; the follower has not read it yet */
+    PHASE_BOUNDS,   /* the broker is asked where the inputs begin and end */
     PHASE_CONFIG,   /* the configuration is being read to its end */
     PHASE_LEADING,
     PHASE_OVER,
@@ -43,8 +45,9 @@ struct leader {
     char why[256];
     struct weir_id instance;
     int64_t epoch;
-    int64_t base_ms;      /* cell time at `base_boot_ms` */
-    int64_t base_boot_ms; /* - */
+    struct cell_clock clock;
+    int64_t takeover_offset; /* the newest takeover read back, anybody's, and the broker's stamp */
+    int64_t takeover_stamp_ms;
     int64_t pumped_boot_ms;
     struct weir_bus_producer *producer;
     struct weir_ledger *ledger; /* with what is in flight */
@@ -53,7 +56,7 @@ struct leader {
     struct probe *probe;
     struct checkpoint *checkpoint;
     int64_t config_end;
-    int64_t config_mono_ms; /* when its last record came */
+    int64_t config_boot_ms; /* when its last record came */
     struct weir_arena *arena;
     struct weir_list in_flight; /* of struct append, oldest first */
     int64_t n_in_flight;
@@ -103,7 +106,7 @@ int64_t leader_epoch(const struct leader *leader)
 
 static int64_t cell_now(const struct leader *leader)
 {
-    return leader->base_ms + weir_clock_boot_ms() - leader->base_boot_ms;
+    return cell_clock_now(&leader->clock, weir_clock_boot_ms());
 }
 
 /* ---- appending ---- */
@@ -219,19 +222,6 @@ static enum weir_code append_takeover(struct leader *leader, struct weir_err *er
     return send(leader, &takeover, NULL, err);
 }
 
-/* Cell time never goes back, and goes forward an hour at most where nobody led (DESIGN, Time). */
-static void set_cell_time(struct leader *leader)
-{
-    int64_t last_ms = weir_ledger_now_ms(weir_follower_ledger(leader->follower));
-    int64_t wall_ms = weir_clock_wall_ms();
-    leader->base_ms = wall_ms;
-    if (last_ms != 0) {
-        leader->base_ms = wall_ms < last_ms ? last_ms : wall_ms;
-        leader->base_ms = leader->base_ms > last_ms + HOUR_MS ? last_ms + HOUR_MS : leader->base_ms;
-    }
-    leader->base_boot_ms = weir_clock_boot_ms();
-}
-
 enum weir_code leader_new(const struct leader_env *env, const struct weir_follower *follower,
                           struct leader **ret, struct weir_err *err)
 {
@@ -239,14 +229,16 @@ enum weir_code leader_new(const struct leader_env *env, const struct weir_follow
     leader->env = *env;
     leader->follower = follower;
     leader->epoch = -1;
+    leader->takeover_offset = -1;
     leader->arena = weir_arena_new(1024 * 1024);
     weir_list_init(&leader->in_flight);
     leader->instance = weir_follower_instance(follower);
     if (weir_id_is_nil(&leader->instance)) {
         leader->instance = weir_id_new(weir_clock_wall_ms());
     }
-    set_cell_time(leader);
     leader->pumped_boot_ms = weir_clock_boot_ms();
+    cell_clock_begin(&leader->clock, weir_ledger_now_ms(weir_follower_ledger(follower)),
+                     weir_clock_wall_ms(), leader->pumped_boot_ms);
     const struct weir_bus_producer_config config = {
         .brokers = env->settings->kafka,
         .client_id = "weir-scheduler",
@@ -298,17 +290,15 @@ static uint64_t seed_of(const struct weir_id *id)
     return seed;
 }
 
-static enum weir_code follow_config(struct leader *leader, struct weir_err *err)
+static enum weir_code open_inputs(struct leader *leader, struct weir_err *err)
 {
     const struct scheduler_settings *settings = leader->env.settings;
-    enum weir_code code = inputs_open(settings->kafka, (int32_t)settings->cell, leader->env.wake,
-                                      leader->env.wake_ctx, &leader->inputs, err);
-    int64_t first;
-    if (code != WEIR_OK || (code = inputs_bounds(leader->inputs, INPUT_CONFIG, &first,
-                                                 &leader->config_end, err)) != WEIR_OK) {
-        return code;
-    }
-    return inputs_follow(leader->inputs, INPUT_CONFIG, first, err);
+    int32_t cell = (int32_t)settings->cell;
+    enum weir_code code = probe_open(settings->kafka, cell, leader->env.wake, leader->env.wake_ctx,
+                                     &leader->probe, err);
+    return code == WEIR_OK ? inputs_open(settings->kafka, cell, leader->env.wake,
+                                         leader->env.wake_ctx, &leader->inputs, err)
+                           : code;
 }
 
 /* The follower has just folded our takeover: its ledger is the one to decide on. */
@@ -316,6 +306,7 @@ static void take_ledger(struct leader *leader)
 {
     const struct scheduler_settings *settings = leader->env.settings;
     struct weir_err err;
+    cell_clock_anchor(&leader->clock, leader->takeover_stamp_ms, weir_clock_boot_ms());
     leader->ledger = weir_ledger_copy(weir_follower_ledger(leader->follower));
     struct weir_id seed = weir_id_new(weir_clock_wall_ms());
     struct core_config config = settings_core_config(settings, seed_of(&seed));
@@ -324,23 +315,26 @@ static void take_ledger(struct leader *leader)
     checkpoint_begin(leader->checkpoint, weir_follower_ledger(leader->follower), &leader->instance,
                      leader->epoch);
     leader->checkpoint_mono_ms = weir_clock_mono_ms();
-    if (probe_open(settings->kafka, (int32_t)settings->cell, &leader->probe, &err) != WEIR_OK ||
-        follow_config(leader, &err) != WEIR_OK) {
+    if (open_inputs(leader, &err) != WEIR_OK) {
         end_by(leader, "inputs cannot be read", &err);
         return;
     }
-    leader->config_mono_ms = weir_clock_mono_ms();
-    leader->phase = PHASE_CONFIG;
+    leader->phase = PHASE_BOUNDS;
 }
 
 void leader_followed(struct leader *leader, const struct weir_follower_decision *read)
 {
     bool is_takeover = read->decision->kind == WEIR_EV_DECISION_KIND_TAKEOVER;
+    if (is_takeover) {
+        leader->takeover_offset = read->offset;
+        leader->takeover_stamp_ms = read->timestamp_ms;
+    }
     if (is_takeover && leader->epoch >= 0 && read->offset > leader->epoch) {
         leader_end(leader, "another scheduler took over");
     } else if (leader->phase == PHASE_FOLDING && read->offset == leader->epoch) {
         take_ledger(leader);
-    } else if (leader->phase == PHASE_LEADING || leader->phase == PHASE_CONFIG) {
+    } else if (leader->ledger != NULL) {
+        cell_clock_heard(&leader->clock, read->timestamp_ms, weir_clock_boot_ms());
         leader->since_checkpoint++;
     }
 }
@@ -354,44 +348,64 @@ static void catch_up_with_follower(struct leader *leader)
     int64_t followed = weir_follower_epoch(leader->follower);
     if (followed > leader->epoch) {
         leader_end(leader, "another scheduler took over");
-    } else if (followed == leader->epoch) {
+    } else if (followed == leader->epoch && leader->takeover_offset == leader->epoch) {
         take_ledger(leader);
     }
 }
 
 /* ---- reading inputs ---- */
 
-/* From the last one decided on, or the first one kept. */
-static enum weir_code follow_causes(struct leader *leader, enum input_topic topic, int64_t wanted,
-                                    struct weir_err *err)
+/* True when the broker has told of every topic. */
+static bool know_bounds(struct leader *leader, struct probe_bounds ret[static INPUT_N])
 {
-    int64_t first;
-    int64_t next;
-    enum weir_code code = inputs_bounds(leader->inputs, topic, &first, &next, err);
-    if (code != WEIR_OK) {
-        return code;
+    for (enum input_topic topic = 0; topic < INPUT_N; topic++) {
+        if (!probe_bounds(leader->probe, topic, &ret[topic])) {
+            return false;
+        }
     }
-    int64_t from = wanted < first || wanted > next ? first : wanted;
-    return inputs_follow(leader->inputs, topic, from, err);
+    return true;
 }
 
-static enum weir_code follow_tail(struct leader *leader, enum input_topic topic,
-                                  struct weir_err *err)
+static void follow_config(struct leader *leader)
 {
-    int64_t first;
-    int64_t next;
-    enum weir_code code = inputs_bounds(leader->inputs, topic, &first, &next, err);
-    return code == WEIR_OK ? inputs_follow(leader->inputs, topic, next, err) : code;
+    struct probe_bounds bounds[INPUT_N];
+    struct weir_err err;
+    if (!know_bounds(leader, bounds)) {
+        return;
+    }
+    if (inputs_follow(leader->inputs, INPUT_CONFIG, bounds[INPUT_CONFIG].first, &err) != WEIR_OK) {
+        end_by(leader, "inputs cannot be read", &err);
+        return;
+    }
+    leader->config_end = bounds[INPUT_CONFIG].next;
+    leader->config_boot_ms = weir_clock_boot_ms();
+    leader->phase = PHASE_CONFIG;
+}
+
+/* From the last one decided on, or the first one kept. */
+static enum weir_code follow_causes(struct leader *leader, enum input_topic topic,
+                                    const struct probe_bounds *bounds, int64_t wanted,
+                                    struct weir_err *err)
+{
+    bool is_kept = wanted >= bounds->first && wanted <= bounds->next;
+    return inputs_follow(leader->inputs, topic, is_kept ? wanted : bounds->first, err);
 }
 
 static void begin_leading(struct leader *leader)
 {
     struct weir_ledger_causes causes = weir_ledger_causes(leader->ledger);
+    struct probe_bounds bounds[INPUT_N];
     struct weir_err err;
-    if (follow_causes(leader, INPUT_FACTS, causes.facts_next, &err) != WEIR_OK ||
-        follow_causes(leader, INPUT_COMMANDS, causes.commands_next, &err) != WEIR_OK ||
-        follow_tail(leader, INPUT_HEARTBEATS, &err) != WEIR_OK ||
-        follow_tail(leader, INPUT_VIEWERS, &err) != WEIR_OK) {
+    if (!know_bounds(leader, bounds)) {
+        return;
+    }
+    if (follow_causes(leader, INPUT_FACTS, &bounds[INPUT_FACTS], causes.facts_next, &err) !=
+            WEIR_OK ||
+        follow_causes(leader, INPUT_COMMANDS, &bounds[INPUT_COMMANDS], causes.commands_next,
+                      &err) != WEIR_OK ||
+        inputs_follow(leader->inputs, INPUT_HEARTBEATS, bounds[INPUT_HEARTBEATS].next, &err) !=
+            WEIR_OK ||
+        inputs_follow(leader->inputs, INPUT_VIEWERS, bounds[INPUT_VIEWERS].next, &err) != WEIR_OK) {
         end_by(leader, "inputs cannot be read", &err);
         return;
     }
@@ -402,20 +416,60 @@ static void begin_leading(struct leader *leader)
     weir_log(WEIR_LOG_INFO, "cell: leading", "epoch", epoch, NULL);
 }
 
+/*
+ * What nobody can read goes to the dead letters. A decision with its offset, where a new leader
+ * would read it again: the next one begins behind it.
+ */
+static void refuse_unreadable(struct leader *leader, const struct input *input)
+{
+    static const enum weir_ev_decision_kind kinds[INPUT_N] = {
+        [INPUT_COMMANDS] = WEIR_EV_DECISION_KIND_COMMAND,
+        [INPUT_FACTS] = WEIR_EV_DECISION_KIND_FACT,
+        [INPUT_CONFIG] = WEIR_EV_DECISION_KIND_CONFIG,
+    };
+    bool is_read_once = input->topic == INPUT_HEARTBEATS || input->topic == INPUT_VIEWERS;
+    bool is_known = input->topic == INPUT_CONFIG &&
+                    input->message.offset < weir_ledger_causes(leader->ledger).config_next;
+    if (is_known) {
+        return;
+    }
+    weir_metric_add(leader->env.meters->poisoned, 1);
+    dead_letters_put(leader->env.dead_letters, &input->message, &input->why);
+    if (is_read_once) {
+        return;
+    }
+    struct weir_ev_decision decision = {
+        .kind = kinds[input->topic],
+        .has_cause_topic = true,
+        .has_cause_offset = true,
+        .cause_offset = input->message.offset,
+        .outcome = WEIR_EV_DECISION_OUTCOME_REFUSED,
+        .at_ms = cell_now(leader),
+    };
+    WEIR_STR_SET(decision.cause_topic, inputs_topic_name(input->topic));
+    WEIR_STR_SET(decision.reason, weir_reason_name(WEIR_REASON_unreadable));
+    decide(leader, &decision, NULL);
+}
+
 static void take_input(struct leader *leader, const struct input *input)
 {
+    int64_t boot_ms = weir_clock_boot_ms();
     int64_t now_ms = cell_now(leader);
     core_observe(leader->core, input->event, now_ms);
     if (input->topic == INPUT_CONFIG) {
         leader->is_due = true;
-        leader->config_mono_ms = weir_clock_mono_ms();
+        leader->config_boot_ms = boot_ms;
     }
     if (input->topic != INPUT_COMMANDS && input->topic != INPUT_FACTS) {
         return;
     }
     int64_t began_us = weir_clock_mono_us();
     struct weir_ev_decision decision;
-    const struct core_input about = {.event = input->event, .offset = input->offset};
+    const struct core_input about = {
+        .event = input->event,
+        .offset = input->message.offset,
+        .age_ms = cell_clock_age(&leader->clock, input->message.timestamp_ms, boot_ms),
+    };
     if (core_input(leader->core, leader->ledger, &about, now_ms, leader->arena, &decision)) {
         decide(leader, &decision, input->event);
         leader->is_due = leader->is_due || decision.n_effects > 0;
@@ -425,7 +479,6 @@ static void take_input(struct leader *leader, const struct input *input)
 
 static void read_inputs(struct leader *leader)
 {
-    int poisoned = 0;
     int n = 0;
     bool got = true;
     for (; got && n < INPUTS_MAX && leader->phase != PHASE_OVER &&
@@ -434,14 +487,14 @@ static void read_inputs(struct leader *leader)
         weir_arena_reset(leader->arena);
         struct weir_err err;
         struct input input;
-        if (inputs_next(leader->inputs, leader->env.dead_letters, leader->arena, &input, &got,
-                        &poisoned, &err) != WEIR_OK) {
+        if (inputs_next(leader->inputs, leader->arena, &input, &got, &err) != WEIR_OK) {
             end_by(leader, "inputs cannot be read", &err);
+        } else if (got && input.event == NULL) {
+            refuse_unreadable(leader, &input);
         } else if (got) {
             take_input(leader, &input);
         }
     }
-    weir_metric_add(leader->env.meters->poisoned, poisoned);
     if (n == INPUTS_MAX) {
         leader->env.wake(leader->env.wake_ctx);
     }
@@ -449,13 +502,26 @@ static void read_inputs(struct leader *leader)
 
 /* ---- what is due ---- */
 
+/* Whether a topic was read as far as it went when the broker was last asked. */
+static bool is_read(struct leader *leader, enum input_topic topic, int64_t *ret_asked_boot_ms)
+{
+    struct probe_bounds bounds;
+    if (!probe_bounds(leader->probe, topic, &bounds) ||
+        inputs_position(leader->inputs, topic) < bounds.next) {
+        return false;
+    }
+    *ret_asked_boot_ms = bounds.asked_boot_ms;
+    return true;
+}
+
 static void note_live(struct leader *leader)
 {
-    int64_t next;
-    int64_t asked_mono_ms;
-    if (probe_end(leader->probe, &next, &asked_mono_ms) &&
-        inputs_position(leader->inputs, INPUT_HEARTBEATS) >= next) {
-        int64_t age_ms = weir_clock_mono_ms() - asked_mono_ms;
+    int64_t asked_boot_ms;
+    if (is_read(leader, INPUT_COMMANDS, &asked_boot_ms)) {
+        cell_clock_read(&leader->clock, asked_boot_ms);
+    }
+    if (is_read(leader, INPUT_HEARTBEATS, &asked_boot_ms)) {
+        int64_t age_ms = weir_clock_boot_ms() - asked_boot_ms;
         core_inputs_live(leader->core, cell_now(leader) - age_ms);
     }
 }
@@ -505,10 +571,13 @@ static void keep_checkpoints(struct leader *leader)
 
 /* ---- the pump ---- */
 
-static bool is_config_read(const struct leader *leader)
+/* Silence counts only while the broker answers. */
+static bool is_config_read(struct leader *leader)
 {
+    struct probe_bounds newest;
     return inputs_position(leader->inputs, INPUT_CONFIG) >= leader->config_end ||
-           weir_clock_mono_ms() - leader->config_mono_ms > CONFIG_SILENCE_MS;
+           (probe_bounds(leader->probe, INPUT_HEARTBEATS, &newest) &&
+            newest.asked_boot_ms - leader->config_boot_ms > CONFIG_SILENCE_MS);
 }
 
 static void check_health(struct leader *leader)
@@ -536,6 +605,9 @@ bool leader_pump(struct leader *leader)
     }
     weir_bus_producer_poll(leader->producer, 0);
     catch_up_with_follower(leader);
+    if (leader->phase == PHASE_BOUNDS) {
+        follow_config(leader);
+    }
     if (leader->phase == PHASE_CONFIG || leader->phase == PHASE_LEADING) {
         read_inputs(leader);
         keep_checkpoints(leader);

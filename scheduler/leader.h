@@ -17,6 +17,7 @@
 
 #include "lib/io/bus.h"
 #include "lib/service/follower.h"
+#include "scheduler/dead_letters.h"
 #include "scheduler/meters.h"
 #include "scheduler/settings.h"
 
@@ -25,7 +26,7 @@ struct leader;
 struct leader_env {
     const struct scheduler_settings *settings;
     const struct meters *meters;
-    struct weir_bus_producer *dead_letters;
+    struct dead_letters *dead_letters;
     weir_bus_wake_fn *wake; /* pump soon; from any thread */
     void *wake_ctx;
 };

@@ -7,9 +7,9 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
-#include "lib/domain/events.h"
 
 #define ASK_EVERY_MS 400
+#define RETRY_MS     50 /* while a topic was never answered for */
 #define ANSWER_MS    800
 
 struct probe {
@@ -17,32 +17,45 @@ struct probe {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t stopping;
     bool is_stopping;
-    int64_t next; /* -1: not known yet */
-    int64_t asked_mono_ms;
-    struct weir_bus_reader *reader; /* the thread's */
+    bool is_known[INPUT_N];
+    struct probe_bounds bounds[INPUT_N];
+    struct weir_bus_reader *reader; /* the thread's, as all below */
     int32_t cell;
+    weir_bus_wake_fn *wake;
+    void *wake_ctx;
 };
 
-static void ask(struct probe *probe)
+static bool ask(struct probe *probe, enum input_topic topic)
 {
-    int64_t asked_mono_ms = weir_clock_mono_ms();
-    int64_t first;
-    int64_t next;
-    if (weir_bus_reader_bounds(probe->reader, WEIR_TOPIC_HEARTBEATS, probe->cell, ANSWER_MS, &first,
-                               &next, NULL) != WEIR_OK) {
-        return;
+    struct probe_bounds bounds = {.asked_boot_ms = weir_clock_boot_ms()};
+    if (weir_bus_reader_bounds(probe->reader, inputs_topic_name(topic), probe->cell, ANSWER_MS,
+                               &bounds.first, &bounds.next, NULL) != WEIR_OK) {
+        return false;
     }
     pthread_mutex_lock(&probe->lock);
-    probe->next = next;
-    probe->asked_mono_ms = asked_mono_ms;
+    probe->bounds[topic] = bounds;
+    probe->is_known[topic] = true;
     pthread_mutex_unlock(&probe->lock);
+    return true;
 }
 
-static bool is_stopped_after_pause(struct probe *probe)
+/* Stops at the first that is not answered for: the broker is away. True when all are known. */
+static bool ask_all(struct probe *probe)
+{
+    for (enum input_topic topic = 0; topic < INPUT_N; topic++) {
+        bool is_watched = topic == INPUT_COMMANDS || topic == INPUT_HEARTBEATS;
+        if ((is_watched || !probe->is_known[topic]) && !ask(probe, topic)) {
+            break;
+        }
+    }
+    return probe->is_known[INPUT_N - 1];
+}
+
+static bool is_stopped_after_pause(struct probe *probe, int64_t pause_ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += ASK_EVERY_MS * 1000000L;
+    until.tv_nsec += pause_ms * 1000000L;
     if (until.tv_nsec >= 1000000000L) {
         until.tv_sec++;
         until.tv_nsec -= 1000000000L;
@@ -59,9 +72,11 @@ static bool is_stopped_after_pause(struct probe *probe)
 static void *run(void *ctx)
 {
     struct probe *probe = ctx;
+    bool is_complete;
     do {
-        ask(probe);
-    } while (!is_stopped_after_pause(probe));
+        is_complete = ask_all(probe);
+        probe->wake(probe->wake_ctx);
+    } while (!is_stopped_after_pause(probe, is_complete ? ASK_EVERY_MS : RETRY_MS));
     return NULL;
 }
 
@@ -73,8 +88,8 @@ static void release(struct probe *probe)
     free(probe);
 }
 
-enum weir_code probe_open(const char *brokers, int32_t cell, struct probe **ret,
-                          struct weir_err *err)
+enum weir_code probe_open(const char *brokers, int32_t cell, weir_bus_wake_fn *wake, void *wake_ctx,
+                          struct probe **ret, struct weir_err *err)
 {
     struct probe *probe = weir_xalloc(sizeof(*probe));
     pthread_condattr_t attr;
@@ -84,7 +99,8 @@ enum weir_code probe_open(const char *brokers, int32_t cell, struct probe **ret,
     pthread_cond_init(&probe->stopping, &attr);
     pthread_condattr_destroy(&attr);
     probe->cell = cell;
-    probe->next = -1;
+    probe->wake = wake;
+    probe->wake_ctx = wake_ctx;
     const struct weir_bus_reader_config config = {.brokers = brokers,
                                                   .client_id = "weir-scheduler-probe"};
     enum weir_code code = weir_bus_reader_open(&config, &probe->reader, err);
@@ -113,12 +129,11 @@ void probe_close(struct probe **probe)
     release(self);
 }
 
-bool probe_end(struct probe *probe, int64_t *ret_next, int64_t *ret_mono_ms)
+bool probe_bounds(struct probe *probe, enum input_topic topic, struct probe_bounds *ret)
 {
     pthread_mutex_lock(&probe->lock);
-    bool is_known = probe->next >= 0;
-    *ret_next = probe->next;
-    *ret_mono_ms = probe->asked_mono_ms;
+    bool is_known = probe->is_known[topic];
+    *ret = probe->bounds[topic];
     pthread_mutex_unlock(&probe->lock);
     return is_known;
 }

@@ -16,7 +16,6 @@
 #define RETRY_MS        1000  /* between the end of a term and the next try */
 #define LOG_SILENCE_MS  10000 /* without word of the log a standby is not ready */
 #define GAUGES_EVERY_MS 1000
-#define DLQ_TIMEOUT_MS  60000
 
 struct shell {
     const struct scheduler_settings *settings;
@@ -24,7 +23,7 @@ struct shell {
     struct meters meters;
     struct weir_follower *follower;
     struct election *election;
-    struct weir_bus_producer *dead_letters;
+    struct dead_letters *dead_letters;
     struct views *views;
     struct leader *leader; /* NULL: standing by */
     int64_t retry_mono_ms;
@@ -150,7 +149,7 @@ static int64_t score(void *ctx, const struct weir_id *worker_id)
 static void pump(struct shell *shell)
 {
     election_poll(shell->election);
-    weir_bus_producer_poll(shell->dead_letters, 0);
+    dead_letters_poll(shell->dead_letters);
     tend_term(shell);
 }
 
@@ -199,12 +198,6 @@ static void on_tick(void *ctx)
 static enum weir_code open_parts(struct shell *shell, struct weir_err *err)
 {
     const struct scheduler_settings *settings = shell->settings;
-    const struct weir_bus_producer_config dead_letters = {
-        .brokers = settings->kafka,
-        .client_id = "weir-scheduler-dlq",
-        .kind = WEIR_BUS_DURABLE,
-        .delivery_timeout_ms = DLQ_TIMEOUT_MS,
-    };
     const struct weir_follower_config follower = {
         .brokers = settings->kafka,
         .client_id = "weir-scheduler-follower",
@@ -217,7 +210,7 @@ static enum weir_code open_parts(struct shell *shell, struct weir_err *err)
         .on_caught_up = on_caught_up,
         .ctx = shell,
     };
-    enum weir_code code = weir_bus_producer_open(&dead_letters, &shell->dead_letters, err);
+    enum weir_code code = dead_letters_open(settings->kafka, &shell->dead_letters, err);
     if (code == WEIR_OK) {
         code = views_open(settings->redis, (int32_t)settings->cell, &shell->views, err);
     }
@@ -258,6 +251,6 @@ void shell_close(struct shell **shell)
     election_close(&self->election);
     weir_follower_close(&self->follower);
     views_close(&self->views);
-    weir_bus_producer_close(&self->dead_letters, 1000);
+    dead_letters_close(&self->dead_letters);
     free(self);
 }
