@@ -112,15 +112,16 @@ def is_one_of(program: str, name: str) -> bool:
 
 
 def start_daemons(instance: Instance, numbers: Mapping[str, int], engine: Path) -> None:
+    apis = numbers["api"]
     wanted = [
-        *(daemons.api(instance, index) for index in range(numbers["api"])),
+        *(daemons.api(instance, index) for index in range(apis)),
         *(daemons.scheduler(instance, index) for index in range(numbers["scheduler"])),
         *(daemons.reaper(instance, index) for index in range(numbers["reaper"])),
-        *(daemons.worker(instance, index, engine) for index in range(numbers["worker"])),
+        *(daemons.worker(instance, index, engine, apis) for index in range(numbers["worker"])),
         daemons.audit(instance),
     ]
     starts = [daemon_start(instance, daemon) for daemon in wanted]
-    together(*starts, lambda: gateway.start(instance, numbers["api"]))
+    together(*starts, lambda: gateway.start(instance, apis))
     kept = {daemon.name for daemon in wanted}
     stop_all(
         instance,

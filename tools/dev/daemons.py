@@ -62,6 +62,11 @@ def twin(program: str, index: int) -> str:
     return program if index == 0 else f"{program}-{index + 1}"
 
 
+def internal(instance: Instance, apis: int) -> list[str]:
+    """Where gateways and workers find the apis."""
+    return [instance.address(f"{twin('api', index)}-internal") for index in range(apis)]
+
+
 def api(instance: Instance, index: int = 0) -> Daemon:
     files = url_files(instance)
     secrets = instance.secrets
@@ -117,7 +122,7 @@ def worker_id(index: int) -> str:
     return str(uuid.uuid5(NAMESPACE, f"worker|{index}"))
 
 
-def worker(instance: Instance, index: int, engine: Path) -> Daemon:
+def worker(instance: Instance, index: int, engine: Path, apis: int = 1) -> Daemon:
     name = f"worker-{index}"
     origin, admin = instance.origin_port(index), instance.worker_admin_port(index)
     secrets = instance.secrets
@@ -126,7 +131,7 @@ def worker(instance: Instance, index: int, engine: Path) -> Daemon:
         "WEIR_WORKER_ID": worker_id(index),
         "WEIR_ORIGIN_LISTEN": f"127.0.0.1:{origin}",
         "WEIR_ORIGIN_URL": f"http://127.0.0.1:{origin}",
-        "WEIR_API_INTERNAL_URL": f"http://{instance.address('api-internal')}",
+        "WEIR_API_INTERNAL_URL": ",".join(f"http://{at}" for at in internal(instance, apis)),
         "WEIR_WORKER_SECRET_FILE": str(secrets / "worker-secret"),
         "WEIR_SEAL_PRIVATE_KEY_FILE": str(secrets / "seal.key"),
         "WEIR_ORIGIN_SECRET_FILE": str(secrets / "origin-secret"),
