@@ -14,8 +14,9 @@
 struct run {
     const struct follower_fetch *fetch;
     struct weir_bus_reader *reader;
-    struct weir_id instance; /* nil: no takeover read yet */
-    struct weir_id foreign;  /* records of this instance are known to be void here */
+    struct weir_bus_reader *prober; /* a question to `reader` would wait behind its fetch */
+    struct weir_id instance;        /* nil: no takeover read yet */
+    struct weir_id foreign;         /* records of this instance are known to be void here */
     int64_t epoch;
     int64_t position; /* next offset wanted */
     int64_t end;      /* of the log as it was at the start */
@@ -66,14 +67,20 @@ static enum weir_code find_instance(struct run *run, int64_t first, struct weir_
     return WEIR_OK;
 }
 
+static enum weir_code open_reader(const struct run *run, struct weir_bus_reader **ret,
+                                  struct weir_err *err)
+{
+    const struct weir_bus_reader_config config = {.brokers = run->fetch->brokers,
+                                                  .client_id = run->fetch->client_id};
+    return weir_bus_reader_open(&config, ret, err);
+}
+
 /* With a reader of its own: the log's reader must see nothing but the log. */
 static enum weir_code read_snapshot(const struct run *run, int64_t first,
                                     struct follower_snapshot *ret, struct weir_err *err)
 {
-    const struct weir_bus_reader_config config = {.brokers = run->fetch->brokers,
-                                                  .client_id = run->fetch->client_id};
     struct weir_bus_reader *reader = NULL;
-    enum weir_code code = weir_bus_reader_open(&config, &reader, err);
+    enum weir_code code = open_reader(run, &reader, err);
     if (code == WEIR_OK) {
         code =
             follower_snapshot_read(reader, run->fetch, &run->instance, first, run->end, ret, err);
@@ -168,7 +175,7 @@ static enum weir_code probe(struct run *run, struct weir_err *err)
         return WEIR_OK;
     }
     int64_t first;
-    if (weir_bus_reader_bounds(run->reader, WEIR_TOPIC_DECISIONS, run->fetch->cell, BOUNDS_MS,
+    if (weir_bus_reader_bounds(run->prober, WEIR_TOPIC_DECISIONS, run->fetch->cell, BOUNDS_MS,
                                &first, &run->probed_next, NULL) != WEIR_OK) {
         run->probed_next = INT64_MAX; /* an outage: silence grows */
         run->probed_mono_ms = weir_clock_mono_ms();
@@ -220,20 +227,21 @@ static enum weir_code follow(struct run *run, struct weir_err *err)
 static enum weir_code run_once(struct run *run, const char *why, bool *ret_begun,
                                struct weir_err *err)
 {
-    const struct weir_bus_reader_config config = {.brokers = run->fetch->brokers,
-                                                  .client_id = run->fetch->client_id};
-    enum weir_code code = weir_bus_reader_open(&config, &run->reader, err);
-    if (code != WEIR_OK) {
-        return code;
+    enum weir_code code = open_reader(run, &run->reader, err);
+    if (code == WEIR_OK) {
+        code = open_reader(run, &run->prober, err);
     }
     run->is_caught_up = false;
     run->probed_mono_ms = 0;
     run->probed_next = INT64_MAX;
-    code = begin(run, why, err);
+    if (code == WEIR_OK) {
+        code = begin(run, why, err);
+    }
     *ret_begun = code == WEIR_OK;
     if (code == WEIR_OK) {
         code = follow(run, err);
     }
+    weir_bus_reader_close(&run->prober);
     weir_bus_reader_close(&run->reader);
     return code;
 }
