@@ -77,7 +77,7 @@ static struct waiting waiting_of(const struct weir_stream_row *row,
                               .camera_id = command->camera_id,
                               .quality = command->quality};
     if (row != NULL) {
-        waiting.generation = row->generation;
+        waiting.generation = row->last_generation;
         waiting.seq_base = row->seq_base;
         waiting.placed_at_ms = row->placed_at_ms;
     }

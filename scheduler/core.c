@@ -24,6 +24,10 @@ const struct core_config core_defaults = {
     .stop_ms = 10000,
     .lost_ms = 10000,
     .replace_pause_ms = 5000,
+    .moves_max = 8,
+    .move_ms = 30000,
+    .move_pause_ms = 5000,
+    .fade_ms = 6000,
 };
 
 struct core *core_new(const struct core_config *config, int64_t now_ms)
@@ -87,6 +91,12 @@ static bool decide(struct draft *draft, const struct weir_event *event, int64_t 
                       command->expires_at_ms - command->issued_at_ms) ||
                stop_decide(draft, command);
     }
+    if (event->type == WEIR_EV_COMMAND_DRAIN) {
+        const struct weir_ev_command_drain *command = &event->u.command_drain;
+        return settle(draft, &command->command_id,
+                      command->expires_at_ms - command->issued_at_ms) ||
+               drain_decide(draft, command);
+    }
     if (event->type == WEIR_EV_COMMAND_IDLE) {
         const struct weir_ev_command_idle *command = &event->u.command_idle;
         return settle(draft, &command->command_id,
@@ -115,7 +125,7 @@ bool core_due(struct core *core, const struct weir_ledger *ledger, int64_t now_m
               struct weir_arena *arena, struct weir_ev_decision *ret)
 {
     static void (*const rules[])(struct draft *) = {liveness_due, streams_due, leases_due,
-                                                    queue_due};
+                                                    drain_due, queue_due};
     if (now_ms - core->swept_ms >= SWEEP_EVERY_MS) {
         core->swept_ms = now_ms;
         observations_sweep(core->seen, ledger);

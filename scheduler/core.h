@@ -14,8 +14,8 @@
  *
  * The caller fills instance, epoch, cell and ledger_hash. `now_ms` is cell time.
  *
- * Where later rules go: classes and fair shares into the order of queue.c, preemption beside it,
- * drain beside liveness.c; the record's shape already carries what they need.
+ * Where later rules go: classes and fair shares into the order of queue.c, preemption beside it;
+ * the record's shape already carries what they need.
  */
 #ifndef SCHEDULER_CORE_H
 #define SCHEDULER_CORE_H
@@ -38,6 +38,10 @@ struct core_config {
     int64_t stop_ms;          /* a stop not confirmed for this long counts as done */
     int64_t lost_ms;          /* a placed stream missing from heartbeats for this long is lost */
     int64_t replace_pause_ms; /* least time between placements of a stream that ended by itself */
+    int64_t moves_max;        /* cameras that leave a draining worker at the same time */
+    int64_t move_ms;          /* a move that takes longer is given up; below the 60 s of DESIGN 5 */
+    int64_t move_pause_ms;    /* before a camera whose move failed is moved again */
+    int64_t fade_ms;          /* how long the old worker still serves its last segments */
 };
 
 /* What DESIGN and notes name; settings may change it. */

@@ -60,11 +60,18 @@ struct lease_view {
     struct weir_id worker_id;
     int64_t incarnation;
     int64_t lease_generation;
+    struct weir_place second; /* worker nil: none */
     enum weir_lease_state state;
 };
 struct lease_view draft_lease_view(const struct draft *draft, const struct weir_id *camera_id);
 struct weir_ev_decision_effects *draft_lease(struct draft *draft, const struct lease_view *lease,
                                              enum weir_lease_state to, enum weir_reason reason);
+
+/* Whether there is a place, and it is on that incarnation of that worker. */
+bool worker_is_at(const struct weir_place *place, const struct weir_id *worker_id,
+                  int64_t incarnation);
+/* Whether there is a place, and what runs there is not void. */
+bool place_is_valid(const struct weir_ledger *ledger, const struct weir_place *place);
 
 /* Whether (worker, incarnation) is the present incarnation of a worker that is not dead or gone. */
 bool incarnation_is_valid(const struct weir_ledger *ledger, const struct weir_id *worker_id,
@@ -92,7 +99,7 @@ struct waiting {
     struct weir_id tenant_id;
     struct weir_id camera_id;
     enum weir_quality quality;
-    int64_t generation;   /* of the last placement, 0: never */
+    int64_t generation;   /* the newest ever given, 0: never placed */
     int64_t seq_base;     /* of the last placement */
     int64_t placed_at_ms; /* of the last placement */
 };
@@ -100,17 +107,42 @@ struct waiting {
 void place_stream(struct draft *draft, const struct waiting *waiting,
                   const struct placement *placement);
 
+/* The place of a stream that has `waiting`'s past on a worker and its lease. */
+struct weir_place place_next(const struct draft *draft, const struct waiting *waiting,
+                             const struct weir_worker_row *worker, int64_t lease_generation);
+/* A newer lease generation than all that the camera's lease had. */
+int64_t place_lease_generation(const struct draft *draft, const struct lease_view *lease);
+/* Room for so much more than the estimates say already; reserves it. NULL: nowhere. */
+struct cost;
+const struct weir_worker_row *place_pick(struct draft *draft, const struct cost *cost,
+                                         const struct weir_id *avoid);
+bool place_is_exclusive(const struct draft *draft, const struct weir_id *camera_id);
+
+/* ---- move.c: a stream on two workers for a moment ---- */
+
+/* Starts the next generation beside the one that plays. */
+void move_begin(struct draft *draft, const struct weir_stream_row *row,
+                const struct weir_worker_row *worker, int64_t lease_generation);
+/* The second place becomes the only one: the stream is `to` there. */
+void move_switch(struct draft *draft, const struct weir_stream_row *row, enum weir_stream_state to,
+                 enum weir_reason reason);
+/* The second place is given up; the stream plays on where it was. */
+void move_give_up(struct draft *draft, const struct weir_stream_row *row, enum weir_reason reason);
+
 /* ---- inputs ---- */
 
 bool admit_start(struct draft *draft, const struct weir_ev_command_start *command);
 bool stop_decide(struct draft *draft, const struct weir_ev_command_stop *command);
+bool drain_decide(struct draft *draft, const struct weir_ev_command_drain *command);
 bool idle_decide(struct draft *draft, const struct weir_ev_command_idle *command);
+bool drain_fact(struct draft *draft, const struct weir_ev_fact_draining *fact);
 bool facts_decide(struct draft *draft, const struct weir_event *event, int64_t offset);
 
 /* ---- what is due; each adds effects to an empty draft until it is full ---- */
 
 void liveness_due(struct draft *draft);
 void streams_due(struct draft *draft);
+void drain_due(struct draft *draft);
 void leases_due(struct draft *draft);
 void queue_due(struct draft *draft);
 

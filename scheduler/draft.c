@@ -126,6 +126,7 @@ struct lease_view draft_lease_view(const struct draft *draft, const struct weir_
             view.worker_id = e->worker_id;
             view.incarnation = e->incarnation;
             view.lease_generation = e->lease_generation;
+            view.second = e->has_second ? e->second : (struct weir_place){.generation = 0};
         }
         return view;
     }
@@ -135,6 +136,7 @@ struct lease_view draft_lease_view(const struct draft *draft, const struct weir_
         view.worker_id = row->worker_id;
         view.incarnation = row->incarnation;
         view.lease_generation = row->lease_generation;
+        view.second = row->second;
         view.state = row->state;
     }
     return view;
@@ -155,9 +157,24 @@ struct weir_ev_decision_effects *draft_lease(struct draft *draft, const struct l
     e->worker_id = lease->worker_id;
     e->incarnation = lease->incarnation;
     e->lease_generation = lease->lease_generation;
+    e->has_second = !weir_id_is_nil(&lease->second.worker_id);
+    e->second = lease->second;
     const struct seen_camera *camera = observations_camera(draft->core->seen, &lease->camera_id);
     e->warm = camera != NULL && camera->is_warm;
     return e;
+}
+
+bool worker_is_at(const struct weir_place *place, const struct weir_id *worker_id,
+                  int64_t incarnation)
+{
+    return !weir_id_is_nil(&place->worker_id) && place->incarnation == incarnation &&
+           weir_id_equal(&place->worker_id, worker_id);
+}
+
+bool place_is_valid(const struct weir_ledger *ledger, const struct weir_place *place)
+{
+    return !weir_id_is_nil(&place->worker_id) &&
+           incarnation_is_valid(ledger, &place->worker_id, place->incarnation);
 }
 
 bool incarnation_is_valid(const struct weir_ledger *ledger, const struct weir_id *worker_id,

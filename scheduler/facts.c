@@ -79,6 +79,17 @@ static const struct weir_stream_row *row_of(const struct draft *draft, struct ab
     ((struct about){&(fact)->worker_id, (fact)->incarnation, &(fact)->stream_id,                   \
                     (fact)->generation})
 
+/* The row that moves to the place that the fact is about; NULL when there is none. */
+static const struct weir_stream_row *moving_to(const struct draft *draft, struct about about)
+{
+    const struct weir_stream_row *row = weir_ledger_stream(draft->ledger, about.stream_id);
+    bool is_there = row != NULL && row->state == WEIR_STREAM_STATE_MIGRATING &&
+                    row->second.generation == about.generation &&
+                    worker_is_at(&row->second, about.worker_id, about.incarnation) &&
+                    place_is_valid(draft->ledger, &row->second);
+    return is_there ? row : NULL;
+}
+
 static bool starting(struct draft *draft, const struct weir_ev_fact_starting *fact)
 {
     const struct weir_stream_row *row = row_of(draft, ABOUT(fact));
@@ -92,6 +103,11 @@ static bool starting(struct draft *draft, const struct weir_ev_fact_starting *fa
 
 static bool started(struct draft *draft, const struct weir_ev_fact_started *fact)
 {
+    const struct weir_stream_row *moving = moving_to(draft, ABOUT(fact));
+    if (moving != NULL) {
+        move_switch(draft, moving, WEIR_STREAM_STATE_RUNNING, WEIR_REASON_migrated);
+        return draft_apply(draft, WEIR_REASON_migrated);
+    }
     const struct weir_stream_row *row = row_of(draft, ABOUT(fact));
     if (row == NULL ||
         (row->state != WEIR_STREAM_STATE_PLACED && row->state != WEIR_STREAM_STATE_STARTING &&
@@ -102,11 +118,30 @@ static bool started(struct draft *draft, const struct weir_ev_fact_started *fact
     return draft_apply(draft, WEIR_REASON_started);
 }
 
+static bool move_failed(struct draft *draft, const struct weir_stream_row *row, const char *why)
+{
+    move_give_up(draft, row, WEIR_REASON_migration_failed);
+    if (strcmp(why, weir_reason_name(WEIR_REASON_source_busy)) == 0) {
+        observations_move_busy(draft->core->seen, &row->camera_id);
+    }
+    struct weir_ev_decision_effects *e = &draft->decision->effects[0];
+    e->has_detail = true;
+    WEIR_STR_SET(e->detail, why);
+    return draft_apply(draft, WEIR_REASON_migration_failed);
+}
+
 static bool failing(struct draft *draft, const struct weir_ev_fact_failing *fact)
 {
+    const struct weir_stream_row *moving = moving_to(draft, ABOUT(fact));
+    if (moving != NULL) {
+        return move_failed(draft, moving, fact->reason);
+    }
     const struct weir_stream_row *row = row_of(draft, ABOUT(fact));
     if (row == NULL || !weir_stream_state_is_live(row->state)) {
         return false;
+    }
+    if (row->state == WEIR_STREAM_STATE_MIGRATING && !fact->permanent) {
+        return false; /* the new place decides: it plays, or the worker says this again */
     }
     bool is_known = row->state == WEIR_STREAM_STATE_BACKOFF && !fact->permanent &&
                     strcmp(row->reason, fact->reason) == 0;
@@ -126,9 +161,17 @@ static bool failing(struct draft *draft, const struct weir_ev_fact_failing *fact
 
 static bool exited(struct draft *draft, const struct weir_ev_fact_exited *fact)
 {
+    const struct weir_stream_row *moving = moving_to(draft, ABOUT(fact));
+    if (moving != NULL) {
+        return move_failed(draft, moving, fact->reason);
+    }
     const struct weir_stream_row *row = row_of(draft, ABOUT(fact));
     if (row == NULL) {
         return false;
+    }
+    if (row->state == WEIR_STREAM_STATE_MIGRATING && place_is_valid(draft->ledger, &row->second)) {
+        move_switch(draft, row, WEIR_STREAM_STATE_STARTING, WEIR_REASON_exited);
+        return draft_apply(draft, WEIR_REASON_exited);
     }
     if (row->state != WEIR_STREAM_STATE_STOPPING) {
         /* It ended by itself: placed again, by queue.c. */
@@ -176,6 +219,9 @@ bool facts_decide(struct draft *draft, const struct weir_event *event, int64_t o
     }
     if (event->type == WEIR_EV_FACT_LEFT) {
         return left(draft, &event->u.fact_left);
+    }
+    if (event->type == WEIR_EV_FACT_DRAINING) {
+        return drain_fact(draft, &event->u.fact_draining);
     }
     if (event->type == WEIR_EV_FACT_STARTING) {
         return starting(draft, &event->u.fact_starting);

@@ -17,8 +17,53 @@ static void change(struct draft *draft, const struct weir_lease_row *row, enum w
                    enum weir_reason why, enum weir_ev_decision_kind kind)
 {
     struct lease_view lease = draft_lease_view(draft, &row->camera_id);
+    lease.second = (struct weir_place){.generation = 0};
     draft_cause(draft, kind, why);
     draft_lease(draft, &lease, to, why);
+}
+
+/* Placed streams of a camera, by the worker of its lease that has them. */
+struct use {
+    struct weir_id camera_id;
+    int64_t first;
+    int64_t second; /* also those on their way there */
+};
+
+/* The second worker becomes the one that pulls the camera; the one before stays beside it. */
+static void swap(struct draft *draft, const struct weir_lease_row *row, enum weir_reason why,
+                 bool is_first_valid)
+{
+    struct lease_view lease = draft_lease_view(draft, &row->camera_id);
+    const struct weir_place first = {.worker_id = lease.worker_id,
+                                     .incarnation = lease.incarnation,
+                                     .lease_generation = lease.lease_generation,
+                                     .placed_at_ms = draft->now_ms};
+    lease.worker_id = lease.second.worker_id;
+    lease.incarnation = lease.second.incarnation;
+    lease.lease_generation = lease.second.lease_generation;
+    lease.second = is_first_valid ? first : (struct weir_place){.generation = 0};
+    draft_cause(draft, WEIR_EV_DECISION_KIND_CONTINUATION, why);
+    draft_lease(draft, &lease, WEIR_LEASE_STATE_ACTIVE, why);
+}
+
+/* A lease that two workers have, in use. */
+static void judge_double(struct draft *draft, const struct weir_lease_row *row,
+                         const struct use *use)
+{
+    bool is_next = row->second.lease_generation > row->lease_generation;
+    if (!place_is_valid(draft->ledger, &row->second)) {
+        change(draft, row, row->state,
+               incarnation_why_void(draft->ledger, &row->second.worker_id, row->second.incarnation),
+               WEIR_EV_DECISION_KIND_CONTINUATION);
+    } else if (is_next && use->first == 0) {
+        swap(draft, row, WEIR_REASON_lease_moved, true);
+    } else if (is_next && use->second == 0) {
+        change(draft, row, row->state, WEIR_REASON_migration_failed,
+               WEIR_EV_DECISION_KIND_CONTINUATION);
+    } else if (!is_next &&
+               draft->now_ms - row->second.placed_at_ms >= draft->core->config.fade_ms) {
+        change(draft, row, row->state, WEIR_REASON_old_lease_over, WEIR_EV_DECISION_KIND_TIMER);
+    }
 }
 
 static void judge_unused(struct draft *draft, const struct weir_lease_row *row)
@@ -50,17 +95,38 @@ static void judge_unused(struct draft *draft, const struct weir_lease_row *row)
     }
 }
 
-/* Cameras with a placed stream. The caller frees the map. */
+/* Cameras with a placed stream -> struct use, in the draft's arena. The caller frees the map. */
 static struct weir_map *cameras_in_use(const struct draft *draft)
 {
     struct weir_map *in_use = weir_map_new(sizeof(struct weir_id));
     const struct weir_stream_row *row;
     for (size_t at = 0; weir_ledger_next_stream(draft->ledger, &at, &row);) {
-        if (weir_stream_state_is_placed(row->state)) {
-            weir_map_put(in_use, row->camera_id.b, in_use);
+        if (!weir_stream_state_is_placed(row->state)) {
+            continue;
         }
+        struct use *use = weir_map_find(in_use, row->camera_id.b);
+        if (use == NULL) {
+            use = weir_arena_alloc(draft->arena, sizeof(*use));
+            use->camera_id = row->camera_id;
+            weir_map_put(in_use, use->camera_id.b, use);
+        }
+        const struct weir_lease_row *lease = weir_ledger_lease(draft->ledger, &row->camera_id);
+        bool is_second =
+            lease != NULL && worker_is_at(&lease->second, &row->worker_id, row->incarnation);
+        use->first += !is_second;
+        use->second += is_second || !weir_id_is_nil(&row->second.worker_id);
     }
     return in_use;
+}
+
+static void judge_void(struct draft *draft, const struct weir_lease_row *row)
+{
+    enum weir_reason why = incarnation_why_void(draft->ledger, &row->worker_id, row->incarnation);
+    if (place_is_valid(draft->ledger, &row->second)) {
+        swap(draft, row, why, false);
+    } else {
+        change(draft, row, WEIR_LEASE_STATE_NONE, why, WEIR_EV_DECISION_KIND_CONTINUATION);
+    }
 }
 
 static void warm_up(struct draft *draft)
@@ -91,12 +157,13 @@ void leases_due(struct draft *draft)
     const struct weir_lease_row *row;
     for (size_t at = 0;
          !draft_is_full(draft) && weir_ledger_next_lease(draft->ledger, &at, &row);) {
+        const struct use *use = weir_map_find(in_use, row->camera_id.b);
         if (!incarnation_is_valid(draft->ledger, &row->worker_id, row->incarnation)) {
-            change(draft, row, WEIR_LEASE_STATE_NONE,
-                   incarnation_why_void(draft->ledger, &row->worker_id, row->incarnation),
-                   WEIR_EV_DECISION_KIND_CONTINUATION);
-        } else if (weir_map_find(in_use, row->camera_id.b) == NULL) {
+            judge_void(draft, row);
+        } else if (use == NULL) {
             judge_unused(draft, row);
+        } else if (!weir_id_is_nil(&row->second.worker_id)) {
+            judge_double(draft, row, use);
         }
     }
     weir_map_free(in_use);

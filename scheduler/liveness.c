@@ -12,7 +12,13 @@
 static bool is_up(const struct weir_worker_row *row)
 {
     return row->state == WEIR_WORKER_STATE_READY || row->state == WEIR_WORKER_STATE_SUSPECT ||
-           row->state == WEIR_WORKER_STATE_DRAINING;
+           row->state == WEIR_WORKER_STATE_DRAINING || row->state == WEIR_WORKER_STATE_DRAINED;
+}
+
+/* It takes nothing anyway: it is not suspected, only found dead. */
+static bool is_emptied(const struct weir_worker_row *row)
+{
+    return row->state == WEIR_WORKER_STATE_DRAINING || row->state == WEIR_WORKER_STATE_DRAINED;
 }
 
 /* When the present incarnation was heard; 0: not since these observations began. */
@@ -54,12 +60,13 @@ static void judge(struct draft *draft, const struct weir_worker_row *row, bool i
 {
     const struct core_config *config = &draft->core->config;
     int64_t silent_ms = silence(draft, row);
-    if (row->state == WEIR_WORKER_STATE_SUSPECT) {
-        int64_t heard_ms = heard_at(draft, row);
-        if (heard_ms != 0 && draft->now_ms - heard_ms < config->suspect_ms) {
-            draft_cause(draft, WEIR_EV_DECISION_KIND_HEARTBEAT, WEIR_REASON_worker_heard);
-            draft_worker(draft, row, WEIR_WORKER_STATE_READY, WEIR_REASON_worker_heard);
-        } else if (silent_ms >= config->dead_ms && !is_death_held) {
+    int64_t heard_ms = heard_at(draft, row);
+    bool is_suspect = row->state == WEIR_WORKER_STATE_SUSPECT;
+    if (is_suspect && heard_ms != 0 && draft->now_ms - heard_ms < config->suspect_ms) {
+        draft_cause(draft, WEIR_EV_DECISION_KIND_HEARTBEAT, WEIR_REASON_worker_heard);
+        draft_worker(draft, row, WEIR_WORKER_STATE_READY, WEIR_REASON_worker_heard);
+    } else if (is_suspect || is_emptied(row)) {
+        if (silent_ms >= config->dead_ms && !is_death_held) {
             draft_cause(draft, WEIR_EV_DECISION_KIND_TIMER, WEIR_REASON_worker_dead);
             draft_worker(draft, row, WEIR_WORKER_STATE_DEAD, WEIR_REASON_worker_dead);
         }

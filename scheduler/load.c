@@ -59,25 +59,35 @@ static void add_worker(struct loads *loads, const struct weir_worker_row *row,
     weir_map_put(loads->by_id, row->worker_id.b, load);
 }
 
+static void add_run(const struct draft *draft, struct loads *loads,
+                    const struct weir_stream_row *row, const struct weir_id *worker_id,
+                    int64_t incarnation, int64_t generation)
+{
+    struct worker_load *load = loads_find(loads, worker_id);
+    if (load == NULL || load->worker->incarnation != incarnation) {
+        return;
+    }
+    struct cost cost = cost_of_stream(row->quality);
+    const struct seen_run *run = observations_run(draft->core->seen, &row->stream_id, generation);
+    bool is_shown = run != NULL && run->running_since_ms != 0 &&
+                    draft->now_ms - run->running_since_ms >= FRESH_MS;
+    load->n_streams++;
+    for (int r = 0; r < RESOURCE_N; r++) {
+        load->estimated[r] += cost.of[r];
+        load->fresh[r] += is_shown ? 0 : cost.of[r];
+    }
+}
+
 static void add_stream(const struct draft *draft, struct loads *loads,
                        const struct weir_stream_row *row)
 {
     if (!weir_stream_state_is_placed(row->state)) {
         return;
     }
-    struct worker_load *load = loads_find(loads, &row->worker_id);
-    if (load == NULL || load->worker->incarnation != row->incarnation) {
-        return;
-    }
-    struct cost cost = cost_of_stream(row->quality);
-    const struct seen_stream *seen = observations_stream(draft->core->seen, &row->stream_id);
-    bool is_shown = seen != NULL && seen->generation == row->generation &&
-                    seen->running_since_ms != 0 &&
-                    draft->now_ms - seen->running_since_ms >= FRESH_MS;
-    load->n_streams++;
-    for (int r = 0; r < RESOURCE_N; r++) {
-        load->estimated[r] += cost.of[r];
-        load->fresh[r] += is_shown ? 0 : cost.of[r];
+    add_run(draft, loads, row, &row->worker_id, row->incarnation, row->generation);
+    const struct weir_place *second = &row->second;
+    if (!weir_id_is_nil(&second->worker_id)) {
+        add_run(draft, loads, row, &second->worker_id, second->incarnation, second->generation);
     }
 }
 

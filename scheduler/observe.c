@@ -14,6 +14,7 @@ struct observations {
     struct weir_map *streams;
     struct weir_map *cameras;
     struct weir_map *tenants;
+    struct weir_map *moves;
     int64_t since_ms;
     int64_t live_ms; /* inputs were last read to their end; 0: not yet */
 };
@@ -25,6 +26,7 @@ struct observations *observations_new(int64_t now_ms)
     seen->streams = weir_map_new(sizeof(struct weir_id));
     seen->cameras = weir_map_new(sizeof(struct weir_id));
     seen->tenants = weir_map_new(sizeof(struct weir_id));
+    seen->moves = weir_map_new(sizeof(struct weir_id));
     seen->since_ms = now_ms;
     return seen;
 }
@@ -47,6 +49,7 @@ void observations_free(struct observations *seen)
     free_map(seen->streams);
     free_map(seen->cameras);
     free_map(seen->tenants);
+    free_map(seen->moves);
     free(seen);
 }
 
@@ -96,26 +99,61 @@ void observations_heard(struct observations *seen, const struct weir_id *worker_
     worker->heard_ms = now_ms;
 }
 
+/* The one of this generation; a new one takes the place of the one that was listed longest ago. */
+static struct seen_run *run_of(struct seen_stream *stream, int64_t generation)
+{
+    struct seen_run *oldest = &stream->runs[0];
+    for (size_t i = 0; i < SEEN_RUNS; i++) {
+        struct seen_run *run = &stream->runs[i];
+        if (run->generation == generation) {
+            return run;
+        }
+        oldest = run->listed_ms < oldest->listed_ms ? run : oldest;
+    }
+    *oldest = (struct seen_run){.generation = generation};
+    return oldest;
+}
+
 static void take_listed(struct observations *seen, const struct weir_ev_heartbeat_streams *listed,
                         int64_t now_ms)
 {
-    struct seen_stream *stream = stream_of(seen, &listed->stream_id);
-    if (listed->generation < stream->generation) {
-        return;
-    }
-    if (listed->generation > stream->generation) {
-        stream->generation = listed->generation;
-        stream->running_since_ms = 0;
-    }
-    stream->listed_ms = now_ms;
+    struct seen_run *run = run_of(stream_of(seen, &listed->stream_id), listed->generation);
+    run->listed_ms = now_ms;
     if (listed->state != WEIR_EV_HEARTBEAT_STREAMS_STATE_RUNNING) {
-        stream->running_since_ms = 0;
-    } else if (stream->running_since_ms == 0) {
-        stream->running_since_ms = now_ms;
+        run->running_since_ms = 0;
+    } else if (run->running_since_ms == 0) {
+        run->running_since_ms = now_ms;
     }
     if (listed->has_last_request_age_ms && listed->last_request_age_ms < now_ms) {
         observations_activity(seen, &listed->stream_id, now_ms - listed->last_request_age_ms);
     }
+}
+
+void observations_move_failed(struct observations *seen, const struct weir_id *camera_id,
+                              const struct weir_id *worker_id, int64_t now_ms)
+{
+    struct seen_move *move = weir_map_find(seen->moves, camera_id->b);
+    if (move == NULL) {
+        move = weir_xalloc(sizeof(*move));
+        move->camera_id = *camera_id;
+        weir_map_put(seen->moves, camera_id->b, move);
+    }
+    move->worker_id = *worker_id;
+    move->failed_ms = now_ms;
+}
+
+void observations_move_busy(struct observations *seen, const struct weir_id *camera_id)
+{
+    struct seen_move *move = weir_map_find(seen->moves, camera_id->b);
+    if (move != NULL) {
+        move->is_busy = true;
+    }
+}
+
+const struct seen_move *observations_move(const struct observations *seen,
+                                          const struct weir_id *camera_id)
+{
+    return weir_map_find(seen->moves, camera_id->b);
 }
 
 static void take_heartbeat(struct observations *seen, const struct weir_ev_heartbeat *heartbeat,
@@ -212,6 +250,18 @@ const struct seen_stream *observations_stream(const struct observations *seen,
     return weir_map_find(seen->streams, stream_id->b);
 }
 
+const struct seen_run *observations_run(const struct observations *seen,
+                                        const struct weir_id *stream_id, int64_t generation)
+{
+    const struct seen_stream *stream = observations_stream(seen, stream_id);
+    for (size_t i = 0; stream != NULL && i < SEEN_RUNS; i++) {
+        if (stream->runs[i].generation == generation && stream->runs[i].listed_ms != 0) {
+            return &stream->runs[i];
+        }
+    }
+    return NULL;
+}
+
 const struct seen_camera *observations_camera(const struct observations *seen,
                                               const struct weir_id *camera_id)
 {
@@ -258,6 +308,13 @@ void observations_sweep(struct observations *seen, const struct weir_ledger *led
         if (weir_ledger_worker(ledger, &worker->worker_id) == NULL) {
             weir_map_remove(seen->workers, worker->worker_id.b);
             free(worker);
+        }
+    }
+    for (size_t at = 0; weir_map_next(seen->moves, &at, NULL, &value);) {
+        struct seen_move *move = value;
+        if (weir_ledger_lease(ledger, &move->camera_id) == NULL) {
+            weir_map_remove(seen->moves, move->camera_id.b);
+            free(move);
         }
     }
 }

@@ -17,12 +17,19 @@ struct seen_worker {
     struct weir_ev_heartbeat_load load;
 };
 
-struct seen_stream {
-    struct weir_id stream_id;
-    int64_t generation;       /* that heartbeats list */
+/* A generation of a stream as heartbeats list it. */
+struct seen_run {
+    int64_t generation;
     int64_t listed_ms;        /* last heartbeat that lists it; 0: never */
     int64_t running_since_ms; /* listed as running since then; 0: not running */
-    int64_t activity_ms;      /* newest sign of a viewer; 0: none */
+};
+
+#define SEEN_RUNS 2 /* a stream that moves runs twice */
+
+struct seen_stream {
+    struct weir_id stream_id;
+    struct seen_run runs[SEEN_RUNS];
+    int64_t activity_ms; /* newest sign of a viewer; 0: none */
 };
 
 struct seen_camera {
@@ -32,6 +39,14 @@ struct seen_camera {
     bool is_deleted;
     bool is_warm;
     bool is_exclusive;
+};
+
+/* The last try to move a camera's streams that did not come to its end. */
+struct seen_move {
+    struct weir_id camera_id;
+    struct weir_id worker_id; /* where they were to go */
+    int64_t failed_ms;
+    bool is_busy; /* the camera has no session for a second worker */
 };
 
 struct seen_tenant {
@@ -56,6 +71,13 @@ void observations_activity(struct observations *seen, const struct weir_id *stre
 void observations_heard(struct observations *seen, const struct weir_id *worker_id,
                         int64_t incarnation, int64_t now_ms);
 
+void observations_move_failed(struct observations *seen, const struct weir_id *camera_id,
+                              const struct weir_id *worker_id, int64_t now_ms);
+void observations_move_busy(struct observations *seen, const struct weir_id *camera_id);
+/* NULL: none failed. */
+const struct seen_move *observations_move(const struct observations *seen,
+                                          const struct weir_id *camera_id);
+
 /* Since when inputs have come without a gap. */
 int64_t observations_since(const struct observations *seen);
 /* Whether inputs were read to their end just now. */
@@ -66,6 +88,9 @@ const struct seen_worker *observations_worker(const struct observations *seen,
                                               const struct weir_id *worker_id);
 const struct seen_stream *observations_stream(const struct observations *seen,
                                               const struct weir_id *stream_id);
+/* NULL when no heartbeat listed this generation lately. */
+const struct seen_run *observations_run(const struct observations *seen,
+                                        const struct weir_id *stream_id, int64_t generation);
 const struct seen_camera *observations_camera(const struct observations *seen,
                                               const struct weir_id *camera_id);
 const struct seen_tenant *observations_tenant(const struct observations *seen,

@@ -21,10 +21,11 @@ struct best {
 };
 
 static void consider(const struct core_config *config, struct worker_load *load,
-                     const struct cost *cost, struct best *best)
+                     const struct cost *cost, const struct weir_id *avoid, struct best *best)
 {
     int64_t share_ppm[RESOURCE_N];
-    if (!load_fits(config, load, cost, share_ppm)) {
+    bool is_avoided = avoid != NULL && weir_id_equal(&load->worker->worker_id, avoid);
+    if (is_avoided || !load_fits(config, load, cost, share_ppm)) {
         return;
     }
     int64_t score = load_score(config, load, share_ppm, false);
@@ -34,7 +35,8 @@ static void consider(const struct core_config *config, struct worker_load *load,
 }
 
 /* Some at random where there are many; all of them before it gives up. NULL: none has room. */
-static struct worker_load *pick(struct draft *draft, const struct cost *cost)
+static struct worker_load *pick(struct draft *draft, const struct cost *cost,
+                                const struct weir_id *avoid)
 {
     struct loads *loads = loads_of(draft);
     const struct core_config *config = &draft->core->config;
@@ -42,12 +44,12 @@ static struct worker_load *pick(struct draft *draft, const struct cost *cost)
     if (loads->n > CANDIDATES) {
         for (int i = 0; i < CANDIDATES; i++) {
             size_t at = (size_t)(next_random(draft->core) % loads->n);
-            consider(config, &loads->workers[at], cost, &best);
+            consider(config, &loads->workers[at], cost, avoid, &best);
         }
     }
     if (best.load == NULL) {
         for (size_t i = 0; i < loads->n; i++) {
-            consider(config, &loads->workers[i], cost, &best);
+            consider(config, &loads->workers[i], cost, avoid, &best);
         }
     }
     return best.load;
@@ -61,33 +63,70 @@ static struct cost sum(struct cost a, struct cost b)
     return a;
 }
 
-static bool is_exclusive(const struct draft *draft, const struct weir_id *camera_id)
+bool place_is_exclusive(const struct draft *draft, const struct weir_id *camera_id)
 {
     const struct seen_camera *camera = observations_camera(draft->core->seen, camera_id);
     return camera != NULL && camera->is_exclusive;
 }
 
-enum lease_verdict { LEASE_USE, LEASE_ELSEWHERE, LEASE_WAIT };
+enum lease_verdict { LEASE_USE, LEASE_USE_SECOND, LEASE_ELSEWHERE, LEASE_WAIT };
+
+/* The camera's streams go, or went, to the second worker. */
+static bool is_moving(const struct weir_ledger *ledger, const struct lease_view *lease)
+{
+    return lease->second.lease_generation > lease->lease_generation &&
+           place_is_valid(ledger, &lease->second);
+}
+
+static enum lease_verdict judge_second(struct draft *draft, const struct lease_view *lease,
+                                       const struct cost *cost, enum weir_reason *ret_why)
+{
+    struct worker_load *load = loads_find(loads_of(draft), &lease->second.worker_id);
+    if (load != NULL && load_fits(&draft->core->config, load, cost, NULL)) {
+        return LEASE_USE_SECOND;
+    }
+    *ret_why = load == NULL ? WEIR_REASON_lease_worker_silent : WEIR_REASON_lease_worker_full;
+    return LEASE_WAIT;
+}
+
+/* The worker that pulls the camera lives, but takes nothing now. */
+static enum lease_verdict judge_unready(const struct draft *draft, const struct lease_view *lease,
+                                        enum weir_reason *ret_why)
+{
+    const struct weir_worker_row *worker = weir_ledger_worker(draft->ledger, &lease->worker_id);
+    bool is_draining = worker->state != WEIR_WORKER_STATE_SUSPECT;
+    if (is_draining && lease->state != WEIR_LEASE_STATE_ACTIVE &&
+        !place_is_exclusive(draft, &lease->camera_id)) {
+        return LEASE_ELSEWHERE;
+    }
+    *ret_why = is_draining ? WEIR_REASON_worker_draining : WEIR_REASON_lease_worker_silent;
+    return LEASE_WAIT;
+}
 
 /* Whether the worker that pulls the camera is the one, or another may, or nobody now. */
 static enum lease_verdict judge_lease(struct draft *draft, const struct lease_view *lease,
                                       const struct cost *cost, enum weir_reason *ret_why)
 {
-    if (lease->state == WEIR_LEASE_STATE_NONE ||
-        !incarnation_is_valid(draft->ledger, &lease->worker_id, lease->incarnation)) {
+    if (lease->state == WEIR_LEASE_STATE_NONE) {
+        return LEASE_ELSEWHERE;
+    }
+    if (is_moving(draft->ledger, lease)) {
+        return judge_second(draft, lease, cost, ret_why);
+    }
+    if (!incarnation_is_valid(draft->ledger, &lease->worker_id, lease->incarnation)) {
         return LEASE_ELSEWHERE;
     }
     struct worker_load *load = loads_find(loads_of(draft), &lease->worker_id);
     if (load == NULL) {
-        *ret_why = WEIR_REASON_lease_worker_silent;
-        return LEASE_WAIT;
+        return judge_unready(draft, lease, ret_why);
     }
     if (load_fits(&draft->core->config, load, cost, NULL)) {
         return LEASE_USE;
     }
     *ret_why = WEIR_REASON_lease_worker_full;
     bool has_streams = lease->state == WEIR_LEASE_STATE_ACTIVE;
-    return has_streams || is_exclusive(draft, &lease->camera_id) ? LEASE_WAIT : LEASE_ELSEWHERE;
+    return has_streams || place_is_exclusive(draft, &lease->camera_id) ? LEASE_WAIT
+                                                                       : LEASE_ELSEWHERE;
 }
 
 bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_quality quality,
@@ -103,9 +142,11 @@ bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_
     struct worker_load *load;
     if (verdict == LEASE_USE) {
         load = loads_find(loads, &lease.worker_id);
+    } else if (verdict == LEASE_USE_SECOND) {
+        load = loads_find(loads, &lease.second.worker_id);
     } else {
         cost = sum(cost, cost_of_tap());
-        load = pick(draft, &cost);
+        load = pick(draft, &cost, NULL);
     }
     if (load == NULL) {
         *ret_why = loads->n == 0 ? WEIR_REASON_no_worker : WEIR_REASON_no_capacity;
@@ -117,16 +158,22 @@ bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_
     return true;
 }
 
+const struct weir_worker_row *place_pick(struct draft *draft, const struct cost *cost,
+                                         const struct weir_id *avoid)
+{
+    struct worker_load *load = pick(draft, cost, avoid);
+    if (load == NULL) {
+        return NULL;
+    }
+    load_reserve(load, cost);
+    return load->worker;
+}
+
 bool place_find_warm(struct draft *draft, const struct weir_worker_row **ret)
 {
     struct cost cost = cost_of_tap();
-    struct worker_load *load = pick(draft, &cost);
-    if (load == NULL) {
-        return false;
-    }
-    load_reserve(load, &cost);
-    *ret = load->worker;
-    return true;
+    *ret = place_pick(draft, &cost, NULL);
+    return *ret != NULL;
 }
 
 static int64_t later(int64_t last, int64_t now_ms)
@@ -145,21 +192,54 @@ static int64_t next_seq_base(const struct waiting *waiting, int64_t now_ms)
     return waiting->seq_base + 4 * ((elapsed_ms + 999) / 1000) + 64;
 }
 
-void place_stream(struct draft *draft, const struct waiting *waiting,
-                  const struct placement *placement)
+int64_t place_lease_generation(const struct draft *draft, const struct lease_view *lease)
+{
+    int64_t first = lease->lease_generation;
+    int64_t second = lease->second.lease_generation;
+    return later(first > second ? first : second, draft->now_ms);
+}
+
+struct weir_place place_next(const struct draft *draft, const struct waiting *waiting,
+                             const struct weir_worker_row *worker, int64_t lease_generation)
+{
+    return (struct weir_place){
+        .worker_id = worker->worker_id,
+        .incarnation = worker->incarnation,
+        .lease_generation = lease_generation,
+        .generation = later(waiting->generation, draft->now_ms),
+        .seq_base = next_seq_base(waiting, draft->now_ms),
+        .placed_at_ms = draft->now_ms,
+    };
+}
+
+/* The lease generation under which the worker pulls the camera, after taking it if need be. */
+static int64_t hold_lease(struct draft *draft, const struct waiting *waiting,
+                          const struct placement *placement)
 {
     struct lease_view lease = placement->lease;
     const struct weir_worker_row *worker = placement->worker;
+    if (worker_is_at(&lease.second, &worker->worker_id, worker->incarnation)) {
+        return lease.second.lease_generation;
+    }
     bool is_held = lease.state == WEIR_LEASE_STATE_ACTIVE &&
                    weir_id_equal(&lease.worker_id, &worker->worker_id) &&
                    lease.incarnation == worker->incarnation;
     if (!is_held) {
+        lease.lease_generation = place_lease_generation(draft, &lease);
         lease.tenant_id = waiting->tenant_id;
         lease.worker_id = worker->worker_id;
         lease.incarnation = worker->incarnation;
-        lease.lease_generation = later(lease.lease_generation, draft->now_ms);
+        lease.second = (struct weir_place){.generation = 0};
         draft_lease(draft, &lease, WEIR_LEASE_STATE_ACTIVE, WEIR_REASON_lease_needed);
     }
+    return lease.lease_generation;
+}
+
+void place_stream(struct draft *draft, const struct waiting *waiting,
+                  const struct placement *placement)
+{
+    int64_t lease_generation = hold_lease(draft, waiting, placement);
+    struct weir_place place = place_next(draft, waiting, placement->worker, lease_generation);
     const struct weir_stream_row queued = {
         .stream_id = waiting->stream_id,
         .tenant_id = waiting->tenant_id,
@@ -169,13 +249,13 @@ void place_stream(struct draft *draft, const struct waiting *waiting,
     struct weir_ev_decision_effects *e =
         draft_stream(draft, &queued, WEIR_STREAM_STATE_PLACED, WEIR_REASON_placed);
     e->has_worker_id = e->has_incarnation = e->has_generation = e->has_lease_generation = true;
-    e->worker_id = worker->worker_id;
-    e->incarnation = worker->incarnation;
-    e->generation = later(waiting->generation, draft->now_ms);
-    e->lease_generation = lease.lease_generation;
+    e->worker_id = place.worker_id;
+    e->incarnation = place.incarnation;
+    e->generation = place.generation;
+    e->lease_generation = place.lease_generation;
     e->has_seq_base = e->has_placed_at_ms = true;
-    e->seq_base = next_seq_base(waiting, draft->now_ms);
-    e->placed_at_ms = draft->now_ms;
+    e->seq_base = place.seq_base;
+    e->placed_at_ms = place.placed_at_ms;
     e->has_quality = true;
     e->quality = waiting->quality;
 }

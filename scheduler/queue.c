@@ -59,7 +59,7 @@ static void try_row(struct draft *draft, const struct weir_stream_row *row, bool
                                     .tenant_id = row->tenant_id,
                                     .camera_id = row->camera_id,
                                     .quality = row->quality,
-                                    .generation = row->generation,
+                                    .generation = row->last_generation,
                                     .seq_base = row->seq_base,
                                     .placed_at_ms = row->placed_at_ms};
     draft_cause(draft, WEIR_EV_DECISION_KIND_CONTINUATION, WEIR_REASON_placed);

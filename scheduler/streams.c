@@ -17,6 +17,35 @@ static void take_back(struct draft *draft, const struct weir_stream_row *row)
                  why);
 }
 
+/* One of the two places is void: what is left of the move is the other one. */
+static void take_back_half(struct draft *draft, const struct weir_stream_row *row)
+{
+    bool is_first_void = !incarnation_is_valid(draft->ledger, &row->worker_id, row->incarnation);
+    const struct weir_id *gone = is_first_void ? &row->worker_id : &row->second.worker_id;
+    enum weir_reason why = incarnation_why_void(
+        draft->ledger, gone, is_first_void ? row->incarnation : row->second.incarnation);
+    draft_cause(draft, WEIR_EV_DECISION_KIND_CONTINUATION, why);
+    if (is_first_void) {
+        move_switch(draft, row, WEIR_STREAM_STATE_STARTING, why);
+    } else {
+        move_give_up(draft, row, why);
+    }
+}
+
+static void judge_moving(struct draft *draft, const struct weir_stream_row *row)
+{
+    bool is_first_valid = incarnation_is_valid(draft->ledger, &row->worker_id, row->incarnation);
+    bool is_second_valid = place_is_valid(draft->ledger, &row->second);
+    if (!is_first_valid && !is_second_valid) {
+        take_back(draft, row);
+    } else if (!is_first_valid || !is_second_valid) {
+        take_back_half(draft, row);
+    } else if (draft->now_ms - row->second.placed_at_ms >= draft->core->config.move_ms) {
+        draft_cause(draft, WEIR_EV_DECISION_KIND_TIMER, WEIR_REASON_migration_late);
+        move_give_up(draft, row, WEIR_REASON_migration_late);
+    }
+}
+
 static void follow_worker(struct draft *draft, const struct weir_stream_row *row)
 {
     const struct weir_worker_row *worker = weir_ledger_worker(draft->ledger, &row->worker_id);
@@ -44,19 +73,20 @@ static bool is_lost(const struct draft *draft, const struct weir_stream_row *row
     bool is_heard = observations_are_live(seen, draft->now_ms) && heard != NULL &&
                     heard->has_load && heard->incarnation == row->incarnation &&
                     draft->now_ms - heard->heard_ms < draft->core->config.suspect_ms;
-    if (!is_heard || worker->state != WEIR_WORKER_STATE_READY) {
+    if (!is_heard || worker->state == WEIR_WORKER_STATE_SUSPECT) {
         return false;
     }
-    const struct seen_stream *stream = observations_stream(seen, &row->stream_id);
-    int64_t listed_ms =
-        stream != NULL && stream->generation == row->generation ? stream->listed_ms : 0;
+    const struct seen_run *run = observations_run(seen, &row->stream_id, row->generation);
+    int64_t listed_ms = run != NULL ? run->listed_ms : 0;
     int64_t from_ms = max(max(listed_ms, row->placed_at_ms), observations_since(seen));
     return draft->now_ms - from_ms >= draft->core->config.lost_ms;
 }
 
 static void judge_placed(struct draft *draft, const struct weir_stream_row *row)
 {
-    if (!incarnation_is_valid(draft->ledger, &row->worker_id, row->incarnation)) {
+    if (row->state == WEIR_STREAM_STATE_MIGRATING) {
+        judge_moving(draft, row);
+    } else if (!incarnation_is_valid(draft->ledger, &row->worker_id, row->incarnation)) {
         take_back(draft, row);
     } else if (row->state == WEIR_STREAM_STATE_STOPPING) {
         if (draft->now_ms - row->changed_at_ms >= draft->core->config.stop_ms) {

@@ -138,6 +138,16 @@ void facts_joined(struct worker *worker)
     send(worker, &event, on_delivered, worker);
 }
 
+void facts_draining(struct worker *worker)
+{
+    struct weir_event event = about_worker(worker, WEIR_EV_FACT_DRAINING);
+    struct weir_ev_fact_draining *fact = &event.u.fact_draining;
+    fact->worker_id = worker->worker_id;
+    fact->incarnation = worker->incarnation;
+    WEIR_STR_SET(fact->reason, weir_reason_name(WEIR_REASON_shutdown));
+    send(worker, &event, on_delivered, worker);
+}
+
 void facts_left(struct worker *worker, weir_bus_delivery_fn *fn, void *ctx)
 {
     struct weir_event event = about_worker(worker, WEIR_EV_FACT_LEFT);

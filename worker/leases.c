@@ -41,10 +41,27 @@ static void forget(struct worker *worker, struct lease *lease)
     free(lease);
 }
 
-void leases_take_row(struct worker *worker, const struct weir_lease_row *row)
+/* The row as far as it is about this worker; false when it is not. */
+static bool own_part(const struct worker *worker, const struct weir_lease_row *row,
+                     struct weir_lease_row *ret)
 {
-    struct lease *lease = leases_find(worker, &row->camera_id);
-    if (!member_is_mine(worker, &row->worker_id, row->incarnation)) {
+    const struct weir_place *second = &row->second;
+    *ret = *row;
+    if (member_is_mine(worker, &row->worker_id, row->incarnation)) {
+        return true;
+    }
+    ret->worker_id = second->worker_id;
+    ret->incarnation = second->incarnation;
+    ret->lease_generation = second->lease_generation;
+    return member_is_mine(worker, &second->worker_id, second->incarnation);
+}
+
+void leases_take_row(struct worker *worker, const struct weir_lease_row *all)
+{
+    struct weir_lease_row own;
+    const struct weir_lease_row *row = &own;
+    struct lease *lease = leases_find(worker, &all->camera_id);
+    if (!own_part(worker, all, &own)) {
         if (lease) {
             lease->is_wanted = false;
         }

@@ -9,6 +9,11 @@
 #define LEFT_WAIT_MS   3000
 #define CHILD_WAIT_MS  1500
 
+#define DRAIN_HEARD_MS  3000 /* nobody leads the cell, or the log cannot be written */
+#define DRAIN_REPEAT_MS 1000
+
+static void tend_drain(struct worker *worker);
+
 static void join(struct worker *worker)
 {
     worker->phase = WORKER_JOINING;
@@ -29,7 +34,9 @@ void member_tend(struct worker *worker)
                        "the decision log is not read to its end yet");
     weir_service_ready(worker->service, "member", worker->phase == WORKER_MEMBER,
                        "the scheduler has not taken the worker in yet");
-    if (is_unheard || (worker->phase == WORKER_PREPARING && can_work)) {
+    if (worker->drain_since_ms) {
+        tend_drain(worker);
+    } else if (is_unheard || (worker->phase == WORKER_PREPARING && can_work)) {
         join(worker);
     }
 }
@@ -146,14 +153,83 @@ static void on_left_delivered(void *ctx, const struct weir_bus_delivery *deliver
     }
 }
 
-void member_leave(void *ctx)
+static void leave(struct worker *worker)
 {
-    struct worker *worker = ctx;
     bool is_member = worker->incarnation != WORKER_NOT_JOINED;
     worker->phase = WORKER_LEAVING;
     worker->leave = weir_timer_new(worker->loop, end_children, worker);
     weir_timer_set(worker->leave, is_member ? LEFT_WAIT_MS : 0);
     if (is_member) {
         facts_left(worker, on_left_delivered, worker);
+    }
+}
+
+/* ---- draining ---- */
+
+static bool is_taking(const struct weir_worker_row *row)
+{
+    return row->state == WEIR_WORKER_STATE_READY;
+}
+
+static bool has_heir(const struct worker *worker)
+{
+    const struct weir_ledger *ledger = weir_follower_ledger(worker->follower);
+    const struct weir_worker_row *row;
+    for (size_t at = 0; weir_ledger_next_worker(ledger, &at, &row);) {
+        if (is_taking(row) && !weir_id_equal(&row->worker_id, &worker->worker_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Why there is nothing to wait for any more; NULL: there is. */
+static const char *why_leave(const struct worker *worker, enum weir_worker_state state)
+{
+    int64_t waited_ms = worker_now_ms() - worker->drain_since_ms;
+    bool is_draining = state == WEIR_WORKER_STATE_DRAINING;
+    if (weir_map_count(worker->streams) == 0 && weir_map_count(worker->leases) == 0) {
+        return "nothing runs here";
+    }
+    if (state == WEIR_WORKER_STATE_DRAINED) {
+        return "everything has moved";
+    }
+    if (waited_ms >= worker->settings->drain_s * 1000) {
+        return "it took too long";
+    }
+    if (!has_heir(worker)) {
+        return "no other worker takes streams";
+    }
+    return !is_draining && waited_ms >= DRAIN_HEARD_MS ? "nobody answers" : NULL;
+}
+
+static void tend_drain(struct worker *worker)
+{
+    const struct weir_worker_row *row =
+        weir_ledger_worker(weir_follower_ledger(worker->follower), &worker->worker_id);
+    bool is_member = worker->phase == WORKER_MEMBER && row && worker->is_caught_up;
+    const char *why = is_member ? why_leave(worker, row->state) : "it is no member of the cell";
+    if (why) {
+        weir_log(WEIR_LOG_INFO, "leaving", "why", why, NULL);
+        worker->drain_since_ms = 0;
+        leave(worker);
+    } else if (is_taking(row) && worker_now_ms() - worker->draining_said_at_ms >= DRAIN_REPEAT_MS) {
+        worker->draining_said_at_ms = worker_now_ms();
+        facts_draining(worker);
+    }
+}
+
+void member_drain(void *ctx)
+{
+    struct worker *worker = ctx;
+    worker->drain_since_ms = worker_now_ms();
+    worker->draining_said_at_ms = worker->drain_since_ms - DRAIN_REPEAT_MS;
+    tend_drain(worker);
+}
+
+void member_farewell(struct worker *worker)
+{
+    if (worker->incarnation != WORKER_NOT_JOINED && worker->phase != WORKER_LEAVING) {
+        facts_left(worker, NULL, NULL);
     }
 }

@@ -86,7 +86,7 @@ static enum plan_stream_action plan_run(const struct plan_stream_view *view, int
 enum plan_stream_action plan_stream(const struct plan_stream_view *view, int64_t now_ms)
 {
     if (!view->is_wanted) {
-        return PLAN_STREAM_FORGET;
+        return view->is_fading ? PLAN_STREAM_NOTHING : PLAN_STREAM_FORGET;
     }
     switch (view->row_state) {
     case WEIR_STREAM_STATE_PLACED:

@@ -42,6 +42,7 @@ enum plan_ask { PLAN_ASK_NONE, PLAN_ASK_SENT, PLAN_ASK_ANSWERED };
 struct plan_stream_view {
     /* The log: */
     bool is_wanted; /* a row of this generation is there, ours, and of our incarnation */
+    bool is_fading; /* it plays elsewhere by now; its last segments are still wanted here */
     enum weir_stream_state row_state;
     bool is_idle_stop; /* while stopping: because nobody watched */
     /* This machine: */

@@ -148,12 +148,46 @@ static void forget(struct worker *worker, struct stream *stream)
     free(stream);
 }
 
-void streams_take_row(struct worker *worker, const struct weir_stream_row *row)
+/* The row as far as it is about this worker; false when it is not. */
+static bool own_part(const struct worker *worker, const struct weir_stream_row *row,
+                     struct weir_stream_row *ret)
 {
-    struct stream *stream = weir_map_find(worker->streams, row->stream_id.b);
-    if (row->generation == 0 || !member_is_mine(worker, &row->worker_id, row->incarnation)) {
+    const struct weir_place *second = &row->second;
+    *ret = *row;
+    if (member_is_mine(worker, &row->worker_id, row->incarnation)) {
+        return row->generation != 0;
+    }
+    if (!member_is_mine(worker, &second->worker_id, second->incarnation)) {
+        return false;
+    }
+    /* It comes here: for this worker it was just placed. */
+    ret->state = WEIR_STREAM_STATE_PLACED;
+    ret->worker_id = second->worker_id;
+    ret->incarnation = second->incarnation;
+    ret->lease_generation = second->lease_generation;
+    ret->generation = second->generation;
+    ret->seq_base = second->seq_base;
+    ret->placed_at_ms = second->placed_at_ms;
+    return true;
+}
+
+/* It moved away from here while it played: viewers still want what this generation made last. */
+static bool has_moved_on(const struct stream *stream, const struct weir_stream_row *row)
+{
+    bool has_played = stream->said == PLAN_SAID_STARTED || stream->said == PLAN_SAID_WATCHED;
+    return has_played && row->state == WEIR_STREAM_STATE_RUNNING &&
+           row->generation > stream->row.generation;
+}
+
+void streams_take_row(struct worker *worker, const struct weir_stream_row *all)
+{
+    struct weir_stream_row own;
+    const struct weir_stream_row *row = &own;
+    struct stream *stream = weir_map_find(worker->streams, all->stream_id.b);
+    if (!own_part(worker, all, &own)) {
         if (stream) {
             stream->is_wanted = false;
+            stream->is_fading = has_moved_on(stream, all);
         }
         return;
     }
@@ -345,6 +379,7 @@ static struct plan_stream_view view_of(const struct worker *worker, struct strea
     }
     return (struct plan_stream_view){
         .is_wanted = stream->is_wanted,
+        .is_fading = stream->is_fading && lease && lease->is_wanted,
         .row_state = stream->row.state,
         .is_idle_stop = strcmp(stream->row.reason, weir_reason_name(WEIR_REASON_idle)) == 0,
         .is_camera_given = lease && lease->is_given,

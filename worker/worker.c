@@ -16,6 +16,7 @@
 #define TICK_MS         1000
 #define BEAT_TIMEOUT_MS 3000
 #define FLUSH_MS        500
+#define LEAVE_MAX_MS    8000
 /* Tap and origin tell something each second. */
 #define SILENCE_MAX_MS 3000
 #define PATH_BYTES     512
@@ -401,7 +402,8 @@ enum weir_code worker_open(struct worker *worker, struct weir_service *service,
     open_children(worker);
     code = open_bus(worker, err);
     if (code == WEIR_OK) {
-        weir_service_on_drain(service, member_leave, worker, 8000);
+        weir_service_on_drain(service, member_drain, worker,
+                              settings->drain_s * 1000 + LEAVE_MAX_MS);
         on_tick(worker);
         worker_pass_soon(worker);
     }
@@ -416,6 +418,7 @@ void worker_close(struct worker *worker)
     weir_follower_close(&worker->follower);
     weir_bus_reader_close(&worker->config);
     worker_drop_all(worker);
+    member_farewell(worker);
     weir_bus_producer_close(&worker->facts, FLUSH_MS);
     weir_bus_producer_close(&worker->beats, 0);
     calls_free(worker->api_calls);

@@ -78,6 +78,7 @@ struct stream {
     struct worker *worker;
     struct weir_stream_row row; /* as the log says; old when !is_wanted */
     bool is_wanted;
+    bool is_fading; /* when !is_wanted: it moved to another worker a moment ago */
     int64_t seen_at_ms;
     struct slot *slot; /* NULL: not published */
     int64_t run;       /* counts publishings */
@@ -119,6 +120,8 @@ struct worker {
     bool is_caught_up;
     int64_t incarnation; /* WORKER_NOT_JOINED: not known to the log */
     int64_t joined_said_at_ms;
+    int64_t drain_since_ms; /* told to end, its streams move first; 0: no */
+    int64_t draining_said_at_ms;
     int64_t heard_boot_ms; /* the newest heartbeat that the broker took was sent then */
 
     struct weir_bus_producer *facts;
@@ -177,7 +180,10 @@ void member_is_unknown(struct worker *worker);
 /* Whether the log's row is about this incarnation of this worker. */
 bool member_is_mine(const struct worker *worker, const struct weir_id *worker_id,
                     int64_t incarnation);
-void member_leave(void *ctx);
+/* Told to end: asks that what runs moves to others, and leaves when it has or cannot. */
+void member_drain(void *ctx);
+/* The end came without that: tells the log, as far as it can be told in a moment. */
+void member_farewell(struct worker *worker);
 /* The broker took a heartbeat that was sent at `sent_boot_ms` (CLOCK_BOOTTIME). */
 void member_is_heard(struct worker *worker, int64_t sent_boot_ms);
 /* Tells the tap how long exclusive cameras may still be read. Each second, and to a new tap. */
@@ -219,6 +225,7 @@ WEIR_MUST_USE enum weir_code facts_open(struct worker *worker, struct weir_err *
 void facts_tend(struct worker *worker);
 
 void facts_joined(struct worker *worker);
+void facts_draining(struct worker *worker);
 /* `fn` is told what became of it. */
 void facts_left(struct worker *worker, weir_bus_delivery_fn *fn, void *ctx);
 void facts_starting(struct worker *worker, const struct stream *stream);

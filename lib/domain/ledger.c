@@ -185,6 +185,11 @@ static void tell(const struct fold *fold, const struct weir_ledger_change *chang
     }
 }
 
+static int64_t max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Sets what the effect carries; returns the state before. */
 static enum weir_stream_state set_stream(struct weir_stream_row *row,
                                          const struct weir_ev_decision_effects *e, int64_t at_ms)
@@ -202,6 +207,8 @@ static enum weir_stream_state set_stream(struct weir_stream_row *row,
     row->lease_generation = e->has_lease_generation ? e->lease_generation : row->lease_generation;
     row->seq_base = e->has_seq_base ? e->seq_base : row->seq_base;
     row->placed_at_ms = e->has_placed_at_ms ? e->placed_at_ms : row->placed_at_ms;
+    row->second = e->has_second ? e->second : (struct weir_place){.generation = 0};
+    row->last_generation = max(row->last_generation, max(row->generation, row->second.generation));
     row->changed_at_ms = at_ms;
     WEIR_STR_SET(row->reason, e->reason);
     WEIR_STR_SET(row->detail, e->has_detail ? e->detail : "");
@@ -209,6 +216,7 @@ static enum weir_stream_state set_stream(struct weir_stream_row *row,
         row->worker_id = (struct weir_id){{0}};
         row->incarnation = 0;
         row->lease_generation = 0;
+        row->second = (struct weir_place){.generation = 0};
     }
     return from;
 }
@@ -256,6 +264,7 @@ static void apply_lease(const struct fold *fold, const struct weir_ev_decision_e
     row->incarnation = e->has_incarnation ? e->incarnation : row->incarnation;
     row->lease_generation = e->has_lease_generation ? e->lease_generation : row->lease_generation;
     row->warm = e->has_warm ? e->warm : row->warm;
+    row->second = e->has_second ? e->second : (struct weir_place){.generation = 0};
     row->since_ms = fold->decision->at_ms;
     row->version = fold->offset;
     WEIR_STR_SET(row->reason, e->reason);
@@ -282,6 +291,8 @@ static void apply_worker(const struct fold *fold, const struct weir_ev_decision_
     }
     enum weir_worker_state from = row->state;
     WEIR_IGNORE(weir_worker_state_get(e->to, &row->state), "checked before");
+    bool is_same = !is_new && from == row->state &&
+                   (!e->has_incarnation || e->incarnation == row->incarnation);
     row->boot_id = e->has_boot_id ? e->boot_id : row->boot_id;
     row->incarnation = e->has_incarnation ? e->incarnation : row->incarnation;
     row->capacity = e->has_capacity ? e->capacity : row->capacity;
@@ -292,7 +303,7 @@ static void apply_worker(const struct fold *fold, const struct weir_ev_decision_
     if (e->has_site) {
         WEIR_STR_SET(row->site, e->site);
     }
-    row->since_ms = fold->decision->at_ms;
+    row->since_ms = is_same ? row->since_ms : fold->decision->at_ms;
     row->version = fold->offset;
     WEIR_STR_SET(row->reason, e->reason);
     ledger->hash += weir_ledger_hash_worker(row);

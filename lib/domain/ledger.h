@@ -36,6 +36,10 @@ struct weir_stream_row {
     int64_t lease_generation; /* of the camera lease it was placed on */
     int64_t seq_base;         /* of this generation, see DESIGN "origin" */
     int64_t placed_at_ms;     /* cell time */
+    /* While migrating: where it starts a newer generation; the fields above are what is served.
+     * The worker is nil where there is none. */
+    struct weir_place second;
+    int64_t last_generation; /* the newest ever given; `generation`, or one that was given up */
     int64_t queued_at_ms;
     int64_t changed_at_ms;            /* cell time of the last change */
     int64_t version;                  /* offset of the decision that changed it last */
@@ -53,6 +57,10 @@ struct weir_lease_row {
      * marked warm. releasing: the worker was told to let go. */
     enum weir_lease_state state;
     bool warm;
+    /* Another worker that pulls the camera too while its streams move: with a newer lease
+     * generation the one they go to, with an older one the one they left a moment ago. The worker
+     * is nil where there is none. */
+    struct weir_place second;
     int64_t since_ms; /* in this state since, cell time */
     int64_t version;
     char reason[WEIR_REASON_MAX + 1];

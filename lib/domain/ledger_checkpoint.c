@@ -33,6 +33,10 @@ static void dump_stream(const struct weir_stream_row *row, int64_t epoch, struct
         .seq_base = row->seq_base,
         .has_placed_at_ms = row->placed_at_ms != 0,
         .placed_at_ms = row->placed_at_ms,
+        .has_second = !weir_id_is_nil(&row->second.worker_id),
+        .second = row->second,
+        .has_last_generation = row->last_generation != row->generation,
+        .last_generation = row->last_generation,
         .asked_at_ms = row->queued_at_ms,
         .since_ms = row->changed_at_ms,
         .has_detail = row->detail[0] != '\0',
@@ -55,6 +59,8 @@ static void dump_lease(const struct weir_lease_row *row, int64_t epoch, struct w
         .state = row->state,
         .since_ms = row->since_ms,
         .warm = row->warm,
+        .has_second = !weir_id_is_nil(&row->second.worker_id),
+        .second = row->second,
     };
     WEIR_STR_SET(ev->u.state_lease.reason, row->reason);
 }
@@ -168,6 +174,7 @@ static enum weir_code restore_stream(struct weir_ledger *ledger,
         .generation = from->generation,
         .seq_base = from->seq_base,
         .placed_at_ms = from->has_placed_at_ms ? from->placed_at_ms : 0,
+        .last_generation = from->has_last_generation ? from->last_generation : from->generation,
         .queued_at_ms = from->asked_at_ms,
         .changed_at_ms = from->since_ms,
         .version = from->offset,
@@ -176,6 +183,9 @@ static enum weir_code restore_stream(struct weir_ledger *ledger,
         row->worker_id = from->worker_id;
         row->incarnation = from->has_incarnation ? from->incarnation : 0;
         row->lease_generation = from->has_lease_generation ? from->lease_generation : 0;
+    }
+    if (from->has_second) {
+        row->second = from->second;
     }
     WEIR_STR_SET(row->reason, from->reason);
     WEIR_STR_SET(row->detail, from->has_detail ? from->detail : "");
@@ -205,6 +215,9 @@ static enum weir_code restore_lease(struct weir_ledger *ledger,
         .since_ms = from->since_ms,
         .version = from->offset,
     };
+    if (from->has_second) {
+        row->second = from->second;
+    }
     WEIR_STR_SET(row->reason, from->reason);
     weir_map_put(ledger->leases, row->camera_id.b, row);
     ledger->hash += weir_ledger_hash_lease(row);

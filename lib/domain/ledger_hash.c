@@ -46,6 +46,21 @@ static uint64_t digest(const struct packed *packed)
     return weir_siphash(hash_key, packed->bytes, packed->len);
 }
 
+/* Packed only where there is one: rows that never moved hash as they always did. */
+static void pack_second(struct packed *packed, const struct weir_place *second)
+{
+    if (weir_id_is_nil(&second->worker_id)) {
+        return;
+    }
+    pack_text(packed, "second");
+    pack_id(packed, &second->worker_id);
+    pack_int(packed, second->incarnation);
+    pack_int(packed, second->lease_generation);
+    pack_int(packed, second->generation);
+    pack_int(packed, second->seq_base);
+    pack_int(packed, second->placed_at_ms);
+}
+
 uint64_t weir_ledger_hash_stream(const struct weir_stream_row *row)
 {
     struct packed packed = {.len = 0};
@@ -67,6 +82,11 @@ uint64_t weir_ledger_hash_stream(const struct weir_stream_row *row)
     pack_int(&packed, row->changed_at_ms);
     pack_text(&packed, row->reason);
     pack_text(&packed, row->detail);
+    pack_second(&packed, &row->second);
+    if (row->last_generation != row->generation) {
+        pack_text(&packed, "last");
+        pack_int(&packed, row->last_generation);
+    }
     return digest(&packed);
 }
 
@@ -83,6 +103,7 @@ uint64_t weir_ledger_hash_lease(const struct weir_lease_row *row)
     pack_int(&packed, row->warm);
     pack_int(&packed, row->since_ms);
     pack_text(&packed, row->reason);
+    pack_second(&packed, &row->second);
     return digest(&packed);
 }
 

@@ -14,7 +14,7 @@ import jsonschema
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCHEMAS = ROOT / "schemas"
-MAX_BYTES = {"event": 512 * 1024, "control": 64 * 1024}
+MAX_BYTES = {"event": 640 * 1024, "control": 64 * 1024}
 MAX_DEPTH = 16
 
 

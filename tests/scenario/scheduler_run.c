@@ -11,6 +11,8 @@
  *     idle s timeout=30000 [id=] [gen=]       watch s
  *     starting s | started s | failing s reason= [permanent] [detail=] | exited s |
  *     still_watched s age= | released c       facts with the row's tokens; old: of an older life
+ *                                             second: of the place a stream moves to
+ *     drain w [id=] | undrain w | draining w  asked by somebody; by the worker itself
  *     beat w [cpu=] [without=s]               one heartbeat
  *     run 5000 [silent=w,w]                   time passes; workers beat each second
  *     pass 5000                               time passes without a tick
@@ -129,6 +131,7 @@ static void set(struct world *world, const struct line *line)
     config->queue_max = number(line, "queue_max", config->queue_max);
     config->tap_linger_ms = number(line, "tap_linger_ms", config->tap_linger_ms);
     config->ceiling_ppm = number(line, "ceiling_ppm", config->ceiling_ppm);
+    config->moves_max = number(line, "moves_max", config->moves_max);
     core_free(world->core);
     world->core = core_new(config, world->now_ms);
 }
@@ -259,12 +262,49 @@ static void watch(struct world *world, const struct line *line)
     world_input(world, &event);
 }
 
+static void drain(struct world *world, const struct line *line)
+{
+    struct weir_event event = {.type = WEIR_EV_COMMAND_DRAIN};
+    struct weir_ev_command_drain *command = &event.u.command_drain;
+    command->command_id = command_id(world, line);
+    command->worker_id = world_id(world, subject(line));
+    command->is_on = is_verb(line, "drain");
+    command->issued_at_ms = world->now_ms;
+    command->expires_at_ms = world->now_ms + number(line, "expires", EXPIRES_MS);
+    world_input(world, &event);
+}
+
+static void draining(struct world *world, const struct line *line)
+{
+    struct weir_event event = {.type = WEIR_EV_FACT_DRAINING};
+    struct weir_ev_fact_draining *to = &event.u.fact_draining;
+    to->worker_id = world_id(world, subject(line));
+    const struct weir_worker_row *row = weir_ledger_worker(world->ledger, &to->worker_id);
+    to->incarnation = row != NULL ? row->incarnation : 0;
+    WEIR_STR_SET(to->reason, "shutdown");
+    world_input(world, &event);
+}
+
 /* ---- facts about a stream ---- */
 
-static void fact(struct world *world, const struct line *line)
+/* The row with the tokens that the worker of the fact knows. */
+static struct weir_stream_row view_of(struct world *world, const struct line *line)
 {
     const struct weir_stream_row *row = row_of(world, line);
     assert(row != NULL);
+    struct weir_stream_row view = *row;
+    if (flag(line, "second")) {
+        view.worker_id = row->second.worker_id;
+        view.incarnation = row->second.incarnation;
+        view.generation = row->second.generation;
+    }
+    return view;
+}
+
+static void fact(struct world *world, const struct line *line)
+{
+    const struct weir_stream_row view = view_of(world, line);
+    const struct weir_stream_row *row = &view;
     int64_t generation = row->generation - flag(line, "old");
     struct weir_event event = {.type = WEIR_EV_FACT_STARTING};
     if (is_verb(line, "starting")) {
@@ -388,6 +428,7 @@ static bool step(struct world *world, const struct line *line)
         {"watch", watch},   {"starting", fact},     {"started", fact},
         {"failing", fact},  {"exited", fact},       {"still_watched", fact},
         {"beat", beat},     {"released", released}, {"run", run},
+        {"drain", drain},   {"undrain", drain},     {"draining", draining},
     };
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (is_verb(line, verbs[i].verb)) {

@@ -78,12 +78,21 @@ static void print_effect(const struct world *world, const struct weir_ev_decisio
             fprintf(out, " on %s g+%lld l+%lld seq %lld", world_name(world, &e->worker_id),
                     age(e->generation), age(e->lease_generation), (long long)e->seq_base);
         }
+        if (e->has_second) {
+            fprintf(out, " and on %s g+%lld l+%lld seq %lld",
+                    world_name(world, &e->second.worker_id), age(e->second.generation),
+                    age(e->second.lease_generation), (long long)e->second.seq_base);
+        }
         if (e->has_detail) {
             fprintf(out, " \"%s\"", e->detail);
         }
     } else if (e->entity == WEIR_EV_DECISION_EFFECTS_ENTITY_LEASE) {
         fprintf(out, "      lease %s %s>%s %s on %s l+%lld", world_name(world, &e->camera_id), from,
                 e->to, e->reason, world_name(world, &e->worker_id), age(e->lease_generation));
+        if (e->has_second) {
+            fprintf(out, " and on %s l+%lld", world_name(world, &e->second.worker_id),
+                    age(e->second.lease_generation));
+        }
     } else {
         fprintf(out, "      worker %s %s>%s %s inc %lld", world_name(world, &e->worker_id), from,
                 e->to, e->reason, (long long)e->incarnation);
@@ -204,7 +213,8 @@ void world_input(struct world *world, const struct weir_event *event)
 
 static enum weir_ev_heartbeat_streams_state beat_state(enum weir_stream_state state)
 {
-    if (state == WEIR_STREAM_STATE_RUNNING || state == WEIR_STREAM_STATE_SUSPECT) {
+    if (state == WEIR_STREAM_STATE_RUNNING || state == WEIR_STREAM_STATE_SUSPECT ||
+        state == WEIR_STREAM_STATE_MIGRATING) {
         return WEIR_EV_HEARTBEAT_STREAMS_STATE_RUNNING;
     }
     return state == WEIR_STREAM_STATE_BACKOFF ? WEIR_EV_HEARTBEAT_STREAMS_STATE_BACKOFF
@@ -228,15 +238,19 @@ void world_beat(struct world *world, const struct weir_id *worker_id, const stru
     beat->streams = streams;
     const struct weir_stream_row *row;
     for (size_t at = 0; weir_ledger_next_stream(world->ledger, &at, &row);) {
-        bool is_here = weir_stream_state_is_placed(row->state) &&
-                       weir_id_equal(&row->worker_id, worker_id) &&
-                       row->incarnation == worker->incarnation;
-        if (is_here && (without == NULL || !weir_id_equal(without, &row->stream_id))) {
+        bool is_first = weir_stream_state_is_placed(row->state) &&
+                        weir_id_equal(&row->worker_id, worker_id) &&
+                        row->incarnation == worker->incarnation;
+        bool is_second = weir_id_equal(&row->second.worker_id, worker_id) &&
+                         row->second.incarnation == worker->incarnation;
+        if ((is_first || is_second) &&
+            (without == NULL || !weir_id_equal(without, &row->stream_id))) {
             streams[beat->n_streams++] = (struct weir_ev_heartbeat_streams){
                 .stream_id = row->stream_id,
                 .tenant_id = row->tenant_id,
-                .generation = row->generation,
-                .state = beat_state(row->state),
+                .generation = is_first ? row->generation : row->second.generation,
+                .state =
+                    is_first ? beat_state(row->state) : WEIR_EV_HEARTBEAT_STREAMS_STATE_STARTING,
             };
         }
     }
@@ -274,6 +288,9 @@ void world_show(struct world *world)
     for (size_t at = 0; weir_ledger_next_lease(world->ledger, &at, &lease);) {
         fprintf(world->out, "   lease %s %s on %s\n", world_name(world, &lease->camera_id),
                 weir_lease_state_name(lease->state), world_name(world, &lease->worker_id));
+        if (!weir_id_is_nil(&lease->second.worker_id)) {
+            fprintf(world->out, "      and on %s\n", world_name(world, &lease->second.worker_id));
+        }
     }
     const struct weir_stream_row *stream;
     int placed[WEIR_STREAM_STATE_N] = {0};

@@ -33,7 +33,7 @@ struct world {
     int64_t facts_next;
     int64_t heartbeat_seq;
     int64_t age_ms; /* of the next input, which sets it back to 0 */
-    bool is_deaf; /* inputs do not advance */
+    bool is_deaf;   /* inputs do not advance */
 };
 
 struct world *world_new(FILE *out);

@@ -12,7 +12,7 @@ side (`lib/domain/events.h`) and this page are generated from it.
 
 Rules that hold everywhere: every string, number and array is bounded, in both directions; text is
 measured in bytes (`maxBytes`) as well as in characters; integers lie within ±(2^53 - 1); fields
-nobody knows are ignored; a key may stand once; a record has at most 512 KiB, a control line 64 KiB,
+nobody knows are ignored; a key may stand once; a record has at most 640 KiB, a control line 64 KiB,
 with at most 16 levels, and the fullest message of each type fits. Fields are added, optional ones only; a break is a new topic version.
 No secret ever travels in an event; the one message with a camera's credentials is `tap.camera`,
 on a pipe.

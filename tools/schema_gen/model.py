@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 SAFE_INT = 2**53 - 1
-RECORD_BYTES = 512 * 1024  # of an event with its envelope
+RECORD_BYTES = 640 * 1024  # of an event with its envelope
 LINE_BYTES = 64 * 1024  # of a control line
 ENVELOPE_BYTES = 160  # what surrounds the table's fields: constants, type, "data"
 

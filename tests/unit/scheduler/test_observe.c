@@ -43,15 +43,15 @@ static void running_is_counted_from_the_first_heartbeat_that_says_so(void **stat
     };
     struct weir_event event = heartbeat(7, &listed, 1);
     observations_take(seen, &event, 2000);
-    assert_int_equal(observations_stream(seen, &stream_id)->running_since_ms, 0);
+    assert_int_equal(observations_run(seen, &stream_id, listed.generation)->running_since_ms, 0);
     listed.state = WEIR_EV_HEARTBEAT_STREAMS_STATE_RUNNING;
     observations_take(seen, &event, 3000);
     observations_take(seen, &event, 4000);
-    assert_int_equal(observations_stream(seen, &stream_id)->running_since_ms, 3000);
-    assert_int_equal(observations_stream(seen, &stream_id)->listed_ms, 4000);
+    assert_int_equal(observations_run(seen, &stream_id, listed.generation)->running_since_ms, 3000);
+    assert_int_equal(observations_run(seen, &stream_id, listed.generation)->listed_ms, 4000);
     listed.generation = 6;
     observations_take(seen, &event, 5000);
-    assert_int_equal(observations_stream(seen, &stream_id)->running_since_ms, 5000);
+    assert_int_equal(observations_run(seen, &stream_id, listed.generation)->running_since_ms, 5000);
     observations_free(seen);
 }
 
