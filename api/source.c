@@ -96,7 +96,9 @@ void api_cameras_source(void *ctx, struct weir_http_request *req, struct weir_ht
         return;
     }
     bool is_leased = api_view_lease(api->view, &camera_id, &lease);
-    if (!is_leased || !weir_id_equal(&lease.worker_id, &worker_id)) {
+    bool is_asker = weir_id_equal(&lease.worker_id, &worker_id) ||
+                    weir_id_equal(&lease.second.worker_id, &worker_id);
+    if (!is_leased || !is_asker) {
         if (weir_http_attempt(req) < LOOKS_MAX) {
             weir_http_wait(req, weir_clock_mono_ms() + LOOK_AGAIN_MS);
             return;
