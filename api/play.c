@@ -11,6 +11,8 @@
 #include "lib/domain/playlist.h"
 
 #define GENERATION_MAX ((int64_t)1 << 53)
+#define SECOND_MAX     99999999999
+#define STALE_S        "15"
 
 /* ---- who asks ---- */
 
@@ -52,6 +54,22 @@ static enum weir_code check_ticket(const struct api *api, const struct weir_http
     return WEIR_OK;
 }
 
+/* The gateway's clock says until when: one second is what an answer may be kept. While no api can
+ * be reached it may stand in for STALE_S more. */
+static void allow_to_keep(const struct weir_http_request *req, struct weir_http_response *res)
+{
+    int64_t second = 0;
+    const char *text = weir_http_header(req, "X-Weir-Second");
+    if (text == NULL || weir_str_to_int(text, 0, SECOND_MAX, &second, NULL) != WEIR_OK) {
+        weir_http_add_header(res, "Cache-Control", "no-store");
+        return;
+    }
+    /* In this order: nginx 1.22 leaves Cache-Control unread after X-Accel-Expires. */
+    weir_http_add_header(res, "Cache-Control", "max-age=1, stale-if-error=" STALE_S);
+    weir_http_add_header(res, "X-Accel-Expires",
+                         weir_arena_printf(res->arena, "@%lld", (long long)second));
+}
+
 static void add_generation(struct weir_http_response *res, const char *name, int64_t generation)
 {
     weir_http_add_header(res, name, weir_arena_printf(res->arena, "%lld", (long long)generation));
@@ -91,6 +109,10 @@ static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_
         return;
     }
     bool is_there = api_view_stream(api->view, &ticket.stream_id, &row);
+    if (!is_there && !api_view_is_known(api->view)) {
+        weir_http_problem_at(req, res, 503, "unavailable", NULL, "the log is not read yet");
+        return;
+    }
     if (is_there && !weir_id_equal(&row.tenant_id, &ticket.tenant_id)) {
         refuse(req, res, WEIR_EFORBIDDEN, "the ticket is for another tenant");
         return;
@@ -100,6 +122,7 @@ static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_
     res->status = 204;
     weir_http_add_header(res, "X-Weir-Tenant", WEIR_ID_TEXT(&ticket.tenant_id));
     weir_http_add_header(res, "X-Weir-Ticket-Id", WEIR_ID_TEXT(&ticket.ticket_id));
+    allow_to_keep(req, res);
     if (is_there) {
         add_route(api, res, &row);
     }

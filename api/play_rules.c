@@ -52,8 +52,9 @@ static struct play_answer media(const struct play_question *question)
 struct play_answer play_answer(const struct play_question *question)
 {
     const struct weir_stream_row *row = question->row;
+    bool may_hold = question->is_playlist && question->generation == 0 && !question->is_held_out;
     if (row == NULL && !question->is_log_known) {
-        return answer_of(PLAY_NOT_YET, "unavailable");
+        return answer_of(may_hold ? PLAY_HOLD : PLAY_NOT_YET, "unavailable");
     }
     if (!question->is_playlist) {
         return media(question);
@@ -67,7 +68,6 @@ struct play_answer play_answer(const struct play_question *question)
     if (is_playing(row->state) && row->generation > 0 && row->generation != question->generation) {
         return answer_of(PLAY_REDIRECT, "");
     }
-    bool may_hold = question->generation == 0 && !question->is_held_out;
     return answer_of(may_hold ? PLAY_HOLD : PLAY_NOT_YET, "stream_starting");
 }
 

@@ -173,7 +173,8 @@ class Routed:
         self.stream_id = str(uuid.uuid4())
         self.placed_at_ms = int(time.time() * 1000)
 
-    def route(self) -> None:
+    def route(self, **numbering: Any) -> None:
+        """`numbering`: muxer and base, as an earlier origin told them."""
         self.origin.say(
             type="origin.route",
             stream_id=self.stream_id,
@@ -185,6 +186,7 @@ class Routed:
             placed_at_ms=self.placed_at_ms,
             run=self.engine.run,
             variant=self.engine.variant,
+            **numbering,
         )
 
     def unroute(self) -> None:

@@ -279,7 +279,7 @@ def scene(home: Path, port_base: int, workers: int = WORKERS) -> Iterator[Scene]
     stack = Stack(home, port_base)
     made: Scene | None = None
     try:
-        stack.up(workers)
+        stack.up(workers, schedulers=2, apis=2)
         made = Scene(stack)
         yield made
     finally:

@@ -162,15 +162,30 @@ def test_sequences_rise_over_a_killed_engine(routed: Routed) -> None:
     routed.get(gone).expect(404)
 
 
-def test_sequences_rise_over_a_restarted_origin_too(routed: Routed, origin: Origin) -> None:
+def test_numbers_go_on_over_a_restarted_origin(routed: Routed, origin: Origin) -> None:
+    before = media(routed)
+    told = origin.hear("origin.numbering")
+    assert (told["base"], told["stream_id"]) == (1000, routed.stream_id)
+    assert newest(before).startswith(told["muxer"])
+    routed.placed_at_ms -= 60_000
+    assert origin.end() == 0
+    origin.start()
+    routed.route(muxer=told["muxer"], base=told["base"])
+    after = media(routed)
+    assert after.last_sequence >= before.last_sequence
+    assert after.sequence < 1060 and after.discontinuity == before.discontinuity
+    routed.get(newest(after)).expect(200)
+
+
+def test_a_muxer_that_began_without_an_origin_is_above_the_one_before(
+    routed: Routed, origin: Origin
+) -> None:
     before = media(routed)
     routed.placed_at_ms -= 60_000
     assert origin.end() == 0
     origin.start()
-    routed.route()
-    after = media(routed)
-    assert after.sequence > before.last_sequence
-    assert after.discontinuity > before.discontinuity
+    routed.route(muxer="the-one-before", base=1000)
+    assert media(routed).sequence > before.last_sequence + 4 * 50
 
 
 def test_a_publisher_that_reconnects_is_a_new_muxer(routed: Routed) -> None:

@@ -25,7 +25,7 @@ def start(instance: Instance, apis: int = 1) -> bool:
         port = instance.port("gateway")
         step.note = f"127.0.0.1:{port}"
         before = configuration(instance)
-        prefix = write_prefix(instance, api_addresses(instance, apis))
+        prefix = write_prefix(instance, daemons.internal(instance, apis))
         process = keeper.running(instance, "gateway")
         if process is not None:
             if configuration(instance) != before:
@@ -44,11 +44,6 @@ def is_ready(instance: Instance) -> bool:
     if process is None:
         return False
     return held_by(instance.port("gateway"), keeper.session_members(process.pid))
-
-
-def api_addresses(instance: Instance, apis: int) -> list[str]:
-    """The internal listeners of the apis that run."""
-    return [instance.address(f"{daemons.twin('api', index)}-internal") for index in range(apis)]
 
 
 def configuration(instance: Instance) -> str:
@@ -74,7 +69,9 @@ def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
         "USER": "root" if os.getuid() == 0 else Path.home().owner(),
         "GATEWAY_LISTEN": instance.address("gateway"),
         "ANSWER_LISTEN": instance.address("gateway-answer"),
-        "API_SERVERS": " ".join(f"server {address} max_fails=0;" for address in apis),
+        "API_SERVERS": " ".join(
+            f"server {address} max_fails=1 fail_timeout=10s;" for address in apis
+        ),
         "SECRETS_INCLUDE": str(secrets),
         "CORS": 'default "*";',
         "CACHE_MAX": "512m",

@@ -7,11 +7,11 @@
 
 #define SEGMENTS_PER_S 4
 
-void continuity_init(struct continuity *continuity, int64_t seq_base, int64_t placed_at_wall_ms)
+void continuity_init(struct continuity *continuity, int64_t seq_base, int64_t placed_at_ms)
 {
     *continuity = (struct continuity){
         .seq_base = seq_base,
-        .placed_at_wall_ms = placed_at_wall_ms,
+        .placed_at_ms = placed_at_ms,
         .base = seq_base,
     };
 }
@@ -22,17 +22,17 @@ void continuity_resume(struct continuity *continuity, const char *muxer, int64_t
     continuity->base = base;
 }
 
-static int64_t computed_base(const struct continuity *continuity, int64_t now_wall_ms)
+static int64_t computed_base(const struct continuity *continuity, int64_t now_ms)
 {
-    int64_t age_ms = now_wall_ms - continuity->placed_at_wall_ms;
+    int64_t age_ms = now_ms - continuity->placed_at_ms;
     int64_t age_s = age_ms > 0 ? (age_ms + 999) / 1000 : 0;
     return continuity->seq_base + SEGMENTS_PER_S * age_s;
 }
 
-static void begin_muxer(struct continuity *continuity, const char *muxer, int64_t now_wall_ms)
+static void begin_muxer(struct continuity *continuity, const char *muxer, int64_t now_ms)
 {
     bool is_first = continuity->muxer[0] == '\0';
-    int64_t base = is_first ? continuity->seq_base : computed_base(continuity, now_wall_ms);
+    int64_t base = is_first ? continuity->seq_base : computed_base(continuity, now_ms);
     int64_t floor = continuity->end > continuity->base ? continuity->end : continuity->base + 1;
     continuity->base = !is_first && base < floor ? floor : base;
     memcpy(continuity->past_muxer, continuity->muxer, sizeof(continuity->past_muxer));
@@ -45,11 +45,10 @@ bool continuity_is_past(const struct continuity *continuity, const struct weir_p
 }
 
 struct weir_playlist_shift continuity_take(struct continuity *continuity,
-                                           const struct weir_playlist *playlist,
-                                           int64_t now_wall_ms)
+                                           const struct weir_playlist *playlist, int64_t now_ms)
 {
     if (playlist->muxer[0] != '\0' && strcmp(playlist->muxer, continuity->muxer) != 0) {
-        begin_muxer(continuity, playlist->muxer, now_wall_ms);
+        begin_muxer(continuity, playlist->muxer, now_ms);
     }
     int64_t end = continuity->base + playlist->media_sequence + playlist->n_segments;
     if (end > continuity->end) {

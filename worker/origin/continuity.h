@@ -19,7 +19,7 @@
  *
  * The base is also the discontinuity sequence: it rises exactly when the muxer changes.
  *
- * Pure: the caller brings the wall clock. A clock behind the scheduler's counts as no time passed.
+ * Pure: the caller brings a clock that never goes back, and the placement's time on it.
  */
 #ifndef WEIR_WORKER_ORIGIN_CONTINUITY_H
 #define WEIR_WORKER_ORIGIN_CONTINUITY_H
@@ -28,7 +28,7 @@
 
 struct continuity {
     int64_t seq_base;
-    int64_t placed_at_wall_ms;
+    int64_t placed_at_ms;
     int64_t base; /* of `muxer` */
     int64_t end;  /* one above the highest number this origin gave out; 0: none was */
     char muxer[WEIR_PLAYLIST_NAME_MAX + 1]; /* "" while none was seen */
@@ -36,7 +36,7 @@ struct continuity {
 };
 
 /* Nothing of this generation was given out yet. */
-void continuity_init(struct continuity *continuity, int64_t seq_base, int64_t placed_at_wall_ms);
+void continuity_init(struct continuity *continuity, int64_t seq_base, int64_t placed_at_ms);
 
 /* An earlier origin gave out this muxer's playlists, moved by this base. */
 void continuity_resume(struct continuity *continuity, const char *muxer, int64_t base);
@@ -49,8 +49,7 @@ bool continuity_is_past(const struct continuity *continuity, const struct weir_p
  * A playlist that names no muxer belongs to the current one.
  */
 struct weir_playlist_shift continuity_take(struct continuity *continuity,
-                                           const struct weir_playlist *playlist,
-                                           int64_t now_wall_ms);
+                                           const struct weir_playlist *playlist, int64_t now_ms);
 
 /*
  * A player's _HLS_msn in the engine's numbers; -1 when it is of an earlier muxer, or of none: then

@@ -7,7 +7,7 @@
  * by the continuity rules, and while the engine is away repeats the last playlist for at most
  * STREAM_REPEAT_MS: players poll an unchanged playlist, but back off from an error.
  *
- * Loop thread only; monotonic milliseconds, and the wall clock for the continuity rules.
+ * Loop thread only; monotonic milliseconds.
  */
 #ifndef WEIR_WORKER_ORIGIN_STREAM_H
 #define WEIR_WORKER_ORIGIN_STREAM_H

@@ -81,6 +81,8 @@ static void an_unknown_stream_is_gone_once_the_log_is_known(void **state)
 {
     struct play_question question = {.is_playlist = true};
     (void)state;
+    assert_int_equal(answered(&question).verdict, PLAY_HOLD);
+    question.is_held_out = true;
     assert_int_equal(answered(&question).verdict, PLAY_NOT_YET);
     question.is_log_known = true;
     assert_int_equal(answered(&question).verdict, PLAY_GONE);

@@ -100,7 +100,7 @@ static void the_discontinuity_sequence_rises_with_each_muxer(void **state)
     }
 }
 
-static void a_clock_behind_the_schedulers_counts_as_no_time(void **state)
+static void a_placement_that_is_still_to_come_counts_as_no_time(void **state)
 {
     struct continuity is;
     (void)state;
@@ -158,7 +158,7 @@ int main(void)
         cmocka_unit_test(a_muxer_that_began_while_no_origin_was_there_is_above_the_one_before),
         cmocka_unit_test(a_burst_never_makes_it_go_backwards),
         cmocka_unit_test(the_discontinuity_sequence_rises_with_each_muxer),
-        cmocka_unit_test(a_clock_behind_the_schedulers_counts_as_no_time),
+        cmocka_unit_test(a_placement_that_is_still_to_come_counts_as_no_time),
         cmocka_unit_test(a_playlist_of_the_muxer_before_is_known_as_such),
         cmocka_unit_test(msn_is_translated_back_for_this_muxer_only),
         cmocka_unit_test(files_of_other_muxers_are_not_there),
