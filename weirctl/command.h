@@ -31,4 +31,9 @@ ctl_command_fn ctl_dlq_replay;
 /* The decision log of a cell, for people. */
 ctl_command_fn ctl_log_show;
 
+/* The workers of a cell; emptying one, and using it again. These return when it is decided. */
+ctl_command_fn ctl_worker_list;
+ctl_command_fn ctl_worker_drain;
+ctl_command_fn ctl_worker_undrain;
+
 #endif

@@ -19,6 +19,11 @@ static const struct {
     {{"dlq", "show"}, ctl_dlq_show, "show one of them (--partition, --offset)"},
     {{"dlq", "replay"}, ctl_dlq_replay, "send one of them to its topic once more"},
     {{"log", "show"}, ctl_log_show, "show the decision log of a cell"},
+    {{"worker", "list"}, ctl_worker_list, "list the workers of a cell and what they hold"},
+    {{"worker", "drain"}, ctl_worker_drain, "move what a worker runs to others (--worker)"},
+    {{"worker", "undrain"},
+     ctl_worker_undrain,
+     "let a drained worker take streams again (--worker)"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
