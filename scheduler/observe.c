@@ -5,6 +5,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/map.h"
+#include "lib/domain/stream_state.h"
 
 /* Inputs that were not read to their end for this long had a gap. */
 #define GAP_MS 1500
@@ -293,6 +294,62 @@ bool observations_is_gone(const struct observations *seen, const struct weir_id 
     return (camera != NULL && camera->is_deleted) || (tenant != NULL && tenant->is_deleted);
 }
 
+/* A deleted one that something still belongs to must stay known as deleted. */
+static void note_use(struct observations *seen, const struct weir_id *tenant_id,
+                     const struct weir_id *camera_id)
+{
+    struct seen_camera *camera = weir_map_find(seen->cameras, camera_id->b);
+    struct seen_tenant *tenant = weir_map_find(seen->tenants, tenant_id->b);
+    if (camera != NULL) {
+        camera->n_unused = 0;
+    }
+    if (tenant != NULL) {
+        tenant->n_unused = 0;
+    }
+}
+
+static void note_uses(struct observations *seen, const struct weir_ledger *ledger)
+{
+    const struct weir_stream_row *stream;
+    for (size_t at = 0; weir_ledger_next_stream(ledger, &at, &stream);) {
+        if (!weir_stream_state_is_final(stream->state)) {
+            note_use(seen, &stream->tenant_id, &stream->camera_id);
+        }
+    }
+    const struct weir_lease_row *lease;
+    for (size_t at = 0; weir_ledger_next_lease(ledger, &at, &lease);) {
+        note_use(seen, &lease->tenant_id, &lease->camera_id);
+    }
+}
+
+static void sweep_config(struct observations *seen, const struct weir_ledger *ledger)
+{
+    void *value;
+    for (size_t at = 0; weir_map_next(seen->cameras, &at, NULL, &value);) {
+        struct seen_camera *camera = value;
+        camera->n_unused += camera->is_deleted;
+    }
+    for (size_t at = 0; weir_map_next(seen->tenants, &at, NULL, &value);) {
+        struct seen_tenant *tenant = value;
+        tenant->n_unused += tenant->is_deleted;
+    }
+    note_uses(seen, ledger);
+    for (size_t at = 0; weir_map_next(seen->cameras, &at, NULL, &value);) {
+        struct seen_camera *camera = value;
+        if (camera->is_deleted && camera->n_unused > OBSERVATIONS_KEEP_SWEEPS) {
+            weir_map_remove(seen->cameras, camera->camera_id.b);
+            free(camera);
+        }
+    }
+    for (size_t at = 0; weir_map_next(seen->tenants, &at, NULL, &value);) {
+        struct seen_tenant *tenant = value;
+        if (tenant->is_deleted && tenant->n_unused > OBSERVATIONS_KEEP_SWEEPS) {
+            weir_map_remove(seen->tenants, tenant->tenant_id.b);
+            free(tenant);
+        }
+    }
+}
+
 void observations_sweep(struct observations *seen, const struct weir_ledger *ledger)
 {
     void *value;
@@ -317,4 +374,5 @@ void observations_sweep(struct observations *seen, const struct weir_ledger *led
             free(move);
         }
     }
+    sweep_config(seen, ledger);
 }

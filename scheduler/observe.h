@@ -39,6 +39,7 @@ struct seen_camera {
     bool is_deleted;
     bool is_warm;
     bool is_exclusive;
+    int64_t n_unused; /* sweeps since it was deleted and nothing lives that belongs to it */
 };
 
 /* The last try to move a camera's streams that did not come to its end. */
@@ -54,6 +55,7 @@ struct seen_tenant {
     int64_t version;
     bool is_deleted;
     int64_t max_streams;
+    int64_t n_unused; /* as of a camera */
 };
 
 struct observations;
@@ -102,7 +104,10 @@ bool observations_next_camera(const struct observations *seen, size_t *at,
 bool observations_is_gone(const struct observations *seen, const struct weir_id *tenant_id,
                           const struct weir_id *camera_id);
 
-/* Drops what is kept of streams and workers that the ledger does not know any more. */
+/* Drops what is kept of streams and workers that the ledger does not know any more, and of cameras
+ * and tenants that were deleted and had nothing left for OBSERVATIONS_KEEP_SWEEPS sweeps: longer
+ * than a start may be on its way. */
+#define OBSERVATIONS_KEEP_SWEEPS 10
 void observations_sweep(struct observations *seen, const struct weir_ledger *ledger);
 
 #endif

@@ -15,6 +15,7 @@
 
 #define LOOK_EVERY_MS   1000
 #define SCORES_EVERY_MS 1000
+#define RETRY_MS        1000 /* after views could not be written: all rows are made again */
 #define ENDED_TTL_S     "86400"
 #define NOT_PLACEABLE   2000000000
 
@@ -38,11 +39,21 @@ static const char scores_script[] =
     "if #ARGV > 1 then redis.call('ZADD', KEYS[2], unpack(ARGV, 2)) end "
     "return 1";
 
-/* KEYS: view. ARGV: epoch, offset. */
-static const char view_script[] =
-    "local r = redis.call('HMGET', KEYS[1], 'epoch', 'offset') "
+/* KEYS: view. ARGV: epoch, mark of the job that begins. */
+static const char begin_script[] = "local e = redis.call('HGET', KEYS[1], 'epoch') "
+                                   "if e and tonumber(e) > tonumber(ARGV[1]) then return 0 end "
+                                   "redis.call('HSET', KEYS[1], 'job', ARGV[2]) "
+                                   "return 1";
+
+/*
+ * KEYS: view. ARGV: epoch, offset, mark of the job that ends. Its mark is gone when Redis lost what
+ * it had since the job began: then nothing may say that the views are whole.
+ */
+static const char end_script[] =
+    "local r = redis.call('HMGET', KEYS[1], 'epoch', 'offset', 'job') "
     "if r[1] and r[2] and (tonumber(r[1]) > tonumber(ARGV[1]) or (tonumber(r[1]) == "
     "tonumber(ARGV[1]) and tonumber(r[2]) > tonumber(ARGV[2]))) then return 0 end "
+    "if r[3] ~= ARGV[3] then return redis.error_reply('LOST while views were written') end "
     "redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'offset', ARGV[2]) "
     "return 1";
 
@@ -63,17 +74,21 @@ struct job {
 
 struct views {
     int32_t cell;
+    struct weir_id process;   /* tells this one's jobs from another scheduler's */
     struct weir_map *streams; /* ids of rows to write; loop thread */
     struct weir_map *workers;
     bool needs_all;
     int64_t flushed_offset;
     int64_t scores_mono_ms;
+    int64_t retry_mono_ms; /* nothing is made before */
+    int64_t n_jobs;
     pthread_t thread;
     struct weir_store *store; /* the thread's */
     pthread_mutex_t lock;     /* guards all below */
     pthread_cond_t changed;
     struct job *job; /* waiting or being written */
-    bool is_lost;    /* the thread found the views missing or could not write them */
+    bool is_lost;    /* the thread found the views missing */
+    bool has_failed; /* it could not write them */
     bool is_stopping;
 };
 
@@ -137,13 +152,14 @@ static void free_job(struct job *job)
     free(job);
 }
 
-static void finish(struct views *views, struct job *job, bool is_lost)
+static void finish(struct views *views, struct job *job, bool is_lost, bool has_failed)
 {
     pthread_mutex_lock(&views->lock);
     if (job != NULL) {
         views->job = NULL;
     }
     views->is_lost = views->is_lost || is_lost;
+    views->has_failed = views->has_failed || has_failed;
     pthread_mutex_unlock(&views->lock);
     if (job != NULL) {
         free_job(job);
@@ -173,7 +189,7 @@ static void *run(void *ctx)
             weir_log(WEIR_LOG_WARN, "redis: views cannot be written, trying again", "error",
                      err.msg, NULL);
         }
-        finish(views, job, code != WEIR_OK || !is_there);
+        finish(views, job, !is_there, code != WEIR_OK);
     }
     return NULL;
 }
@@ -185,6 +201,7 @@ struct writer {
     struct job *job;
     const char *epoch;
     const char *view_key;
+    const char *mark; /* of the job, in Redis while it is written */
 };
 
 /* `args` are copied into the job. */
@@ -323,11 +340,20 @@ static void write_scores(struct writer *writer, const struct weir_ledger *ledger
     add_call(writer->job, args, used);
 }
 
-static void write_view(struct writer *writer)
+static void write_begin(struct writer *writer)
 {
-    const char *args[] = {"EVAL",        view_script,
-                          "1",           writer->view_key,
-                          writer->epoch, text_of_int(writer, writer->job->offset)};
+    struct views *views = writer->views;
+    writer->mark = weir_arena_printf(writer->job->arena, "%s/%lld", WEIR_ID_TEXT(&views->process),
+                                     (long long)++views->n_jobs);
+    const char *args[] = {"EVAL", begin_script, "1", writer->view_key, writer->epoch, writer->mark};
+    add_call(writer->job, args, sizeof(args) / sizeof(args[0]));
+}
+
+static void write_end(struct writer *writer)
+{
+    const char *args[] = {"EVAL",           end_script,    "1",
+                          writer->view_key, writer->epoch, text_of_int(writer, writer->job->offset),
+                          writer->mark};
     add_call(writer->job, args, sizeof(args) / sizeof(args[0]));
 }
 
@@ -354,23 +380,26 @@ static void clear(struct weir_map **map)
     *map = weir_map_new(sizeof(struct weir_id));
 }
 
-static bool is_busy(struct views *views)
+static bool is_busy(struct views *views, int64_t now)
 {
     pthread_mutex_lock(&views->lock);
     bool is_busy = views->job != NULL;
-    views->needs_all = views->needs_all || views->is_lost;
-    views->is_lost = false;
+    bool is_lost = views->is_lost;
+    bool has_failed = views->has_failed;
+    views->is_lost = views->has_failed = false;
     pthread_mutex_unlock(&views->lock);
-    return is_busy;
+    views->needs_all = views->needs_all || is_lost || has_failed;
+    views->retry_mono_ms = has_failed ? now + RETRY_MS : views->retry_mono_ms;
+    return is_busy || now < views->retry_mono_ms;
 }
 
 void views_flush(struct views *views, const struct weir_ledger *ledger, int64_t epoch,
                  views_score_fn *score, void *ctx)
 {
-    if (views == NULL || is_busy(views)) {
+    int64_t now = weir_clock_mono_ms();
+    if (views == NULL || is_busy(views, now)) {
         return;
     }
-    int64_t now = weir_clock_mono_ms();
     bool is_changed = views->needs_all || weir_ledger_offset(ledger) != views->flushed_offset;
     bool wants_scores = now - views->scores_mono_ms >= SCORES_EVERY_MS;
     if (!is_changed && !wants_scores) {
@@ -383,6 +412,7 @@ void views_flush(struct views *views, const struct weir_ledger *ledger, int64_t 
     struct writer writer = {.views = views, .job = job};
     writer.epoch = text_of_int(&writer, epoch);
     writer.view_key = weir_arena_printf(job->arena, "weir:%d:view", (int)views->cell);
+    write_begin(&writer);
     if (is_changed) {
         write_rows(&writer, ledger);
     }
@@ -390,7 +420,7 @@ void views_flush(struct views *views, const struct weir_ledger *ledger, int64_t 
         write_scores(&writer, ledger, score, ctx);
         views->scores_mono_ms = now;
     }
-    write_view(&writer);
+    write_end(&writer);
     clear(&views->streams);
     clear(&views->workers);
     views->needs_all = false;
@@ -417,6 +447,7 @@ enum weir_code views_open(const char *url, int32_t cell, struct views **ret, str
         return code;
     }
     views->cell = cell;
+    views->process = weir_id_new(weir_clock_wall_ms());
     views->streams = weir_map_new(sizeof(struct weir_id));
     views->workers = weir_map_new(sizeof(struct weir_id));
     views->flushed_offset = -1;

@@ -5,11 +5,13 @@
  *     weir:{cell}:stream:<id>   hash: state, reason, tenant_id, camera_id, worker_id, generation,
  * ... weir:{cell}:worker:<id>   hash: state, reason, incarnation, origin_url, site, streams, ...
  *     weir:{cell}:scores        sorted set: worker id by placement score in ppm, 2e9: takes nothing
- *     weir:{cell}:view          hash: epoch and offset up to which the views are written
+ *     weir:{cell}:view          hash: epoch and offset up to which the views are written; job, a
+ * mark of the writing that is going on or was the last
  *
  * Written by the leader only, from the ledger that was read back, by compare on (epoch, offset), so
  * a late writer changes nothing. When `view` is missing or behind, everything is written again: a
- * FLUSHALL heals within two seconds. Redis is spoken to by a thread; the loop never waits for it.
+ * FLUSHALL heals within two seconds, also one in the middle of writing, which takes the mark away.
+ * Redis is spoken to by a thread; the loop never waits for it.
  */
 #ifndef SCHEDULER_VIEWS_H
 #define SCHEDULER_VIEWS_H

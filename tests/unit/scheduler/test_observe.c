@@ -123,6 +123,46 @@ static void what_the_ledger_forgot_is_swept(void **state)
     observations_free(seen);
 }
 
+static void sweep_often(struct observations *seen, const struct weir_ledger *ledger)
+{
+    for (int i = 0; i < 2 * OBSERVATIONS_KEEP_SWEEPS; i++) {
+        observations_sweep(seen, ledger);
+    }
+}
+
+static void a_deleted_camera_is_known_as_long_as_it_has_a_lease(void **state)
+{
+    (void)state;
+    struct observations *seen = observations_new(1000);
+    struct weir_ledger *ledger = weir_ledger_new();
+    struct weir_event camera = {.type = WEIR_EV_CONFIG_CAMERA};
+    camera.u.config_camera.camera_id = camera_id;
+    camera.u.config_camera.tenant_id = tenant_id;
+    camera.u.config_camera.deleted = true;
+    struct weir_event tenant = {.type = WEIR_EV_CONFIG_TENANT};
+    tenant.u.config_tenant.tenant_id = tenant_id;
+    tenant.u.config_tenant.deleted = true;
+    observations_take(seen, &camera, 2000);
+    observations_take(seen, &tenant, 2000);
+    struct weir_event lease = {.type = WEIR_EV_STATE_LEASE};
+    lease.u.state_lease.camera_id = camera_id;
+    lease.u.state_lease.tenant_id = tenant_id;
+    lease.u.state_lease.state = WEIR_LEASE_STATE_ACTIVE;
+    struct weir_err err;
+    ASSERT_OK(weir_ledger_restore(ledger, &lease, &err), &err);
+    sweep_often(seen, ledger);
+    assert_non_null(observations_camera(seen, &camera_id));
+    assert_non_null(observations_tenant(seen, &tenant_id));
+    weir_ledger_reset(ledger);
+    observations_sweep(seen, ledger);
+    assert_true(observations_is_gone(seen, &tenant_id, &camera_id));
+    sweep_often(seen, ledger);
+    assert_null(observations_camera(seen, &camera_id));
+    assert_null(observations_tenant(seen, &tenant_id));
+    weir_ledger_free(ledger);
+    observations_free(seen);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -132,6 +172,7 @@ int main(void)
         cmocka_unit_test(an_older_configuration_does_not_undo_a_newer_one),
         cmocka_unit_test(inputs_that_stood_still_begin_anew),
         cmocka_unit_test(what_the_ledger_forgot_is_swept),
+        cmocka_unit_test(a_deleted_camera_is_known_as_long_as_it_has_a_lease),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
