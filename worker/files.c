@@ -71,6 +71,18 @@ enum weir_code files_empty_dir(const char *path, struct weir_err *err)
     return WEIR_OK;
 }
 
+enum weir_code files_remove_dir(const char *path, struct weir_err *err)
+{
+    if (access(path, F_OK) != 0) {
+        return WEIR_OK;
+    }
+    enum weir_code code = files_empty_dir(path, err);
+    if (code == WEIR_OK && rmdir(path) != 0) {
+        code = weir_fail(err, WEIR_EIO, "cannot remove folder %s: %s", path, strerror(errno));
+    }
+    return code;
+}
+
 enum weir_code files_write_private(const char *path, const void *bytes, size_t len,
                                    struct weir_err *err)
 {
@@ -86,9 +98,8 @@ enum weir_code files_write_private(const char *path, const void *bytes, size_t l
     return WEIR_OK;
 }
 
-enum weir_code files_lock(const char *path, struct weir_err *err)
+static enum weir_code lock(int fd, const char *path, struct weir_err *err)
 {
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         return weir_fail(err, WEIR_EIO, "cannot open %s: %s", path, strerror(errno));
     }
@@ -97,6 +108,16 @@ enum weir_code files_lock(const char *path, struct weir_err *err)
         return weir_fail(err, WEIR_ECONFLICT, "another process holds %s", path);
     }
     return WEIR_OK;
+}
+
+enum weir_code files_lock(const char *path, struct weir_err *err)
+{
+    return lock(open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600), path, err);
+}
+
+enum weir_code files_lock_dir(const char *path, struct weir_err *err)
+{
+    return lock(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), path, err);
 }
 
 int64_t files_free_port(void)

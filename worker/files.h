@@ -15,6 +15,9 @@ bool files_read(const char *path, char *text, size_t size);
 /* Makes a folder (mode 0700, parents too), or empties it without following links. */
 WEIR_MUST_USE enum weir_code files_empty_dir(const char *path, struct weir_err *err);
 
+/* Removes a folder with all that is in it; one that is not there is fine. */
+WEIR_MUST_USE enum weir_code files_remove_dir(const char *path, struct weir_err *err);
+
 /* Makes a folder (mode 0700, parents too) where there is none. */
 WEIR_MUST_USE enum weir_code files_make_dir(const char *path, struct weir_err *err);
 
@@ -27,6 +30,8 @@ WEIR_MUST_USE enum weir_code files_write_private(const char *path, const void *b
  * process has it.
  */
 WEIR_MUST_USE enum weir_code files_lock(const char *path, struct weir_err *err);
+/* The same on a folder, in which no file is left by that. */
+WEIR_MUST_USE enum weir_code files_lock_dir(const char *path, struct weir_err *err);
 
 /* A TCP port of loopback that was free a moment ago; 0 when there is none. */
 int64_t files_free_port(void);

@@ -17,6 +17,8 @@
 #define BEAT_TIMEOUT_MS 3000
 #define FLUSH_MS        500
 #define LEAVE_MAX_MS    8000
+/* Of the tap, under the folder of segments: slots are s0, s1... */
+#define SPOOL_DIR "ring"
 /* Tap and origin tell something each second. */
 #define SILENCE_MAX_MS 3000
 #define PATH_BYTES     512
@@ -252,6 +254,8 @@ static void open_children(struct worker *worker)
     const struct worker_settings *settings = worker->settings;
     const char *level = weir_arena_printf(arena, "WEIR_LOG_LEVEL=%s", settings->log_level);
     worker->tap_env[0] = level;
+    worker->tap_env[1] =
+        weir_arena_printf(arena, "WEIR_TAP_SPOOL_DIR=%s/" SPOOL_DIR, settings->segment_dir);
     worker->origin_env[0] =
         weir_arena_printf(arena, "WEIR_ORIGIN_LISTEN=%s", settings->origin_listen);
     worker->origin_env[1] =
@@ -348,16 +352,44 @@ static enum weir_code open_bus(struct worker *worker, struct weir_err *err)
     return code;
 }
 
+/* What a worker that was killed left behind: slots with segments and sockets, rings of cameras. */
+static void clean_folders(const struct worker *worker)
+{
+    const char *const parents[] = {worker->settings->run_dir, worker->settings->segment_dir};
+    char path[PATH_BYTES];
+    struct weir_err err = {0};
+    for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
+        for (int slot = 0; slot < SLOTS_MAX; slot++) {
+            snprintf(path, sizeof(path), "%s/s%d", parents[i], slot);
+            WEIR_IGNORE(files_remove_dir(path, &err), "a slot empties its folders once more");
+        }
+    }
+    snprintf(path, sizeof(path), "%s/" SPOOL_DIR, worker->settings->segment_dir);
+    WEIR_IGNORE(files_remove_dir(path, &err), "the tap replaces what is in it");
+}
+
 /* Two processes of one id, or of one folder, would pull the rug from under each other. */
 static enum weir_code open_folders(struct worker *worker, struct weir_err *err)
 {
     char lock[PATH_BYTES];
+    char spool[PATH_BYTES];
     snprintf(lock, sizeof(lock), "%s/lock", worker->settings->run_dir);
+    snprintf(spool, sizeof(spool), "%s/" SPOOL_DIR, worker->settings->segment_dir);
     enum weir_code code = files_make_dir(worker->settings->run_dir, err);
     if (code == WEIR_OK) {
         code = files_make_dir(worker->settings->segment_dir, err);
     }
-    return code == WEIR_OK ? files_lock(lock, err) : code;
+    if (code == WEIR_OK) {
+        code = files_lock(lock, err);
+    }
+    if (code == WEIR_OK) {
+        code = files_lock_dir(worker->settings->segment_dir, err);
+    }
+    if (code == WEIR_OK) {
+        clean_folders(worker);
+        code = files_make_dir(spool, err);
+    }
+    return code;
 }
 
 static enum weir_code open_identity(struct worker *worker, struct weir_err *err)
@@ -425,6 +457,7 @@ void worker_close(struct worker *worker)
     child_free(worker->tap);
     child_free(worker->origin);
     slots_done(&worker->slots);
+    clean_folders(worker);
     weir_timer_free(&worker->pass);
     weir_timer_free(&worker->tick);
     weir_timer_free(&worker->leave);

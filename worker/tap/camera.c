@@ -13,6 +13,8 @@
 #include "worker/tap/report.h"
 #include "worker/tap/retry.h"
 
+#define OVER_PAUSE_MS 10000
+
 struct follower {
     struct weir_list node;
     struct tap_publisher *publisher;
@@ -33,6 +35,8 @@ struct tap_camera {
     int width;
     int height;
     struct tap_ring ring;
+    struct tap_spool *spool;
+    int64_t over_mono_ms; /* when it last started over */
     struct tap_timeline line;
     struct tap_clock clock;
     struct weir_list followers;
@@ -76,6 +80,8 @@ static bool is_same_kind(const struct tap_format *a, const struct tap_format *b)
 /* Old units are of another kind: nobody may get both in one session. */
 static void start_over(struct tap_camera *camera)
 {
+    camera->over_mono_ms = weir_clock_mono_ms();
+    tap_spool_clear(camera->spool);
     int64_t max_ms = camera->ring.max_ms;
     size_t max_bytes = camera->ring.max_bytes;
     tap_ring_done(&camera->ring);
@@ -87,13 +93,36 @@ static void start_over(struct tap_camera *camera)
     }
 }
 
+static bool is_same_param(const struct tap_param *a, const struct tap_param *b)
+{
+    return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+/*
+ * A picture of another kind needs a new init segment, which players get with a new session of the
+ * engine. Not for an encoder that changes its mind all the time: its pictures carry their sets.
+ */
+static void follow_picture(struct tap_camera *camera, const struct tap_params *before)
+{
+    const struct tap_params *now = &camera->format.params;
+    bool is_same = is_same_param(&before->sps, &now->sps) && is_same_param(&before->vps, &now->vps);
+    bool is_late = weir_clock_mono_ms() - camera->over_mono_ms >= OVER_PAUSE_MS;
+    if (!is_same && !tap_ring_is_empty(&camera->ring) && is_late)
+        start_over(camera);
+}
+
 static void on_opened(void *ctx, const struct tap_format *format)
 {
     struct tap_camera *camera = ctx;
     leave_gate(camera);
-    if (camera->format.video != TAP_CODEC_NONE && !is_same_kind(&camera->format, format))
-        start_over(camera);
+    struct tap_params before = camera->format.params;
+    bool is_other =
+        camera->format.video != TAP_CODEC_NONE && !is_same_kind(&camera->format, format);
     camera->format = *format;
+    if (is_other)
+        start_over(camera);
+    else
+        follow_picture(camera, &before);
     camera->is_up = true;
     camera->failures = 0;
     measure_picture(camera);
@@ -107,10 +136,12 @@ static void follow_params(struct tap_camera *camera, const struct tap_unit *unit
     const uint8_t *nal;
     size_t len;
     bool has_changed = false;
+    struct tap_params before = camera->format.params;
     for (size_t at = 0; tap_nal_next_in_unit(unit->bytes, unit->len, &at, &nal, &len);)
         has_changed |= tap_params_take(&camera->format.params, camera->format.video, nal, len);
     if (!has_changed)
         return;
+    follow_picture(camera, &before);
     int width = camera->width;
     int height = camera->height;
     measure_picture(camera);
@@ -136,6 +167,8 @@ static void on_unit(void *ctx, struct tap_unit *unit)
 {
     struct tap_camera *camera = ctx;
     int64_t rate = tap_format_rate(&camera->format, unit->track);
+    if (unit->is_key)
+        follow_params(camera, unit);
     uint64_t jumps = camera->line.jumps;
     if (!tap_timeline_map(&camera->line, unit, rate)) {
         free(unit);
@@ -145,8 +178,7 @@ static void on_unit(void *ctx, struct tap_unit *unit)
         tap_clock_restart(&camera->clock);
     tap_clock_map(&camera->clock, unit, tap_ticks_to_us(unit->ts, rate));
     count_unit(camera, unit);
-    if (unit->is_key)
-        follow_params(camera, unit);
+    tap_spool_add(camera->spool, &camera->format, unit);
     if (!tap_ring_push(&camera->ring, unit))
         return;
     WEIR_LIST_FOR(pos, &camera->followers)
@@ -260,6 +292,21 @@ static void take_spec(struct tap_camera *camera, const struct weir_ctl_tap_camer
     camera->ring.max_bytes = (size_t)spec->ring_bytes;
 }
 
+/* What the process before this one read of the camera. */
+static void take_spool(struct tap_camera *camera)
+{
+    camera->spool = tap_spool_open(camera->shared.spool_dir, &camera->spec.camera_id);
+    if (!tap_spool_load(camera->spool, weir_clock_wall_us(), &camera->format, &camera->ring))
+        return;
+    int64_t audio_ts = TAP_NO_TIME;
+    for (uint64_t i = camera->ring.first; i < camera->ring.end; i++) {
+        const struct tap_unit *unit = tap_ring_find(&camera->ring, i);
+        audio_ts = unit->track == TAP_AUDIO ? unit->ts : audio_ts;
+    }
+    tap_timeline_resume(&camera->line, camera->ring.newest_ts, audio_ts);
+    measure_picture(camera);
+}
+
 struct tap_camera *tap_camera_new(const struct tap_shared *shared,
                                   const struct weir_ctl_tap_camera *spec, bool is_fenced)
 {
@@ -270,6 +317,7 @@ struct tap_camera *tap_camera_new(const struct tap_shared *shared,
     tap_ring_init(&camera->ring, spec->ring_ms, (size_t)spec->ring_bytes);
     tap_timeline_init(&camera->line);
     take_spec(camera, spec);
+    take_spool(camera);
     camera->timer = weir_timer_new(shared->loop, on_timer, camera);
     weir_timer_set(camera->timer, 0);
     return camera;
@@ -296,6 +344,7 @@ void tap_camera_free(struct tap_camera **ptr)
     leave_gate(camera);
     weir_timer_free(&camera->timer);
     tap_ring_done(&camera->ring);
+    tap_spool_close(&camera->spool, true);
     explicit_bzero(&camera->spec, sizeof(camera->spec));
     free(camera);
 }

@@ -12,6 +12,7 @@
 #include "worker/tap/publisher.h"
 #include "worker/tap/reader.h"
 #include "worker/tap/ring.h"
+#include "worker/tap/spool.h"
 #include "worker/tap/timeline.h"
 
 /* What all cameras of the process share. */
@@ -19,11 +20,12 @@ struct tap_shared {
     struct weir_loop *loop;
     struct tap_control *control;
     struct tap_gate *gate;
+    const char *spool_dir; /* or "" */
 };
 
 struct tap_camera;
 
-/* Starts to read. `spec` is copied. */
+/* Starts to read, with what an earlier process left of it. `spec` is copied. */
 struct tap_camera *tap_camera_new(const struct tap_shared *shared,
                                   const struct weir_ctl_tap_camera *spec, bool is_fenced);
 void tap_camera_free(struct tap_camera **camera); /* its publishers go with it */

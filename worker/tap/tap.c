@@ -14,6 +14,7 @@
 #define STATS_MS      1000
 #define LEAVE_MS      400 /* for readers to say TEARDOWN */
 #define LEAVE_POLL_MS 10
+#define SWEEP_MS      30000
 
 struct tap {
     const struct tap_settings *settings;
@@ -21,6 +22,7 @@ struct tap {
     struct weir_map *cameras; /* struct tap_camera by camera_id */
     struct weir_timer *timer;
     struct weir_timer *fence;
+    struct weir_timer *sweep;
     int64_t fence_boot_ms; /* exclusive cameras are read until then */
     int64_t leave_mono_ms; /* when the loop ends at the latest; 0: not leaving */
 };
@@ -172,6 +174,19 @@ static void send_stats(struct tap *tap)
         tap_control_send(tap->shared.control, &ctl);
 }
 
+static bool has_camera(void *ctx, const struct weir_id *camera_id)
+{
+    struct tap *tap = ctx;
+    return weir_map_find(tap->cameras, camera_id->b) != NULL;
+}
+
+/* By now the worker has named every camera that it still wants. */
+static void on_sweep(void *ctx)
+{
+    struct tap *tap = ctx;
+    tap_spool_sweep(tap->settings->spool_dir, has_camera, tap);
+}
+
 static void on_timer(void *ctx)
 {
     struct tap *tap = ctx;
@@ -196,8 +211,11 @@ struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
     tap->shared.loop = loop;
     tap->shared.gate =
         tap_gate_new((unsigned)settings->connects_at_once, (int)settings->connects_per_host_per_s);
+    tap->shared.spool_dir = settings->spool_dir;
     tap->shared.control = tap_control_new(loop, fd, &control_calls, tap);
     tap->fence = weir_timer_new(loop, check_fence, tap);
+    tap->sweep = weir_timer_new(loop, on_sweep, tap);
+    weir_timer_set(tap->sweep, SWEEP_MS);
     tap->timer = weir_timer_new(loop, on_timer, tap);
     weir_timer_set(tap->timer, STATS_MS);
     return tap;
@@ -211,6 +229,7 @@ void tap_free(struct tap *tap)
     weir_map_free(tap->cameras);
     weir_timer_free(&tap->timer);
     weir_timer_free(&tap->fence);
+    weir_timer_free(&tap->sweep);
     tap_control_free(tap->shared.control);
     tap_gate_free(tap->shared.gate);
     free(tap);

@@ -19,6 +19,14 @@ void tap_timeline_restart(struct tap_timeline *line)
     line->audio_fix = 0;
 }
 
+void tap_timeline_resume(struct tap_timeline *line, int64_t video_ts, int64_t audio_ts)
+{
+    line->has_any = true;
+    line->max_ts = video_ts;
+    line->has_audio = audio_ts != TAP_NO_TIME;
+    line->audio_ts = audio_ts;
+}
+
 /* `pts` is put right behind everything before. */
 static void reanchor(struct tap_timeline *line, int64_t pts)
 {

@@ -40,6 +40,10 @@ struct tap_timeline {
 
 void tap_timeline_init(struct tap_timeline *line);
 
+/* Another process drew the line up to here: `video_ts` its newest video, `audio_ts` its newest
+ * audio (TAP_NO_TIME: none). */
+void tap_timeline_resume(struct tap_timeline *line, int64_t video_ts, int64_t audio_ts);
+
 /* The source begins anew: what comes next continues where the line ended. */
 void tap_timeline_restart(struct tap_timeline *line);
 
