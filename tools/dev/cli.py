@@ -17,7 +17,7 @@ DESCRIPTION = """\
 Sets up, runs and tests a Weir of your own on this machine.
 
 WEIR_HOME is its state folder (.weir), WEIR_PORT_BASE the first of its 100 ports (18000): with
-other values, another Weir runs beside it. Not there yet: chaos, simulate.
+other values, another Weir runs beside it. Not there yet: simulate.
 """
 
 
@@ -103,6 +103,11 @@ def parser() -> argparse.ArgumentParser:
     test.add_argument("group", nargs="*", choices=[[], *testing.GROUPS], metavar="GROUP")
     test.add_argument("-k", dest="name", metavar="NAME", help="only tests whose name has this")
     test.set_defaults(run=commands.test)
+    chaos = commands_of.add_parser("chaos", help="faults drawn from a seed, then a proof")
+    chaos.add_argument("--minutes", type=float, metavar="N", help="how long things break (4.5)")
+    chaos.add_argument("--seed", type=int, metavar="S", help="of the plan of faults; else a new one")
+    chaos.add_argument("--out", metavar="FOLDER", help="of history and evidence (build/results)")
+    chaos.set_defaults(run=commands.chaos)
     check = commands_of.add_parser("check", help="format, layers, headers, analysis")
     check.set_defaults(run=commands.check)
     bench = commands_of.add_parser("bench", help="measure ours against the alternative (bench/)")

@@ -380,6 +380,14 @@ def test(options: argparse.Namespace) -> int:
     return testing.run(options.group, options.name)
 
 
+def chaos(options: argparse.Namespace) -> int:
+    testing.RESULTS.mkdir(parents=True, exist_ok=True)
+    testing.set_up(["chaos"])
+    wanted = {"minutes": options.minutes, "seed": options.seed, "out": options.out}
+    given = [(name, value) for name, value in wanted.items() if value is not None]
+    return testing.chaos([text for name, value in given for text in (f"--{name}", str(value))])
+
+
 def bench(options: argparse.Namespace) -> int:
     return testing.bench(options.id)
 

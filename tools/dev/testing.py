@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,11 +20,14 @@ from dev.instance import ROOT
 from dev.shell import run_logged
 from dev.ui import DevError, Step, complain, report, say, tail, together
 
-GROUPS = ("check", "unit", "scenario", "contract", "integration", "fuzz")
+GROUPS = ("check", "unit", "scenario", "contract", "integration", "chaos", "fuzz")
 PYTHON = "/usr/bin/python3"
 FUZZ_SECONDS = 180
 # One seed, so that one tree gets one verdict; WEIR_FUZZ_SEED and WEIR_FUZZ_S look further.
 FUZZ_SEED = "1"
+# One plan of faults for one tree; `./dev chaos` looks further.
+CHAOS_MINUTES = 4.5
+CHAOS_SEED = 1
 RESULTS = ROOT / "build" / "results"
 PLAYER = ROOT / "tests" / "integration" / "player"
 
@@ -82,10 +86,12 @@ def set_up(groups: Sequence[str]) -> None:
     say("== setup")
     packages.ensure(["build", "run", "camera", "test"], log)
 
+    real = {"integration", "chaos"}
+
     def builds() -> None:
         if {"unit", "scenario", "contract"} & set(groups):
             build.compile_preset("asan", RESULTS / "build-asan.log")
-        if "integration" in groups:
+        if real & set(groups):
             build.compile_preset("release", RESULTS / "build-release.log")
         if "fuzz" in groups:
             build.compile_preset("fuzz", RESULTS / "build-fuzz.log")
@@ -99,7 +105,9 @@ def set_up(groups: Sequence[str]) -> None:
             kafka_log = RESULTS / "setup-kafka.log"
             kafka_jars.template(kafka_jars.libs(kafka_log), kafka_log)
 
-    together(*([builds, engine, kafka, player] if "integration" in groups else [builds]))
+    together(builds, *([engine, kafka] if real & set(groups) else []))
+    if "integration" in groups:
+        player()
 
 
 def player() -> None:
@@ -254,12 +262,34 @@ def fuzz(program: Path, seconds: int) -> bool:
     return ok
 
 
+def run_chaos(name: str | None) -> Count:
+    """A short chaos run; each invariant that its checker proved is a test."""
+    if name is not None and name not in "chaos":
+        return Count()
+    folder = RESULTS / "chaos"
+    chaos(["--minutes", str(CHAOS_MINUTES), "--seed", str(CHAOS_SEED), "--out", str(folder)])
+    verdict = folder / "verdict.json"
+    if not verdict.is_file():
+        return Count(failed=1)
+    found = json.loads(verdict.read_text())
+    broken = sum(1 for violations in found.values() if violations)
+    return Count(passed=len(found) - broken, failed=broken)
+
+
+def chaos(arguments: Sequence[str]) -> int:
+    folders = [str(ROOT / "tools"), str(ROOT / "tests")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+    argv = [PYTHON, "-m", "chaos.run", *arguments]
+    return subprocess.run(argv, cwd=ROOT, env=environment, check=False).returncode
+
+
 RUNNERS: dict[str, Callable[[str | None], Count]] = {
     "check": run_check,
     "unit": run_unit,
     "scenario": lambda name: run_ctest("scenario", name),
     "contract": run_contract,
     "integration": run_integration,
+    "chaos": run_chaos,
     "fuzz": run_fuzz,
 }
 
