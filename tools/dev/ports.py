@@ -26,7 +26,7 @@ def listeners() -> dict[int, str]:
         for line in lines:
             fields = line.split()
             address, port = fields[1].rsplit(":", 1)
-            if fields[3] == LISTEN and (address == OWN or not address.endswith(LOOPBACK)):
+            if fields[3] == LISTEN and (address.endswith(OWN) or not address.endswith(LOOPBACK)):
                 found[int(port, 16)] = fields[9]
     return found
 
