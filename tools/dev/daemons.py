@@ -16,7 +16,7 @@ from dev.shell import run_logged
 from dev.tokens import AUDIENCE, ISSUER, NAMESPACE
 from dev.ui import DevError, Step
 
-READY_TIMEOUT_S = 40
+READY_TIMEOUT_S = 90
 
 
 @dataclass(frozen=True)
@@ -205,6 +205,7 @@ def prepare_stores(instance: Instance) -> None:
             "WEIR_POSTGRES_FILE": str(url_files(instance)["postgres-owner"]),
             "WEIR_KAFKA": instance.address("kafka"),
             "WEIR_CELL": "0",
+            "WEIR_TIMEOUT_MS": "60000",
         }
         run_logged([weirctl, "migrate"], log, env=env, cwd=ROOT)
         run_logged([weirctl, "topics"], log, env=env, cwd=ROOT)

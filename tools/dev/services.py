@@ -91,7 +91,7 @@ def start_kafka(instance: Instance, setup_log: Path) -> None:
         argv += ["-cp", kafka_jars.class_path(jars), "kafka.Kafka", str(config)]
         keeper.start(instance, "kafka", argv, env={**os.environ, "LC_ALL": "C.UTF-8"})
         keeper.wait_ready(
-            instance, "kafka", lambda: log_says(instance, "kafka", since, kafka_jars.STARTED), 60
+            instance, "kafka", lambda: log_says(instance, "kafka", since, kafka_jars.STARTED), 120
         )
 
 
@@ -154,7 +154,7 @@ def start_postgres(instance: Instance, setup_log: Path) -> None:
         keeper.start(instance, "postgres", argv, cwd=folder)
         ready = "database system is ready to accept connections"
         keeper.wait_ready(
-            instance, "postgres", lambda: log_says(instance, "postgres", since, ready), 60
+            instance, "postgres", lambda: log_says(instance, "postgres", since, ready), 120
         )
         ensure_database(instance)
 
