@@ -6,6 +6,7 @@
 #include <libpq-fe.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +19,14 @@
 #define STATEMENT_DEFAULT_MS 5000
 #define ACQUIRE_DEFAULT_MS   2000
 #define CONNECTIONS_MAX      64
+#define STALL_LOOK_MS        50
 /* How much later than the server this side gives a statement up: only when the server hangs. */
 #define HANG_EXTRA_MS 1000
 
 struct slot {
     PGconn *conn; /* NULL: not connected */
     bool is_taken;
+    _Atomic int64_t asked_mono_ms; /* since when an answer is waited for; 0: none is */
 };
 
 struct weir_db {
@@ -32,9 +35,12 @@ struct weir_db {
     int64_t connect_ms;
     int64_t statement_ms;
     int64_t acquire_ms;
+    int64_t stall_ms;
     unsigned n_slots;
-    pthread_mutex_t lock; /* of the slots' is_taken */
+    pthread_mutex_t lock; /* of the slots' is_taken, and is_away */
     pthread_cond_t freed;
+    bool is_away;
+    int64_t try_mono_ms; /* while away: when the next caller may try */
     struct slot slots[CONNECTIONS_MAX];
 };
 
@@ -65,6 +71,7 @@ enum weir_code weir_db_open(const struct weir_db_config *config, struct weir_db 
     db->connect_ms = config->connect_ms ? config->connect_ms : CONNECT_DEFAULT_MS;
     db->statement_ms = config->statement_ms ? config->statement_ms : STATEMENT_DEFAULT_MS;
     db->acquire_ms = config->acquire_ms ? config->acquire_ms : ACQUIRE_DEFAULT_MS;
+    db->stall_ms = config->stall_ms;
     db->n_slots = config->connections;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -90,6 +97,40 @@ void weir_db_close(struct weir_db **db)
     free(self->url);
     free(self->application);
     free(self);
+}
+
+/* ---- away or not ---- */
+
+/* Whether to ask Postgres at all: while it is away, one caller at a time finds out. */
+static bool may_try(struct weir_db *db)
+{
+    int64_t now_ms = weir_clock_mono_ms();
+    pthread_mutex_lock(&db->lock);
+    bool may = !db->is_away || now_ms >= db->try_mono_ms;
+    if (may && db->is_away)
+        db->try_mono_ms = now_ms + db->connect_ms;
+    pthread_mutex_unlock(&db->lock);
+    return may;
+}
+
+static void note_away(struct weir_db *db, bool is_away)
+{
+    pthread_mutex_lock(&db->lock);
+    db->is_away = is_away && db->stall_ms > 0;
+    db->try_mono_ms = weir_clock_mono_ms() + db->stall_ms;
+    pthread_mutex_unlock(&db->lock);
+}
+
+/* With the lock held. */
+static bool is_stalled(struct weir_db *db)
+{
+    int64_t limit_ms = weir_clock_mono_ms() - db->stall_ms;
+    for (unsigned i = 0; db->stall_ms > 0 && i < db->n_slots; i++) {
+        int64_t asked_ms = atomic_load(&db->slots[i].asked_mono_ms);
+        if (asked_ms != 0 && asked_ms < limit_ms)
+            return true;
+    }
+    return false;
 }
 
 /* ---- connections ---- */
@@ -154,6 +195,7 @@ static enum weir_code connect_to(const struct weir_db *db, PGconn **ret, struct 
         PQfinish(conn);
         return code;
     }
+    PQsetnonblocking(conn, 1); /* so that a server that takes nothing cannot hold us either */
     *ret = conn;
     return WEIR_OK;
 }
@@ -204,18 +246,38 @@ static enum weir_code result_error(const PGresult *result, bool is_script, struc
 
 /* ---- statements ---- */
 
-/* Reads all results of what was sent, keeps the last one or the first error. */
-static enum weir_code collect(struct weir_db_tx *tx, PGresult **ret, struct weir_err *err)
+static enum weir_code hang(struct weir_db_tx *tx, struct weir_err *err)
+{
+    disconnect(tx->slot);
+    note_away(tx->db, true);
+    return weir_fail(err, WEIR_ETIMEOUT, "postgres: no answer");
+}
+
+/* Until all that was asked is on its way. */
+static enum weir_code flush(struct weir_db_tx *tx, int64_t deadline_ms, struct weir_err *err)
 {
     PGconn *conn = tx->slot->conn;
-    int64_t deadline_ms = weir_clock_mono_ms() + tx->db->statement_ms + HANG_EXTRA_MS;
+    int left;
+    while ((left = PQflush(conn)) > 0) {
+        if (!wait_socket(conn, POLLIN | POLLOUT, deadline_ms))
+            return hang(tx, err);
+        if (!PQconsumeInput(conn))
+            left = -1;
+    }
+    return left < 0 ? weir_fail(err, WEIR_EUNAVAILABLE, "postgres: connection lost") : WEIR_OK;
+}
+
+/* Reads all results of what was sent, keeps the last one or the first error. */
+static enum weir_code collect(struct weir_db_tx *tx, int64_t deadline_ms, PGresult **ret,
+                              struct weir_err *err)
+{
+    PGconn *conn = tx->slot->conn;
     PGresult *kept = NULL;
     for (;;) {
         while (PQisBusy(conn)) {
             if (!wait_socket(conn, POLLIN, deadline_ms)) {
                 PQclear(kept);
-                disconnect(tx->slot);
-                return weir_fail(err, WEIR_ETIMEOUT, "postgres: no answer");
+                return hang(tx, err);
             }
             if (!PQconsumeInput(conn))
                 break;
@@ -259,7 +321,13 @@ static enum weir_code run(struct weir_db_tx *tx, const char *sql, const char *co
     if (!sent)
         return weir_fail(err, WEIR_EUNAVAILABLE, "postgres: connection lost");
     PGresult *result = NULL;
-    enum weir_code code = collect(tx, &result, err);
+    int64_t now_ms = weir_clock_mono_ms();
+    int64_t deadline_ms = now_ms + tx->db->statement_ms + HANG_EXTRA_MS;
+    atomic_store(&tx->slot->asked_mono_ms, now_ms);
+    enum weir_code code = flush(tx, deadline_ms, err);
+    if (code == WEIR_OK)
+        code = collect(tx, deadline_ms, &result, err);
+    atomic_store(&tx->slot->asked_mono_ms, 0);
     if (code != WEIR_OK)
         return code;
     if ((code = judge(tx, result, is_script, err)) != WEIR_OK) {
@@ -292,20 +360,29 @@ static struct slot *find_free(struct weir_db *db)
     return best;
 }
 
+static struct timespec at_mono_ms(int64_t ms)
+{
+    return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
+}
+
+/* With the lock held: a free connection, or NULL when none comes in time. */
+static struct slot *wait_free(struct weir_db *db)
+{
+    int64_t end_ms = weir_clock_mono_ms() + db->acquire_ms;
+    struct slot *slot = find_free(db);
+    while (!slot && !is_stalled(db) && weir_clock_mono_ms() < end_ms) {
+        int64_t look_ms = weir_clock_mono_ms() + STALL_LOOK_MS;
+        struct timespec until = at_mono_ms(look_ms < end_ms ? look_ms : end_ms);
+        pthread_cond_timedwait(&db->freed, &db->lock, &until);
+        slot = find_free(db);
+    }
+    return slot;
+}
+
 static enum weir_code acquire(struct weir_db *db, struct slot **ret, struct weir_err *err)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += db->acquire_ms / 1000;
-    until.tv_nsec += (db->acquire_ms % 1000) * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
     pthread_mutex_lock(&db->lock);
-    struct slot *slot = find_free(db);
-    while (!slot && pthread_cond_timedwait(&db->freed, &db->lock, &until) == 0)
-        slot = find_free(db);
+    struct slot *slot = wait_free(db);
     if (slot)
         slot->is_taken = true;
     pthread_mutex_unlock(&db->lock);
@@ -324,42 +401,52 @@ static void release(struct weir_db *db, struct slot *slot)
     pthread_mutex_unlock(&db->lock);
 }
 
-/* A connection that stood idle may be dead without our knowing: then once more with a new one. */
-static enum weir_code start(struct weir_db_tx *tx, struct weir_err *err)
+/* One trip to the server: a transaction is begun in the tenant's name at once. */
+static enum weir_code run_begin(struct weir_db_tx *tx, const struct weir_id *tenant,
+                                struct weir_err *err)
 {
-    if (tx->slot->conn) {
-        if (run_plain(tx, "BEGIN", NULL) == WEIR_OK)
-            return WEIR_OK;
-        disconnect(tx->slot);
-    }
-    enum weir_code code = connect_to(tx->db, &tx->slot->conn, err);
-    return code == WEIR_OK ? run_plain(tx, "BEGIN", err) : code;
-}
-
-static enum weir_code set_tenant(struct weir_db_tx *tx, const struct weir_id *tenant,
-                                 struct weir_err *err)
-{
-    const char *params[] = {WEIR_ID_TEXT(tenant)};
+    char sql[128] = "BEGIN";
+    if (tenant)
+        snprintf(sql, sizeof(sql), "BEGIN; SELECT set_config('app.tenant_id', '%s', true)",
+                 WEIR_ID_TEXT(tenant));
     PGresult *result = NULL;
-    enum weir_code code =
-        run(tx, "SELECT set_config('app.tenant_id', $1, true)", params, 1, false, &result, err);
+    enum weir_code code = run(tx, sql, NULL, 0, true, &result, err);
     if (code == WEIR_OK)
         PQclear(result);
     return code;
+}
+
+/* A connection that stood idle may be dead without our knowing: then once more with a new one. */
+static enum weir_code start(struct weir_db_tx *tx, const struct weir_id *tenant,
+                            struct weir_err *err)
+{
+    if (tx->slot->conn) {
+        enum weir_code code = run_begin(tx, tenant, err);
+        if (code == WEIR_OK)
+            note_away(tx->db, false);
+        if (code == WEIR_OK || code == WEIR_ETIMEOUT)
+            return code;
+        disconnect(tx->slot);
+    }
+    atomic_store(&tx->slot->asked_mono_ms, weir_clock_mono_ms());
+    enum weir_code code = connect_to(tx->db, &tx->slot->conn, err);
+    atomic_store(&tx->slot->asked_mono_ms, 0);
+    note_away(tx->db, code != WEIR_OK);
+    return code == WEIR_OK ? run_begin(tx, tenant, err) : code;
 }
 
 enum weir_code weir_db_begin(struct weir_db *db, const struct weir_id *tenant,
                              struct weir_db_tx **ret, struct weir_err *err)
 {
     struct slot *slot = NULL;
+    if (!may_try(db))
+        return weir_fail(err, WEIR_EUNAVAILABLE, "postgres: away");
     enum weir_code code = acquire(db, &slot, err);
     if (code != WEIR_OK)
         return code;
     struct weir_db_tx *tx = weir_xalloc(sizeof(*tx));
     *tx = (struct weir_db_tx){db, slot};
-    code = start(tx, err);
-    if (code == WEIR_OK && tenant)
-        code = set_tenant(tx, tenant, err);
+    code = start(tx, tenant, err);
     if (code != WEIR_OK) {
         weir_db_end(&tx);
         return code;
@@ -488,12 +575,11 @@ enum weir_code weir_db_listen(struct weir_db *db, const char *channel,
     char sql[128];
     snprintf(sql, sizeof(sql), "LISTEN %s", name ? name : "");
     PQfreemem(name);
-    PGresult *result = PQexec(conn, sql);
-    bool is_ok = PQresultStatus(result) == PGRES_COMMAND_OK;
-    PQclear(result);
-    if (!is_ok) {
-        code = connect_error(conn, err);
-        PQfinish(conn);
+    struct slot slot = {.conn = conn};
+    struct weir_db_tx tx = {db, &slot};
+    code = run_plain(&tx, sql, err);
+    if (code != WEIR_OK) {
+        disconnect(&slot);
         return code;
     }
     struct weir_db_listener *listener = weir_xalloc(sizeof(*listener));

@@ -34,6 +34,14 @@ struct weir_db_config {
     int64_t statement_ms;    /* 0: 5000 */
     int64_t acquire_ms;      /* 0: 2000; wait for a free connection, then WEIR_EUNAVAILABLE */
     const char *application; /* application_name */
+    /*
+     * 0: callers wait as long as the other times say. Else Postgres may hang without holding many
+     * of them: once a taken connection has had no answer for this long, nobody waits for a free
+     * one; and after connecting failed or an answer did not come, a transaction begins
+     * WEIR_EUNAVAILABLE at once, except that one caller after the other tries, this long after the
+     * last failure.
+     */
+    int64_t stall_ms;
 };
 
 /* Opens no connection yet: a database that is away is an error of the first transaction. */

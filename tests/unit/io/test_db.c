@@ -195,6 +195,58 @@ static void a_server_that_hangs_does_not_hang_the_caller(void **state)
     weir_db_close(&db);
 }
 
+struct caller {
+    struct weir_db *db;
+    enum weir_code code;
+    int64_t took_ms;
+};
+
+static void *call_once(void *ctx)
+{
+    struct caller *caller = ctx;
+    int64_t begun_ms = weir_clock_mono_ms();
+    caller->code = weir_db_ping(caller->db, NULL);
+    caller->took_ms = weir_clock_mono_ms() - begun_ms;
+    return NULL;
+}
+
+/* Two connections, six callers: two find out, the others are not held by them. */
+static void a_server_that_hangs_holds_few_callers(void **state)
+{
+    (void)state;
+    struct weir_db *db = open_as("postgres", (struct weir_db_config){.connections = 2,
+                                                                     .statement_ms = 2000,
+                                                                     .connect_ms = 1000,
+                                                                     .acquire_ms = 10000,
+                                                                     .stall_ms = 200});
+    assert_int_equal(weir_db_ping(db, NULL), WEIR_OK);
+    postgres_double_freeze(postgres, 1);
+    struct caller callers[6];
+    pthread_t threads[6];
+    for (size_t i = 0; i < 6; i++) {
+        callers[i].db = db;
+        assert_int_equal(pthread_create(&threads[i], NULL, call_once, &callers[i]), 0);
+    }
+    unsigned n_soon = 0;
+    for (size_t i = 0; i < 6; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_not_equal(callers[i].code, WEIR_OK);
+        n_soon += callers[i].took_ms < 900;
+    }
+    assert_int_equal(n_soon, 4);
+    struct caller late = {.db = db};
+    call_once(&late);
+    assert_int_equal(late.code, WEIR_EUNAVAILABLE);
+    assert_true(late.took_ms < 900);
+    postgres_double_freeze(postgres, 0);
+    int64_t end_ms = weir_clock_mono_ms() + 20000;
+    while (weir_db_ping(db, NULL) != WEIR_OK && weir_clock_mono_ms() < end_ms) {
+        usleep(20000);
+    }
+    assert_int_equal(weir_db_ping(db, NULL), WEIR_OK);
+    weir_db_close(&db);
+}
+
 static void a_restarted_server_is_found_again_without_an_error(void **state)
 {
     (void)state;
@@ -344,6 +396,7 @@ int main(void)
         cmocka_unit_test(a_busy_pool_says_so_after_its_wait),
         cmocka_unit_test(a_long_statement_is_cut_off),
         cmocka_unit_test(a_server_that_hangs_does_not_hang_the_caller),
+        cmocka_unit_test(a_server_that_hangs_holds_few_callers),
         cmocka_unit_test(a_restarted_server_is_found_again_without_an_error),
         cmocka_unit_test(a_commit_that_breaks_is_unknown),
         cmocka_unit_test(a_listener_hears_a_notification),
