@@ -1,15 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/access.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 
+#define REFUSED_LOGGED 5 /* a second */
+
 struct api_access {
     struct api_bus *bus;
     struct weir_metric *lost;
+    struct weir_metric *refused;
+    pthread_mutex_t mutex; /* guards the limit */
+    struct weir_log_limit limit;
 };
 
 struct api_access *api_access_new(struct api_bus *bus, struct weir_metrics *metrics)
@@ -18,12 +24,32 @@ struct api_access *api_access_new(struct api_bus *bus, struct weir_metrics *metr
     access->bus = bus;
     access->lost = weir_metrics_counter(metrics, "weir_api_audit_lost_total",
                                         "Audit records that Kafka did not take", NULL, NULL);
+    access->refused =
+        weir_metrics_counter(metrics, "weir_api_tokens_refused_total",
+                             "Requests without a token that proves anything", NULL, NULL);
+    pthread_mutex_init(&access->mutex, NULL);
     return access;
 }
 
 void api_access_free(struct api_access *access)
 {
+    if (access) {
+        pthread_mutex_destroy(&access->mutex);
+    }
     free(access);
+}
+
+void api_access_refused(struct api_access *access, const struct weir_http_request *req,
+                        const char *why)
+{
+    weir_metric_add(access->refused, 1);
+    pthread_mutex_lock(&access->mutex);
+    bool is_logged = weir_log_allowed(&access->limit, REFUSED_LOGGED, 1000, weir_clock_mono_ms());
+    pthread_mutex_unlock(&access->mutex);
+    if (is_logged) {
+        weir_log(WEIR_LOG_INFO, "request: token refused", "request_id", weir_http_request_id(req),
+                 "reason", why, NULL);
+    }
 }
 
 static void lose(struct api_access *access, const char *why)

@@ -28,4 +28,9 @@ void api_access_free(struct api_access *access);
 void api_access_note(struct api_access *access, const struct weir_http_request *req,
                      const struct api_access_note *note);
 
+/* A caller who proved nothing has no tenant, so the audit has no place for him: he is counted, and
+ * logged a few times a second at most, for a flood must not fill the log. */
+void api_access_refused(struct api_access *access, const struct weir_http_request *req,
+                        const char *why);
+
 #endif

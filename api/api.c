@@ -9,7 +9,8 @@
 
 #define DB_CONNECT_MS     1000
 #define DB_STATEMENT_MS   2000 /* a hung Postgres must not hold a start for long */
-#define KNOWN_CAMERAS_MAX 100000
+#define DB_STALL_MS       300
+#define KNOWN_CAMERAS_MAX 20000 /* 1 to 3 kB each */
 #define TICK_MS           1000
 #define BUS_FLUSH_MS      3000
 #define DRAIN_EXTRA_MS    5000
@@ -20,6 +21,9 @@ static void on_view_ready(void *ctx, bool is_ready, const char *reason)
 {
     struct api *api = ctx;
     weir_service_ready(api->service, "log", is_ready, reason);
+    if (is_ready) {
+        api_wishes_follow(api->wishes, api_view_commands_next(api->view));
+    }
 }
 
 static void on_tick(void *ctx)
@@ -87,6 +91,7 @@ static enum weir_code open_keys(struct api *api, struct weir_err *err)
     const struct api_settings *settings = api->settings;
     struct weir_auth_config auth = {
         .jwks = settings->jwks,
+        .ca_file = settings->jwks_ca_file,
         .issuer = settings->jwt_issuer,
         .audience = settings->jwt_audience,
     };
@@ -105,8 +110,10 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
     const struct api_settings *settings = api->settings;
     struct weir_db_config db = {
         .url = settings->postgres,
-        /* one a pool thread of each listener at most, and the relay's and the health check's */
-        .connections = (unsigned)(settings->pool_threads < 60 ? settings->pool_threads + 4 : 64),
+        /* half of a listener's threads at most, and the relay's and the health check's: while
+         * Postgres hangs, the other half answers what needs none */
+        .connections = (unsigned)(settings->pool_threads + 1) / 2 + 2,
+        .stall_ms = DB_STALL_MS,
         .connect_ms = DB_CONNECT_MS,
         .statement_ms = DB_STATEMENT_MS,
         .application = "weir-api",
@@ -138,6 +145,12 @@ static enum weir_code open_view(struct api *api, struct weir_err *err)
     };
     weir_service_ready(api->service, "log", false, "the decision log is not read yet");
     enum weir_code code = api_view_open(&view, &api->view, err);
+    if (code == WEIR_OK) {
+        struct api_wishes_config wishes = {.brokers = api->settings->kafka,
+                                           .cell = (int32_t)api->settings->cell,
+                                           .view = api->view};
+        code = api_wishes_open(&wishes, &api->wishes, err);
+    }
     if (code != WEIR_OK) {
         return code;
     }
@@ -200,6 +213,7 @@ static void close_all(struct api *api)
     weir_http_server_close(&api->internal, api->settings->drain_ms);
     weir_timer_free(&api->tick);
     api_health_free(api->health);
+    api_wishes_close(&api->wishes);
     api_view_close(&api->view);
     api_outbox_close(&api->outbox);
     play_past_free(api->play_past);

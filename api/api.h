@@ -12,6 +12,7 @@
 #include "api/known_cameras.h"
 #include "api/settings.h"
 #include "api/view.h"
+#include "api/wishes.h"
 #include "lib/io/auth.h"
 #include "lib/io/db.h"
 #include "lib/io/http_server.h"
@@ -36,6 +37,7 @@ struct api {
     struct api_activity *activity;
     struct play_past *play_past;
     struct api_view *view;
+    struct api_wishes *wishes;
     struct api_outbox *outbox;
     struct api_health *health;
     struct weir_timer *tick;

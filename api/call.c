@@ -16,6 +16,9 @@
 #define CURSOR_MAX    128
 #define LIMIT_DEFAULT 50
 #define ETAG_TEXT_MAX 32
+#define SYNC_MS       1500
+#define KEY_LOOK_MS   100
+#define KEY_LOOKS_MAX 20
 
 /* ---- who ---- */
 
@@ -30,8 +33,7 @@ static void refuse_token(struct api_call *call, enum weir_code code)
     } else {
         weir_http_problem(call->req, call->res, &call->err);
     }
-    weir_log(WEIR_LOG_INFO, "request: token refused", "request_id", weir_http_request_id(call->req),
-             "reason", call->err.msg, NULL);
+    api_access_refused(call->api->access, call->req, call->err.msg);
 }
 
 static bool may_call(const struct weir_principal *who, enum api_need need)
@@ -51,43 +53,110 @@ static bool may_call(const struct weir_principal *who, enum api_need need)
     return who->is_platform || (who->has_tenant && who->role >= WEIR_ROLE_ADMIN);
 }
 
-static enum weir_code admit(struct api_call *call, enum api_need need)
+/* A key that is being fetched may be the one that this token needs: then it is judged again. */
+static enum weir_code judge_token(struct api_call *call)
 {
+    bool is_loading = false;
     enum weir_code code =
         weir_auth_verify(call->api->auth, weir_http_header(call->req, "Authorization"),
-                         weir_clock_wall_ms(), &call->who, &call->err);
+                         weir_clock_wall_ms(), &call->who, &is_loading, &call->err);
+    if (code == WEIR_OK) {
+        return code;
+    }
+    if (is_loading && weir_http_attempt(call->req) < KEY_LOOKS_MAX) {
+        api_call_wait(call, weir_clock_mono_ms() + KEY_LOOK_MS);
+        return code;
+    }
+    if (is_loading) {
+        code = weir_fail(&call->err, WEIR_EUNAVAILABLE, "the keys of tokens are being fetched");
+    }
+    refuse_token(call, code);
+    return code;
+}
+
+static enum weir_code admit(struct api_call *call, enum api_need need)
+{
+    enum weir_code code = judge_token(call);
     if (code != WEIR_OK) {
-        refuse_token(call, code);
         return code;
     }
     call->tenant_id = call->who.tenant_id;
     weir_id_format(&call->who.subject, call->actor);
     if (may_call(&call->who, need)) {
+        call->is_admitted = true;
         return WEIR_OK;
     }
-    if (call->who.has_tenant && weir_http_attempt(call->req) == 0) {
+    if (call->who.has_tenant) {
         api_call_note(call, "access", "route", NULL, WEIR_EV_AUDIT_ACCESS_OUTCOME_DENIED,
                       weir_http_route(call->req));
     }
     return api_call_refuse(call, 403, "forbidden", NULL, "this token's role may not do that");
 }
 
+/* Made at the first run, in the request's arena. */
+static struct api_call *call_of(struct api *api, struct weir_http_request *req)
+{
+    void **slot = weir_http_slot(req);
+    if (!*slot) {
+        struct api_call *call = weir_arena_alloc(weir_http_arena(req), sizeof(*call));
+        *call = (struct api_call){.api = api, .req = req, .arena = weir_http_arena(req)};
+        *slot = call;
+    }
+    return *slot;
+}
+
 void api_call_run(struct api *api, struct weir_http_request *req, struct weir_http_response *res,
                   enum api_need need, api_call_fn *fn)
 {
-    struct api_call call = {.api = api, .req = req, .res = res, .arena = weir_http_arena(req)};
-    enum weir_code code = admit(&call, need);
+    struct api_call *call = call_of(api, req);
+    call->res = res;
+    call->is_waiting = false;
+    enum weir_code code = call->is_admitted ? WEIR_OK : admit(call, need);
     if (code == WEIR_OK) {
-        code = fn(&call);
+        code = fn(call);
     }
-    if (code == WEIR_OK || res->status != 0) {
+    if (call->is_waiting || code == WEIR_OK || res->status != 0) {
         return;
     }
     if (weir_code_http_status(code) >= 500) {
         weir_log(WEIR_LOG_WARN, "request: failed", "request_id", weir_http_request_id(req), "route",
-                 weir_http_route(req), "code", weir_code_text(code), "reason", call.err.msg, NULL);
+                 weir_http_route(req), "code", weir_code_text(code), "reason", call->err.msg, NULL);
     }
-    weir_http_problem(req, res, &call.err);
+    weir_http_problem(req, res, &call->err);
+}
+
+/* ---- waiting ---- */
+
+uint64_t api_call_wait(struct api_call *call, int64_t deadline_mono_ms)
+{
+    call->is_waiting = true;
+    return weir_http_wait(call->req, deadline_mono_ms);
+}
+
+static void end_sync(void *ctx)
+{
+    struct api_call *call = ctx;
+    if (api_wishes_end_sync(call->api->wishes, call->api->server, call->sync_token)) {
+        call->is_synced = true;
+    }
+}
+
+enum weir_code api_call_sync(struct api_call *call, bool *ret_is_certain)
+{
+    *ret_is_certain = false;
+    if (!call->sync_token) {
+        call->sync_token = api_call_wait(call, weir_clock_mono_ms() + SYNC_MS);
+        weir_http_on_end(call->req, end_sync, call);
+        api_wishes_sync(call->api->wishes, call->api->server, call->sync_token);
+        return WEIR_OK;
+    }
+    end_sync(call);
+    if (!call->is_synced) {
+        return weir_fail(&call->err, WEIR_EUNAVAILABLE,
+                         "what was asked for lately is not known at this moment");
+    }
+    *ret_is_certain = true;
+    return WEIR_OK;
 }
 
 /* ---- refusing ---- */

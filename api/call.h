@@ -9,7 +9,9 @@
  *         api_call_run(ctx, req, res, API_VIEWER, read_camera);
  *     }
  *
- * The function answers through `call->res`, or returns an error, which becomes problem+json.
+ * The function answers through `call->res`, or returns an error, which becomes problem+json. One
+ * that must wait (api_call_wait) runs again with the same call: the token was judged once, and what
+ * it keeps meanwhile hangs on `state`.
  */
 #ifndef WEIR_API_CALL_H
 #define WEIR_API_CALL_H
@@ -29,12 +31,30 @@ struct api_call {
     struct weir_id tenant_id;     /* who.tenant_id; nil for a platform call */
     char actor[WEIR_ID_TEXT_MAX]; /* the subject */
     struct weir_err err;
+    void *state; /* the function's own over its runs, in the arena; NULL at first */
+
+    /* ---- kept by api_call_* ---- */
+    bool is_admitted;
+    bool is_waiting;     /* this run ends without an answer */
+    uint64_t sync_token; /* 0: no sync was asked for */
+    bool is_synced;
 };
 
 typedef enum weir_code api_call_fn(struct api_call *call);
 
 void api_call_run(struct api *api, struct weir_http_request *req, struct weir_http_response *res,
                   enum api_need need, api_call_fn *fn);
+
+/* Ends this run without an answer; what the function returns does not count then. The next run
+ * comes at a wake of the token, or at `deadline_mono_ms`. */
+uint64_t api_call_wait(struct api_call *call, int64_t deadline_mono_ms);
+
+/*
+ * For a stream that the view does not know: whether it is certain that there is none. False at
+ * first: the run ends, and the next one comes when all that Kafka held when this was called was
+ * read. WEIR_EUNAVAILABLE when that did not come about in time.
+ */
+WEIR_MUST_USE enum weir_code api_call_sync(struct api_call *call, bool *ret_is_certain);
 
 /* Answers with a problem of its own status, code and pointer (may be NULL); returns a code to hand
  * on. */

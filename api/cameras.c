@@ -359,6 +359,24 @@ static void set_location(struct api_call *call, const char *id_text)
                          weir_arena_printf(call->arena, "/v1/cameras/%s", id_text));
 }
 
+/* What the key made before: as it is now, or that it is gone. */
+static enum weir_code answer_earlier(struct api_call *call, struct weir_db_tx *tx, const char *id)
+{
+    struct weir_db_rows *rows = NULL;
+    enum weir_code code = weir_db_exec(tx, "SELECT " COLUMNS " FROM camera WHERE id = $1", &id, 1,
+                                       call->arena, &rows, &call->err);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    if (weir_db_count(rows) == 0) {
+        return api_call_refuse(call, 410, "camera_deleted", NULL,
+                               "the camera that this Idempotency-Key made was deleted");
+    }
+    set_location(call, id);
+    answer(call, 201, rows);
+    return WEIR_OK;
+}
+
 static enum weir_code create(struct api_call *call)
 {
     struct api_value values[N_FIELDS];
@@ -384,12 +402,7 @@ static enum weir_code create(struct api_call *call)
         code = find_earlier(call, tx, key, &earlier);
     }
     if (code == WEIR_OK && earlier) {
-        code = find_row(call, tx, earlier, LOCK_NONE, &rows);
-        if (code == WEIR_OK) {
-            set_location(call, earlier);
-            answer(call, 201, rows);
-        }
-        return code;
+        return answer_earlier(call, tx, earlier);
     }
     if (code == WEIR_OK) {
         code = check_quota(call, tx);

@@ -3,8 +3,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "lib/base/arena.h"
 #include "lib/base/map.h"
 
 struct key {
@@ -14,7 +14,8 @@ struct key {
 
 struct entry {
     struct key key;
-    int64_t max_streams;
+    struct api_known_camera camera; /* its text stands in `sealed` */
+    char sealed[];
 };
 
 struct api_known_cameras {
@@ -63,11 +64,14 @@ static void drop_oldest(struct api_known_cameras *known)
 }
 
 void api_known_cameras_put(struct api_known_cameras *known, const struct weir_id *tenant_id,
-                           const struct weir_id *camera_id, int64_t max_streams)
+                           const struct weir_id *camera_id, const struct api_known_camera *camera)
 {
-    struct entry *entry = weir_xalloc(sizeof(*entry));
+    size_t size = strlen(camera->sealed) + 1;
+    struct entry *entry = weir_xalloc(sizeof(*entry) + size);
     entry->key = (struct key){*tenant_id, *camera_id};
-    entry->max_streams = max_streams;
+    entry->camera = *camera;
+    memcpy(entry->sealed, camera->sealed, size);
+    entry->camera.sealed = entry->sealed;
     pthread_mutex_lock(&known->mutex);
     drop(known, &entry->key);
     if (weir_map_count(known->entries) >= known->max) {
@@ -87,13 +91,15 @@ void api_known_cameras_remove(struct api_known_cameras *known, const struct weir
 }
 
 bool api_known_cameras_find(struct api_known_cameras *known, const struct weir_id *tenant_id,
-                            const struct weir_id *camera_id, int64_t *ret_max_streams)
+                            const struct weir_id *camera_id, struct weir_arena *arena,
+                            struct api_known_camera *ret)
 {
     struct key key = {*tenant_id, *camera_id};
     pthread_mutex_lock(&known->mutex);
     const struct entry *entry = weir_map_find(known->entries, &key);
     if (entry) {
-        *ret_max_streams = entry->max_streams;
+        *ret = entry->camera;
+        ret->sealed = weir_arena_strdup(arena, entry->sealed);
     }
     pthread_mutex_unlock(&known->mutex);
     return entry != NULL;

@@ -1,29 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cameras that Postgres was asked for lately: whose they are, and how many streams their tenant may
- * have. It answers only while Postgres is away, so that streams can be started then too.
- * Thread-safe.
+ * Cameras that Postgres was asked for lately: whose they are, how many streams their tenant may
+ * have, and their sealed source, which nobody here can open. It answers only while Postgres is
+ * away, so that streams can be started then too. Thread-safe.
  */
 #ifndef WEIR_API_KNOWN_CAMERAS_H
 #define WEIR_API_KNOWN_CAMERAS_H
 
 #include <stdbool.h>
 
+#include "lib/base/arena.h"
 #include "lib/domain/id.h"
 
 struct api_known_cameras;
+
+struct api_known_camera {
+    int64_t max_streams; /* of the tenant */
+    int64_t source_version;
+    const char *sealed;
+};
 
 /* Keeps the `max` newest. */
 struct api_known_cameras *api_known_cameras_new(size_t max);
 void api_known_cameras_free(struct api_known_cameras *known);
 
 void api_known_cameras_put(struct api_known_cameras *known, const struct weir_id *tenant_id,
-                           const struct weir_id *camera_id, int64_t max_streams);
+                           const struct weir_id *camera_id, const struct api_known_camera *camera);
 void api_known_cameras_remove(struct api_known_cameras *known, const struct weir_id *tenant_id,
                               const struct weir_id *camera_id);
 
-/* False when it is not known that the camera is the tenant's. */
+/* False when it is not known that the camera is the tenant's. Texts are copied to `arena`. */
 bool api_known_cameras_find(struct api_known_cameras *known, const struct weir_id *tenant_id,
-                            const struct weir_id *camera_id, int64_t *ret_max_streams);
+                            const struct weir_id *camera_id, struct weir_arena *arena,
+                            struct api_known_camera *ret);
 
 #endif

@@ -11,6 +11,7 @@ struct api_pending {
     unsigned refs;
     bool is_known;
     enum weir_code outcome;
+    int64_t offset;
     struct weir_http_server *server;
     uint64_t token;
 };
@@ -49,6 +50,7 @@ void api_pending_delivered(void *ctx, const struct weir_bus_delivery *delivery)
     pthread_mutex_lock(&pending->mutex);
     pending->is_known = true;
     pending->outcome = delivery->code;
+    pending->offset = delivery->offset;
     /* The request's share is gone when it has given up; then its server may be closing. */
     bool has_waiter = pending->refs > 1;
     if (has_waiter) {
@@ -58,11 +60,12 @@ void api_pending_delivered(void *ctx, const struct weir_bus_delivery *delivery)
     api_pending_unref(pending);
 }
 
-bool api_pending_outcome(struct api_pending *pending, enum weir_code *ret)
+bool api_pending_outcome(struct api_pending *pending, enum weir_code *ret, int64_t *ret_offset)
 {
     pthread_mutex_lock(&pending->mutex);
     bool is_known = pending->is_known;
     *ret = pending->outcome;
+    *ret_offset = pending->offset;
     pthread_mutex_unlock(&pending->mutex);
     return is_known;
 }

@@ -20,7 +20,7 @@ void api_pending_ref(struct api_pending *pending);
 void api_pending_unref(struct api_pending *pending);
 weir_bus_delivery_fn api_pending_delivered;
 
-/* False while the outcome is open. */
-bool api_pending_outcome(struct api_pending *pending, enum weir_code *ret);
+/* False while the outcome is open. `ret_offset` is the record's when the outcome is WEIR_OK. */
+bool api_pending_outcome(struct api_pending *pending, enum weir_code *ret, int64_t *ret_offset);
 
 #endif

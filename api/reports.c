@@ -12,6 +12,8 @@
 #include "lib/base/str.h"
 #include "lib/io/store.h"
 
+#define AUDIT_ID_MAX 64
+
 /* ---- workers ---- */
 
 /* Scores are a view in Redis, which may be away: then a worker has none. */
@@ -174,6 +176,14 @@ static void write_audit_event(struct weir_json_out *out, const struct weir_db_ro
     weir_json_close(out, '}');
 }
 
+/* The form of audit_event.id: letters of a topic, digits, dots and colons. */
+static bool is_audit_id(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && len <= AUDIT_ID_MAX &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.:") == len;
+}
+
 /* "<time>|<id>" of the last row shown, cut in two; both NULL for the first page. */
 static enum weir_code read_audit_cursor(struct api_call *call, const char *after,
                                         const char **ret_time, const char **ret_id)
@@ -185,7 +195,8 @@ static enum weir_code read_audit_cursor(struct api_call *call, const char *after
         return WEIR_OK;
     }
     const char *bar = strchr(after, '|');
-    if (!bar || weir_clock_parse_ms(after, (size_t)(bar - after), &ms, NULL) != WEIR_OK) {
+    if (!bar || !is_audit_id(bar + 1) ||
+        weir_clock_parse_ms(after, (size_t)(bar - after), &ms, NULL) != WEIR_OK) {
         return api_call_refuse(call, 422, "bad_cursor", NULL, "cursor is not one we gave");
     }
     *ret_time = weir_arena_memdup(call->arena, after, (size_t)(bar - after));

@@ -84,7 +84,9 @@ static enum weir_code check_known(struct api_call *call)
                : weir_fail(&call->err, WEIR_EUNAVAILABLE, "the decision log is not read yet");
 }
 
-/* The stream of the path, if it is the tenant's. */
+/* The stream of the path, if it is the tenant's. What the view does not know may have been accepted
+ * by another api a moment ago; another tenant's is looked for just as long, so that nobody can tell
+ * it from one that is not there. */
 static enum weir_code find_stream(struct api_call *call, struct weir_stream_row *ret)
 {
     struct weir_id id;
@@ -95,10 +97,17 @@ static enum weir_code find_stream(struct api_call *call, struct weir_stream_row 
     if (code != WEIR_OK) {
         return code;
     }
-    return api_view_stream(call->api->view, &id, ret) &&
-                   weir_id_equal(&ret->tenant_id, &call->tenant_id)
-               ? WEIR_OK
-               : api_call_not_found(call);
+    if (api_view_stream(call->api->view, &id, ret) &&
+        weir_id_equal(&ret->tenant_id, &call->tenant_id)) {
+        return WEIR_OK;
+    }
+    bool is_certain = false;
+    code = api_call_sync(call, &is_certain);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    return is_certain ? api_call_not_found(call)
+                      : weir_fail(&call->err, WEIR_EUNKNOWN, "the commands are being read");
 }
 
 /* ---- sending commands ---- */
@@ -107,8 +116,13 @@ static enum weir_code find_stream(struct api_call *call, struct weir_stream_row 
 struct sent {
     struct api_pending *pending;
     struct weir_stream_row expected; /* of a start: what readers see until the log says more */
-    struct weir_id command_id;       /* of a start */
+    int64_t offset;                  /* of the command, when Kafka has it */
 };
+
+static void release_pending(void *pending)
+{
+    api_pending_unref(pending);
+}
 
 static struct weir_id command_id(const struct api_call *call, const char *key)
 {
@@ -133,8 +147,9 @@ static enum weir_code send_command(struct api_call *call, struct weir_event *eve
 {
     char key[WEIR_ID_TEXT_MAX];
     int64_t now_ms = weir_clock_mono_ms();
-    uint64_t token = weir_http_wait(call->req, now_ms + call->api->settings->command_ack_ms);
+    uint64_t token = api_call_wait(call, now_ms + call->api->settings->command_ack_ms);
     sent->pending = api_pending_new(call->api->server, token);
+    weir_http_on_end(call->req, release_pending, sent->pending);
     event->has_tenantid = true;
     event->tenantid = call->tenant_id;
     api_pending_ref(sent->pending);
@@ -143,10 +158,10 @@ static enum weir_code send_command(struct api_call *call, struct weir_event *eve
         weir_id_format(stream_id, key), api_pending_delivered, sent->pending, &call->err);
     if (code != WEIR_OK) {
         api_pending_unref(sent->pending);
-        api_pending_unref(sent->pending);
+        call->is_waiting = false;
         return code == WEIR_EFULL || code == WEIR_EUNAVAILABLE ? outcome_unknown(call) : code;
     }
-    *weir_http_slot(call->req) = sent;
+    call->state = sent;
     return WEIR_OK;
 }
 
@@ -154,63 +169,122 @@ static enum weir_code send_command(struct api_call *call, struct weir_event *eve
 static enum weir_code collect(struct api_call *call, struct sent *sent)
 {
     enum weir_code outcome = WEIR_EUNKNOWN;
-    bool is_known = api_pending_outcome(sent->pending, &outcome);
-    api_pending_unref(sent->pending);
+    bool is_known = api_pending_outcome(sent->pending, &outcome, &sent->offset);
     return is_known && outcome == WEIR_OK ? WEIR_OK : outcome_unknown(call);
 }
 
-/* ---- start ---- */
+/* ---- what Postgres says ---- */
 
-static bool is_postgres_away(enum weir_code code)
+/* What Postgres knows of a wish. */
+struct facts {
+    bool is_key_reused; /* the key named another wish before */
+    bool has_camera;    /* it is the tenant's */
+    struct api_known_camera camera;
+};
+
+/*
+ * One statement for all that is asked, for every start waits for it. The key's row is made, or the
+ * one that is there is judged, whoever was first; nothing hangs on its surviving a crash of
+ * Postgres, since ids of commands come from their keys, so its commit is not waited for.
+ */
+#define OF_CAMERA " LEFT JOIN camera c ON c.id = $1 LEFT JOIN tenant t ON t.id = c.tenant_id"
+#define ASK_ALL                                                                                    \
+    "WITH made AS (INSERT INTO idempotency AS i (tenant_id, key, fingerprint, status, object_id)"  \
+    " VALUES ($2, $3, $4::bytea, 202, $2) ON CONFLICT (tenant_id, key) DO UPDATE SET"              \
+    " fingerprint = CASE WHEN i.made_at < now() - interval '24 hours' THEN EXCLUDED.fingerprint"   \
+    " ELSE i.fingerprint END, made_at = CASE WHEN i.made_at < now() - interval '24 hours'"         \
+    " THEN now() ELSE i.made_at END RETURNING fingerprint = $4::bytea AS is_same)"                 \
+    " SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'), NOT is_same,"        \
+    " set_config('synchronous_commit', 'off', true) FROM made" OF_CAMERA
+#define ASK_CAMERA                                                                                 \
+    "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'), false"                \
+    " FROM (SELECT 1) AS one" OF_CAMERA
+
+/* Keys of a day ago go with one wish in so many, told by the id that its key makes: as good as
+ * drawn. */
+static enum weir_code forget_old_keys(struct api_call *call, struct weir_db_tx *tx, const char *key)
 {
-    return code == WEIR_EUNAVAILABLE || code == WEIR_ETIMEOUT;
+    if (command_id(call, key).b[15] % 64 != 0) {
+        return WEIR_OK;
+    }
+    return weir_db_exec(tx, "DELETE FROM idempotency WHERE made_at < now() - interval '24 hours'",
+                        NULL, 0, call->arena, NULL, &call->err);
 }
 
-/* How many streams the camera's tenant may have. WEIR_ENOTFOUND: the camera is not the tenant's. */
-static enum weir_code ask_quota(struct api_call *call, const struct weir_id *camera_id,
-                                int64_t *ret)
+/* `camera_id` or `key` may be NULL: then that is not asked. */
+static enum weir_code ask_postgres(struct api_call *call, const struct weir_id *camera_id,
+                                   const char *key, struct facts *ret)
 {
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     struct weir_db_rows *rows = NULL;
-    char text[WEIR_ID_TEXT_MAX];
-    const char *params[] = {weir_id_format(camera_id, text)};
+    const char *params[] = {camera_id ? weir_arena_strdup(call->arena, WEIR_ID_TEXT(camera_id))
+                                      : NULL,
+                            weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)), key,
+                            key ? api_call_fingerprint(call) : NULL};
     enum weir_code code = weir_db_begin(call->api->db, &call->tenant_id, &tx, &call->err);
     if (code == WEIR_OK) {
-        code = weir_db_exec(tx,
-                            "SELECT t.max_streams FROM camera c JOIN tenant t ON t.id = "
-                            "c.tenant_id WHERE c.id = $1",
-                            params, 1, call->arena, &rows, &call->err);
+        code = weir_db_exec(tx, key ? ASK_ALL : ASK_CAMERA, params, key ? 4 : 1, call->arena, &rows,
+                            &call->err);
     }
-    if (code == WEIR_OK && weir_db_count(rows) == 0) {
-        return weir_fail(&call->err, WEIR_ENOTFOUND, "there is no such camera");
+    if (code == WEIR_OK && key) {
+        code = forget_old_keys(call, tx, key);
+        code = code == WEIR_OK ? weir_db_commit(&tx, &call->err) : code;
     }
     if (code == WEIR_OK) {
-        *ret = weir_db_int(rows, 0, 0);
+        ret->has_camera = weir_db_text(rows, 0, 0) != NULL;
+        ret->camera.max_streams = weir_db_int(rows, 0, 0);
+        ret->camera.source_version = weir_db_int(rows, 0, 1);
+        ret->camera.sealed = weir_db_text(rows, 0, 2);
+        ret->is_key_reused = weir_db_bool(rows, 0, 3);
     }
     return code;
 }
 
-/* That the camera is the tenant's, and its quota; from memory while Postgres is away. */
-static enum weir_code check_camera(struct api_call *call, const struct weir_id *camera_id)
+static bool is_postgres_away(enum weir_code code)
+{
+    return code == WEIR_EUNAVAILABLE || code == WEIR_ETIMEOUT || code == WEIR_EUNKNOWN;
+}
+
+/*
+ * Whether the wish may be sent: its key names no other one, and the camera (NULL: none is asked
+ * for) is the tenant's, who has room for it. While Postgres is away, from memory: a key cannot be
+ * judged then; the scheduler takes a second wish of the same key for a repeat of the first.
+ */
+static enum weir_code check_wish(struct api_call *call, const struct weir_id *camera_id,
+                                 const char *key)
 {
     struct api_known_cameras *known = call->api->known_cameras;
-    int64_t max_streams = 0;
-    enum weir_code code = ask_quota(call, camera_id, &max_streams);
-    if (code == WEIR_OK) {
-        api_known_cameras_put(known, &call->tenant_id, camera_id, max_streams);
-    } else if (code == WEIR_ENOTFOUND) {
+    struct facts facts = {0};
+    enum weir_code code = ask_postgres(call, camera_id, key, &facts);
+    if (code == WEIR_OK && facts.is_key_reused) {
+        return api_call_refuse(call, 422, "idempotency_key_reused", NULL,
+                               "this Idempotency-Key was used for another request");
+    }
+    if (!camera_id) {
+        return is_postgres_away(code) ? WEIR_OK : code;
+    }
+    if (code == WEIR_OK && !facts.has_camera) {
         api_known_cameras_remove(known, &call->tenant_id, camera_id);
         return api_call_not_found(call);
-    } else if (!is_postgres_away(code) ||
-               !api_known_cameras_find(known, &call->tenant_id, camera_id, &max_streams)) {
-        return code;
     }
-    if ((int64_t)api_view_count_live(call->api->view, &call->tenant_id) >= max_streams) {
+    if (code == WEIR_OK) {
+        api_known_cameras_put(known, &call->tenant_id, camera_id, &facts.camera);
+    } else if (!is_postgres_away(code) ||
+               !api_known_cameras_find(known, &call->tenant_id, camera_id, call->arena,
+                                       &facts.camera)) {
+        return code == WEIR_EUNKNOWN ? weir_fail(&call->err, WEIR_EUNAVAILABLE, "postgres is away")
+                                     : code;
+    }
+    if ((int64_t)api_view_count_live(call->api->view, &call->tenant_id) >=
+        facts.camera.max_streams) {
         return api_call_refuse(call, 429, "quota_exceeded", NULL,
-                               "the tenant's limit is %" PRId64 " streams at once", max_streams);
+                               "the tenant's limit is %" PRId64 " streams at once",
+                               facts.camera.max_streams);
     }
     return WEIR_OK;
 }
+
+/* ---- start ---- */
 
 static void set_location(struct api_call *call, const struct weir_id *stream_id)
 {
@@ -234,7 +308,7 @@ static enum weir_code finish_start(struct api_call *call, struct sent *sent)
         return code;
     }
     struct weir_stream_row row = sent->expected;
-    api_view_expect(call->api->view, &row, &sent->command_id,
+    api_view_expect(call->api->view, &row, sent->offset,
                     weir_clock_mono_ms() + call->api->settings->command_life_ms);
     api_view_stream(call->api->view, &row.stream_id, &row);
     set_location(call, &row.stream_id);
@@ -280,7 +354,7 @@ static enum weir_code send_start(struct api_call *call, const struct weir_id *id
     struct weir_event event = {.type = WEIR_EV_COMMAND_START};
     struct weir_ev_command_start *command = &event.u.command_start;
     const struct weir_stream_row *row = &sent->expected;
-    command->command_id = sent->command_id = *id;
+    command->command_id = *id;
     command->tenant_id = row->tenant_id;
     command->stream_id = row->stream_id;
     command->camera_id = row->camera_id;
@@ -294,74 +368,41 @@ static enum weir_code send_start(struct api_call *call, const struct weir_id *id
     return send_command(call, &event, &row->stream_id, sent);
 }
 
-/* One key names one wish: the same key for another one is refused. While Postgres is away that
- * cannot be told; the scheduler then takes the second one for a repeat of the first. */
-static enum weir_code check_key(struct api_call *call, const char *key)
+static enum weir_code read_start(struct api_call *call, struct api_value *values, const char **key)
 {
-    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
-    struct weir_db_rows *rows = NULL;
-    const char *params[] = {weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)), key,
-                            api_call_fingerprint(call)};
-    enum weir_code code = weir_db_begin(call->api->db, &call->tenant_id, &tx, &call->err);
+    enum weir_code code = api_call_body(call, start_fields, N_FIELDS, values);
     if (code == WEIR_OK) {
-        code =
-            weir_db_exec(tx, "DELETE FROM idempotency WHERE made_at < now() - interval '24 hours'",
-                         NULL, 0, call->arena, NULL, &call->err);
+        code = api_call_key(call, key);
     }
-    if (code == WEIR_OK) {
-        code = weir_db_exec(tx,
-                            "INSERT INTO idempotency (tenant_id, key, fingerprint, status, "
-                            "object_id) VALUES ($1, $2, $3::bytea, 202, $1) "
-                            "ON CONFLICT DO NOTHING",
-                            params, 3, call->arena, NULL, &call->err);
-    }
-    if (code == WEIR_OK) {
-        code = weir_db_exec(tx, "SELECT fingerprint = $2::bytea FROM idempotency WHERE key = $1",
-                            params + 1, 2, call->arena, &rows, &call->err);
-    }
-    if (code == WEIR_OK) {
-        code = weir_db_commit(&tx, &call->err);
-    }
-    if (code == WEIR_OK && weir_db_count(rows) > 0 && !weir_db_bool(rows, 0, 0)) {
-        return api_call_refuse(call, 422, "idempotency_key_reused", NULL,
-                               "this Idempotency-Key was used for another request");
-    }
-    return is_postgres_away(code) ? WEIR_OK : code;
+    return code == WEIR_OK ? check_known(call) : code;
 }
 
 static enum weir_code start(struct api_call *call)
 {
-    struct sent *sent = *weir_http_slot(call->req);
-    if (sent) {
-        return finish_start(call, sent);
+    if (call->state) {
+        return finish_start(call, call->state);
     }
     struct api_value values[N_FIELDS];
     const char *key = NULL;
-    enum weir_code code = api_call_body(call, start_fields, N_FIELDS, values);
-    if (code == WEIR_OK) {
-        code = api_call_key(call, &key);
-    }
-    if (code == WEIR_OK) {
-        code = check_known(call);
-    }
-    if (code == WEIR_OK && key) {
-        code = check_key(call, key);
-    }
+    enum weir_code code = read_start(call, values, &key);
     if (code != WEIR_OK) {
         return code;
     }
     struct weir_id stream_id = stream_id_of(call, values);
     struct weir_stream_row row;
     bool is_there = api_view_stream(call->api->view, &stream_id, &row);
-    if (is_there && weir_stream_state_is_live(row.state)) {
+    bool is_live = is_there && weir_stream_state_is_live(row.state);
+    if (key || !is_live) {
+        code = check_wish(call, is_live ? NULL : &values[F_CAMERA].id, key);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    if (is_live) {
         set_location(call, &stream_id);
         answer(call, 200, &row);
         note_activity(call, &row, WEIR_EV_VIEWERS_SOURCE_START);
         return WEIR_OK;
-    }
-    code = check_camera(call, &values[F_CAMERA].id);
-    if (code != WEIR_OK) {
-        return code;
     }
     struct weir_id id = command_id(call, key);
     return send_start(call, &id, expect(call, values, &stream_id, is_there ? &row : NULL));
@@ -369,24 +410,47 @@ static enum weir_code start(struct api_call *call)
 
 /* ---- stop ---- */
 
+static enum weir_code finish_stop(struct api_call *call, struct sent *sent)
+{
+    enum weir_code code = collect(call, sent);
+    if (code == WEIR_OK) {
+        struct weir_stream_row row = sent->expected;
+        api_view_stream(call->api->view, &row.stream_id, &row);
+        answer(call, 202, &row);
+    }
+    api_call_note(call, "stream.stop", "stream", &sent->expected.stream_id,
+                  code == WEIR_OK ? WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED
+                                  : WEIR_EV_AUDIT_ACCESS_OUTCOME_ERROR,
+                  code == WEIR_OK ? NULL : "outcome_unknown");
+    return code;
+}
+
+static enum weir_code send_stop(struct api_call *call, const struct weir_stream_row *row,
+                                const char *key)
+{
+    struct weir_event event = {.type = WEIR_EV_COMMAND_STOP};
+    struct weir_ev_command_stop *command = &event.u.command_stop;
+    struct sent *sent = weir_arena_alloc(call->arena, sizeof(*sent));
+    sent->expected = *row;
+    command->command_id = command_id(call, key);
+    command->tenant_id = call->tenant_id;
+    command->stream_id = row->stream_id;
+    WEIR_STR_SET(command->reason, "stop_asked");
+    command->issued_at_ms = weir_clock_wall_ms();
+    command->expires_at_ms = command->issued_at_ms + call->api->settings->command_life_ms;
+    command->has_actor = true;
+    WEIR_STR_SET(command->actor, call->actor);
+    return send_command(call, &event, &row->stream_id, sent);
+}
+
 static enum weir_code stop(struct api_call *call)
 {
-    struct sent *sent = *weir_http_slot(call->req);
+    if (call->state) {
+        return finish_stop(call, call->state);
+    }
     struct weir_stream_row row;
     const char *key = NULL;
     enum weir_code code = find_stream(call, &row);
-    if (code == WEIR_OK && sent) {
-        code = collect(call, sent);
-        if (code == WEIR_OK) {
-            answer(call, 202, &row);
-            api_call_note(call, "stream.stop", "stream", &row.stream_id,
-                          WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
-        }
-        return code;
-    }
-    if (sent) {
-        api_pending_unref(sent->pending);
-    }
     if (code == WEIR_OK) {
         code = api_call_if_match(call, shown_version(&row));
     }
@@ -394,26 +458,13 @@ static enum weir_code stop(struct api_call *call)
         code = api_call_key(call, &key);
     }
     if (code == WEIR_OK && key) {
-        code = check_key(call, key);
+        code = check_wish(call, NULL, key);
     }
-    if (code != WEIR_OK) {
-        return code;
-    }
-    if (weir_stream_state_is_final(row.state)) {
+    if (code == WEIR_OK && weir_stream_state_is_final(row.state)) {
         answer(call, 202, &row);
         return WEIR_OK;
     }
-    struct weir_event event = {.type = WEIR_EV_COMMAND_STOP};
-    struct weir_ev_command_stop *command = &event.u.command_stop;
-    command->command_id = command_id(call, key);
-    command->tenant_id = call->tenant_id;
-    command->stream_id = row.stream_id;
-    WEIR_STR_SET(command->reason, "stop_asked");
-    command->issued_at_ms = weir_clock_wall_ms();
-    command->expires_at_ms = command->issued_at_ms + call->api->settings->command_life_ms;
-    command->has_actor = true;
-    WEIR_STR_SET(command->actor, call->actor);
-    return send_command(call, &event, &row.stream_id, weir_arena_alloc(call->arena, sizeof(*sent)));
+    return code == WEIR_OK ? send_stop(call, &row, key) : code;
 }
 
 /* ---- get ---- */
@@ -450,8 +501,7 @@ static bool is_worth_waiting(struct api_call *call, const struct weir_stream_row
 
 static bool begin_waiting(struct api_call *call, const struct weir_stream_row *row)
 {
-    void **slot = weir_http_slot(call->req);
-    struct waiting *waiting = *slot;
+    struct waiting *waiting = call->state;
     int64_t now_ms = weir_clock_mono_ms();
     if (!waiting) {
         int64_t wait_s = wanted_wait_s(call);
@@ -461,11 +511,11 @@ static bool begin_waiting(struct api_call *call, const struct weir_stream_row *r
         waiting = weir_arena_alloc(call->arena, sizeof(*waiting));
         waiting->version = row->version;
         waiting->deadline_mono_ms = now_ms + wait_s * 1000;
-        *slot = waiting;
+        call->state = waiting;
     } else if (row->version != waiting->version || now_ms >= waiting->deadline_mono_ms) {
         return false;
     }
-    waiting->token = weir_http_wait(call->req, waiting->deadline_mono_ms);
+    waiting->token = api_call_wait(call, waiting->deadline_mono_ms);
     api_view_watch(call->api->view, &row->stream_id, row->version, call->api->server,
                    waiting->token);
     return true;
@@ -473,7 +523,7 @@ static bool begin_waiting(struct api_call *call, const struct weir_stream_row *r
 
 static enum weir_code get(struct api_call *call)
 {
-    struct waiting *waiting = *weir_http_slot(call->req);
+    struct waiting *waiting = call->state;
     struct weir_stream_row row;
     if (waiting) {
         api_view_unwatch(call->api->view, call->api->server, waiting->token);
@@ -482,7 +532,7 @@ static enum weir_code get(struct api_call *call)
     if (code != WEIR_OK || begin_waiting(call, &row)) {
         return code;
     }
-    if (*weir_http_slot(call->req)) {
+    if (call->state) {
         weir_http_add_header(call->res, "Preference-Applied", "wait");
     }
     if (api_call_is_fresh(call, shown_version(&row))) {

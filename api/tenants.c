@@ -155,8 +155,10 @@ static enum weir_code create(struct api_call *call)
                   params, 5, 201, "tenant.create");
 }
 
-static enum weir_code find(struct api_call *call, struct weir_db_tx *tx, struct weir_db_rows **ret,
-                           const char **ret_id)
+enum lock { LOCK_NONE, LOCK_FOR_CHANGE };
+
+static enum weir_code find(struct api_call *call, struct weir_db_tx *tx, enum lock lock,
+                           struct weir_db_rows **ret, const char **ret_id)
 {
     struct weir_id id;
     enum weir_code code = api_call_id(call, "tenant_id", &id);
@@ -164,8 +166,10 @@ static enum weir_code find(struct api_call *call, struct weir_db_tx *tx, struct 
         return code;
     }
     *ret_id = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&id));
-    code = weir_db_exec(tx, "SELECT " COLUMNS " FROM tenant WHERE id = $1", ret_id, 1, call->arena,
-                        ret, &call->err);
+    const char *sql = lock == LOCK_FOR_CHANGE ? "SELECT " COLUMNS
+                                                " FROM tenant WHERE id = $1 FOR UPDATE"
+                                              : "SELECT " COLUMNS " FROM tenant WHERE id = $1";
+    code = weir_db_exec(tx, sql, ret_id, 1, call->arena, ret, &call->err);
     return code == WEIR_OK && weir_db_count(*ret) == 0 ? api_call_not_found(call) : code;
 }
 
@@ -176,7 +180,7 @@ static enum weir_code get(struct api_call *call)
     const char *id;
     enum weir_code code = begin(call, &tx);
     if (code == WEIR_OK) {
-        code = find(call, tx, &rows, &id);
+        code = find(call, tx, LOCK_NONE, &rows, &id);
     }
     if (code == WEIR_OK) {
         answer(call, 200, rows);
@@ -198,7 +202,7 @@ static enum weir_code patch(struct api_call *call)
         code = begin(call, &tx);
     }
     if (code == WEIR_OK) {
-        code = find(call, tx, &rows, &id);
+        code = find(call, tx, LOCK_FOR_CHANGE, &rows, &id);
     }
     if (code == WEIR_OK) {
         code = api_call_if_match(call, weir_db_int(rows, 0, 5));
@@ -216,13 +220,12 @@ static enum weir_code patch(struct api_call *call)
         number_text(call->arena, &values[F_MAX_STREAMS], weir_db_int(rows, 0, 2)),
         number_text(call->arena, &values[F_MAX_CAMERAS], weir_db_int(rows, 0, 3)),
         idle,
-        weir_db_text(rows, 0, 5),
     };
     return change(call, &tx,
                   "UPDATE tenant SET name = $2, max_streams = $3, max_cameras = $4, "
                   "idle_timeout_s = $5, version = version + 1, updated_at = now() "
-                  "WHERE id = $1 AND version = $6 RETURNING " COLUMNS,
-                  params, 6, 200, "tenant.update");
+                  "WHERE id = $1 RETURNING " COLUMNS,
+                  params, 5, 200, "tenant.update");
 }
 
 static enum weir_code list(struct api_call *call)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/expected.h"
 #include "lib/base/clock.h"
 #include "lib/base/list.h"
 #include "lib/base/log.h"
@@ -13,18 +14,12 @@
 #include "lib/service/follower.h"
 
 #define RESYNC_MS 300000 /* rows that the ledger forgot leave the copies too */
-#define MOOT_MAX  256    /* a decision may be read before Kafka's acknowledgement is */
 
 struct rows {
     struct weir_map *streams; /* id -> malloced copy of the row */
     struct weir_map *leases;
     struct weir_map *workers;
-};
-
-struct expected {
-    struct weir_stream_row row;
-    struct weir_id command_id;
-    int64_t until_mono_ms;
+    struct weir_map *n_live; /* tenant -> malloced size_t: quotas are asked at every start */
 };
 
 struct watch {
@@ -43,9 +38,7 @@ struct api_view {
     pthread_mutex_t mutex; /* guards what follows */
     struct rows rows;
     bool is_known;
-    struct weir_map *expected;     /* stream id -> struct expected */
-    struct weir_id moot[MOOT_MAX]; /* the last commands that were decided and changed nothing */
-    size_t n_moot;
+    struct api_expected *expected;
     struct weir_list watches;
 };
 
@@ -57,6 +50,7 @@ static struct rows rows_new(void)
         .streams = weir_map_new(sizeof(struct weir_id)),
         .leases = weir_map_new(sizeof(struct weir_id)),
         .workers = weir_map_new(sizeof(struct weir_id)),
+        .n_live = weir_map_new(sizeof(struct weir_id)),
     };
 }
 
@@ -74,6 +68,7 @@ static void rows_free(struct rows *rows)
     map_free_all(rows->streams);
     map_free_all(rows->leases);
     map_free_all(rows->workers);
+    map_free_all(rows->n_live);
 }
 
 static void map_copy(struct weir_map *map, const struct weir_id *id, const void *row, size_t size)
@@ -83,9 +78,28 @@ static void map_copy(struct weir_map *map, const struct weir_id *id, const void 
     free(weir_map_put(map, id->b, copy));
 }
 
+static size_t *n_live_of(const struct rows *rows, const struct weir_id *tenant_id)
+{
+    size_t *n = weir_map_find(rows->n_live, tenant_id->b);
+    if (!n) {
+        n = weir_xalloc(sizeof(*n));
+        weir_map_put(rows->n_live, tenant_id->b, n);
+    }
+    return n;
+}
+
+static void count_live(const struct rows *rows, const struct weir_stream_row *fresh)
+{
+    const struct weir_stream_row *old = weir_map_find(rows->streams, fresh->stream_id.b);
+    size_t *n = n_live_of(rows, &fresh->tenant_id);
+    *n += weir_stream_state_is_live(fresh->state);
+    *n -= old && weir_stream_state_is_live(old->state);
+}
+
 static void put_row(struct rows *rows, const struct weir_ledger_change *change)
 {
     if (change->stream) {
+        count_live(rows, change->stream);
         map_copy(rows->streams, &change->stream->stream_id, change->stream,
                  sizeof(*change->stream));
     } else if (change->lease && change->lease->state == WEIR_LEASE_STATE_NONE) {
@@ -154,28 +168,18 @@ static void on_change(void *ctx, const struct weir_ledger_change *change)
     pthread_mutex_unlock(&view->mutex);
 }
 
-/* With the mutex held. */
-static void drop_expected(struct api_view *view, const struct weir_id *command_id)
+/* With the mutex held. What was expected and never came is news too. */
+static void on_dropped(void *ctx, const struct weir_id *stream_id)
 {
-    void *value;
-    for (size_t at = 0; weir_map_next(view->expected, &at, NULL, &value);) {
-        struct expected *expected = value;
-        if (weir_id_equal(&expected->command_id, command_id)) {
-            weir_map_remove(view->expected, expected->row.stream_id.b);
-            free(expected);
-        }
-    }
+    wake_watches(ctx, stream_id);
 }
 
 /* With the mutex held. */
-static bool is_moot(const struct api_view *view, const struct weir_id *command_id)
+static void note_decided(struct api_view *view)
 {
-    for (size_t i = 0; i < MOOT_MAX && i < view->n_moot; i++) {
-        if (weir_id_equal(&view->moot[i], command_id)) {
-            return true;
-        }
-    }
-    return false;
+    const struct weir_ledger *ledger = weir_follower_ledger(view->follower);
+    api_expected_decided(view->expected, weir_ledger_causes(ledger).commands_next, on_dropped,
+                         view);
 }
 
 /* A command that changes nothing (refused, or a repeat) leaves no row: what was expected of it
@@ -183,13 +187,11 @@ static bool is_moot(const struct api_view *view, const struct weir_id *command_i
 static void on_decision(void *ctx, const struct weir_follower_decision *read)
 {
     struct api_view *view = ctx;
-    const struct weir_ev_decision *decision = read->decision;
-    if (!decision->has_command_id || decision->outcome == WEIR_EV_DECISION_OUTCOME_APPLIED) {
+    if (view->is_rebuilding || !read->decision->has_cause_offset) {
         return;
     }
     pthread_mutex_lock(&view->mutex);
-    view->moot[view->n_moot++ % MOOT_MAX] = decision->command_id;
-    drop_expected(view, &decision->command_id);
+    note_decided(view);
     pthread_mutex_unlock(&view->mutex);
 }
 
@@ -200,6 +202,7 @@ static void replace_rows(struct api_view *view)
     struct rows old = view->rows;
     view->rows = fresh;
     view->is_known = true;
+    note_decided(view);
     wake_watches(view, NULL);
     pthread_mutex_unlock(&view->mutex);
     rows_free(&old);
@@ -213,29 +216,15 @@ static void on_caught_up(void *ctx)
     view->config.on_ready(view->config.ctx, true, "");
 }
 
-static void drop_late_expectations(struct api_view *view)
-{
-    int64_t now_ms = weir_clock_mono_ms();
-    void *value;
-    const void *key;
-    pthread_mutex_lock(&view->mutex);
-    for (size_t at = 0; weir_map_next(view->expected, &at, &key, &value);) {
-        struct expected *expected = value;
-        if (expected->until_mono_ms < now_ms) {
-            weir_map_remove(view->expected, expected->row.stream_id.b);
-            free(expected);
-        }
-    }
-    pthread_mutex_unlock(&view->mutex);
-}
-
 static void on_resync(void *ctx)
 {
     struct api_view *view = ctx;
     if (!view->is_rebuilding) {
         replace_rows(view);
     }
-    drop_late_expectations(view);
+    pthread_mutex_lock(&view->mutex);
+    api_expected_drop_late(view->expected, weir_clock_mono_ms());
+    pthread_mutex_unlock(&view->mutex);
     weir_timer_set(view->resync, RESYNC_MS);
 }
 
@@ -246,7 +235,7 @@ enum weir_code api_view_open(const struct api_view_config *config, struct api_vi
     view->config = *config;
     view->is_rebuilding = true;
     view->rows = rows_new();
-    view->expected = weir_map_new(sizeof(struct weir_id));
+    view->expected = api_expected_new();
     weir_list_init(&view->watches);
     pthread_mutex_init(&view->mutex, NULL);
     struct weir_follower_config follower = {
@@ -284,7 +273,7 @@ void api_view_close(struct api_view **view_ptr)
         free(WEIR_CONTAINER(pos, struct watch, node));
     }
     rows_free(&view->rows);
-    map_free_all(view->expected);
+    api_expected_free(view->expected);
     pthread_mutex_destroy(&view->mutex);
     free(view);
 }
@@ -299,21 +288,17 @@ bool api_view_is_known(struct api_view *view)
     return is_known;
 }
 
-/* With the mutex held. What readers see: the log's row, or a newer start that is on its way. */
+/* With the mutex held. What readers see: the log's row, or a start of an ended stream that is on
+ * its way. */
 static const struct weir_stream_row *visible(struct api_view *view, const struct weir_id *stream_id)
 {
     const struct weir_stream_row *row = weir_map_find(view->rows.streams, stream_id->b);
-    struct expected *expected = weir_map_find(view->expected, stream_id->b);
-    if (!expected) {
+    if (row && weir_stream_state_is_live(row->state)) {
         return row;
     }
-    bool is_told = row && row->version > expected->row.version;
-    if (is_told || expected->until_mono_ms < weir_clock_mono_ms()) {
-        weir_map_remove(view->expected, stream_id->b);
-        free(expected);
-        return row;
-    }
-    return &expected->row;
+    const struct weir_stream_row *expected =
+        api_expected_find(view->expected, stream_id, weir_clock_mono_ms());
+    return expected ? expected : row;
 }
 
 bool api_view_stream(struct api_view *view, const struct weir_id *stream_id,
@@ -352,18 +337,23 @@ bool api_view_lease(struct api_view *view, const struct weir_id *camera_id,
     return row != NULL;
 }
 
-void api_view_expect(struct api_view *view, const struct weir_stream_row *row,
-                     const struct weir_id *command_id, int64_t until_mono_ms)
+void api_view_expect(struct api_view *view, const struct weir_stream_row *row, int64_t offset,
+                     int64_t until_mono_ms)
 {
+    struct weir_stream_row shown = *row;
     pthread_mutex_lock(&view->mutex);
-    if (!is_moot(view, command_id)) {
-        struct expected *expected = weir_xalloc(sizeof(*expected));
-        expected->row = *row;
-        expected->command_id = *command_id;
-        expected->until_mono_ms = until_mono_ms;
-        free(weir_map_put(view->expected, row->stream_id.b, expected));
+    const struct weir_stream_row *known = weir_map_find(view->rows.streams, row->stream_id.b);
+    shown.generation = known ? known->generation : 0;
+    shown.version = known ? known->version : -1;
+    if (api_expected_put(view->expected, &shown, offset, until_mono_ms)) {
+        wake_watches(view, &row->stream_id);
     }
     pthread_mutex_unlock(&view->mutex);
+}
+
+int64_t api_view_commands_next(struct api_view *view)
+{
+    return weir_ledger_causes(weir_follower_ledger(view->follower)).commands_next;
 }
 
 static int compare_streams(const void *a, const void *b)
@@ -380,19 +370,30 @@ static bool is_listed(const struct weir_stream_row *row, const struct weir_id *t
            (!after || weir_id_compare(&row->stream_id, after) > 0);
 }
 
-/* With the mutex held: appends the visible rows of one map's streams. */
-static size_t collect(struct api_view *view, struct weir_map *map, const struct weir_id *tenant_id,
-                      const struct weir_id *after, struct weir_stream_row *list, size_t n)
+static size_t add(const struct weir_stream_row *row, const struct weir_id *tenant_id,
+                  const struct weir_id *after, struct weir_stream_row *list, size_t n)
 {
-    const void *key;
+    bool is_wanted = row && is_listed(row, tenant_id, after);
+    if (is_wanted) {
+        list[n] = *row;
+    }
+    return n + is_wanted;
+}
+
+/* With the mutex held: those of the log, then those that are only expected. */
+static size_t collect(struct api_view *view, const struct weir_id *tenant_id,
+                      const struct weir_id *after, struct weir_stream_row *list)
+{
+    size_t n = 0;
     void *value;
-    for (size_t at = 0; weir_map_next(map, &at, &key, &value);) {
-        struct weir_id id;
-        memcpy(&id, key, sizeof(id));
-        bool is_second = map == view->expected && weir_map_find(view->rows.streams, id.b);
-        const struct weir_stream_row *row = is_second ? NULL : visible(view, &id);
-        if (row && is_listed(row, tenant_id, after)) {
-            list[n++] = *row;
+    for (size_t at = 0; weir_map_next(view->rows.streams, &at, NULL, &value);) {
+        n = add(visible(view, &((struct weir_stream_row *)value)->stream_id), tenant_id, after,
+                list, n);
+    }
+    const struct weir_stream_row *expected;
+    for (size_t at = 0; api_expected_next(view->expected, &at, &expected);) {
+        if (!weir_map_find(view->rows.streams, expected->stream_id.b)) {
+            n = add(visible(view, &expected->stream_id), tenant_id, after, list, n);
         }
     }
     return n;
@@ -402,10 +403,9 @@ size_t api_view_streams_of(struct api_view *view, const struct weir_id *tenant_i
                            const struct weir_id *after, size_t max, struct weir_stream_row **ret)
 {
     pthread_mutex_lock(&view->mutex);
-    size_t most = weir_map_count(view->rows.streams) + weir_map_count(view->expected);
+    size_t most = weir_map_count(view->rows.streams) + api_expected_count(view->expected);
     struct weir_stream_row *list = weir_xarray(most + 1, sizeof(*list));
-    size_t n = collect(view, view->rows.streams, tenant_id, after, list, 0);
-    n = collect(view, view->expected, tenant_id, after, list, n);
+    size_t n = collect(view, tenant_id, after, list);
     pthread_mutex_unlock(&view->mutex);
     qsort(list, n, sizeof(*list), compare_streams);
     *ret = list;
@@ -414,14 +414,16 @@ size_t api_view_streams_of(struct api_view *view, const struct weir_id *tenant_i
 
 size_t api_view_count_live(struct api_view *view, const struct weir_id *tenant_id)
 {
-    struct weir_stream_row *list = NULL;
-    size_t n = api_view_streams_of(view, tenant_id, NULL, SIZE_MAX, &list);
-    size_t live = 0;
-    for (size_t i = 0; i < n; i++) {
-        live += weir_stream_state_is_live(list[i].state);
+    pthread_mutex_lock(&view->mutex);
+    const size_t *told = weir_map_find(view->rows.n_live, tenant_id->b);
+    size_t n = told ? *told : 0;
+    /* What is on its way is little; it counts where it is not in the log as live already. */
+    const struct weir_stream_row *row;
+    for (size_t at = 0; api_expected_next(view->expected, &at, &row);) {
+        n += visible(view, &row->stream_id) == row && weir_id_equal(&row->tenant_id, tenant_id);
     }
-    free(list);
-    return live;
+    pthread_mutex_unlock(&view->mutex);
+    return n;
 }
 
 size_t api_view_workers(struct api_view *view, struct weir_worker_row **ret)

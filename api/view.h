@@ -45,12 +45,14 @@ bool api_view_lease(struct api_view *view, const struct weir_id *camera_id,
                     struct weir_lease_row *ret);
 
 /*
- * The row of a start that was accepted but is not in the log yet: readers see it as queued until
- * the log says more (a version above `row->version`, or that the command changed nothing) or
- * `until_mono_ms`.
+ * A start that Kafka holds at `offset`: readers see `row` (its version and generation are those
+ * known) while the stream is not live, until a decision speaks of that command or `until_mono_ms`.
  */
-void api_view_expect(struct api_view *view, const struct weir_stream_row *row,
-                     const struct weir_id *command_id, int64_t until_mono_ms);
+void api_view_expect(struct api_view *view, const struct weir_stream_row *row, int64_t offset,
+                     int64_t until_mono_ms);
+
+/* The first command that no decision speaks of. On the loop's thread. */
+int64_t api_view_commands_next(struct api_view *view);
 
 /* Rows of a tenant with ids above `after` (NULL: all), rising by id, at most `max`; malloced array
  * for the caller to free. Returns how many. */

@@ -22,7 +22,6 @@
 #define COOL_DOWN_MS      30000
 #define GOOD_FOR_MS       3600000
 #define FETCH_MS          5000
-#define RELOAD_WAIT_MS    2000
 #define CACHE_MAX_DEFAULT 65536
 #define CACHE_TTL_MS      300000
 
@@ -34,6 +33,7 @@ struct cached {
 
 struct weir_auth {
     char *jwks;
+    char *ca_file; /* NULL: the system's */
     struct weir_jwt_policy policy;
     size_t cache_max;
 
@@ -123,13 +123,16 @@ static enum weir_code read_file(const char *path, struct weir_arena *arena, cons
     return WEIR_OK;
 }
 
-static enum weir_code fetch_url(struct weir_http_client *client, const char *url,
+static enum weir_code fetch_url(const struct weir_auth *auth, struct weir_http_client *client,
                                 struct weir_arena *arena, const char **ret, size_t *ret_len,
                                 struct weir_err *err)
 {
     const char *const headers[] = {"Accept: application/json", NULL};
-    struct weir_http_call call = {
-        .url = url, .headers = headers, .timeout_ms = FETCH_MS, .max_bytes = WEIR_JWKS_BYTES_MAX};
+    struct weir_http_call call = {.url = auth->jwks,
+                                  .headers = headers,
+                                  .ca_file = auth->ca_file,
+                                  .timeout_ms = FETCH_MS,
+                                  .max_bytes = WEIR_JWKS_BYTES_MAX};
     struct weir_http_answer answer;
     enum weir_code code = weir_http_client_call(client, &call, arena, &answer, err);
     if (code == WEIR_OK && answer.status != 200) {
@@ -149,7 +152,7 @@ static enum weir_code load(struct weir_auth *auth, struct weir_http_client *clie
     const char *bytes = NULL;
     size_t len = 0;
     enum weir_code code = weir_str_starts_with(auth->jwks, "https://")
-                              ? fetch_url(client, auth->jwks, arena, &bytes, &len, err)
+                              ? fetch_url(auth, client, arena, &bytes, &len, err)
                               : read_file(auth->jwks, arena, &bytes, &len, err);
     return code == WEIR_OK ? weir_jwks_parse(bytes, len, ret, err) : code;
 }
@@ -212,24 +215,19 @@ static void *keep_loaded(void *ctx)
     return NULL;
 }
 
-/* Asks for a load, unless one was tried just now, and waits for its end. False when none came. */
-static bool reload(struct weir_auth *auth)
+/* Asks for a load, unless one was tried just now. True while one is under way. */
+static bool ask_load(struct weir_auth *auth)
 {
     int64_t now_ms = weir_clock_mono_ms();
-    int64_t until_ms = now_ms + RELOAD_WAIT_MS;
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     pthread_mutex_lock(&auth->mutex);
-    uint64_t before = auth->n_loads;
     if (!auth->is_loading && now_ms - auth->tried_mono_ms >= COOL_DOWN_MS) {
         auth->is_asked = true;
         auth->is_loading = true;
         pthread_cond_broadcast(&auth->changed);
     }
-    while (auth->is_loading && pthread_cond_timedwait(&auth->changed, &auth->mutex, &until) == 0) {
-    }
-    bool is_newer = auth->n_loads != before;
+    bool is_loading = auth->is_loading;
     pthread_mutex_unlock(&auth->mutex);
-    return is_newer;
+    return is_loading;
 }
 
 /* ---- life ---- */
@@ -261,6 +259,7 @@ enum weir_code weir_auth_open(const struct weir_auth_config *config, struct weir
     }
     struct weir_auth *auth = weir_xalloc(sizeof(*auth));
     auth->jwks = weir_xstrdup(config->jwks);
+    auth->ca_file = config->ca_file && config->ca_file[0] ? weir_xstrdup(config->ca_file) : NULL;
     auth->policy.issuer = weir_xstrdup(config->issuer);
     auth->policy.audience = weir_xstrdup(config->audience);
     auth->cache_max = config->cache_max ? config->cache_max : CACHE_MAX_DEFAULT;
@@ -290,6 +289,7 @@ void weir_auth_close(struct weir_auth **auth_ptr)
     pthread_cond_destroy(&auth->changed);
     pthread_mutex_destroy(&auth->mutex);
     free(auth->jwks);
+    free(auth->ca_file);
     free((char *)auth->policy.issuer);
     free((char *)auth->policy.audience);
     free(auth);
@@ -328,8 +328,10 @@ static enum weir_code verify_once(struct weir_auth *auth, const char *jwt, size_
 }
 
 enum weir_code weir_auth_verify(struct weir_auth *auth, const char *header, int64_t now_ms,
-                                struct weir_principal *ret, struct weir_err *err)
+                                struct weir_principal *ret, bool *ret_is_loading,
+                                struct weir_err *err)
 {
+    *ret_is_loading = false;
     if (!header || strncasecmp(header, "Bearer ", 7) != 0) {
         return weir_fail(err, WEIR_EUNAUTH, "no bearer token");
     }
@@ -350,9 +352,8 @@ enum weir_code weir_auth_verify(struct weir_auth *auth, const char *header, int6
     uint64_t n_loads = count_loads(auth);
     bool is_key_unknown = false;
     code = verify_once(auth, jwt, len, now_ms, ret, &is_key_unknown, err);
-    if (is_key_unknown && reload(auth)) {
-        n_loads = count_loads(auth);
-        code = verify_once(auth, jwt, len, now_ms, ret, &is_key_unknown, err);
+    if (is_key_unknown) {
+        *ret_is_loading = ask_load(auth);
     }
     if (code == WEIR_OK) {
         cache_put(auth, digest, n_loads, ret, now_ms);

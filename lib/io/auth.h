@@ -24,7 +24,8 @@
 struct weir_auth;
 
 struct weir_auth_config {
-    const char *jwks; /* https://... or a path */
+    const char *jwks;    /* https://... or a path */
+    const char *ca_file; /* authorities to trust for https, PEM; NULL or "": the system's */
     const char *issuer;
     const char *audience;
     size_t cache_max; /* 0: 65536 verified tokens */
@@ -52,13 +53,15 @@ void weir_auth_close(struct weir_auth **auth);
 WEIR_MUST_USE enum weir_code weir_auth_check(struct weir_auth *auth, struct weir_err *err);
 
 /*
- * Judges the value of an Authorization header ("Bearer ..."). `now_ms` is Unix time. Thread-safe.
- * WEIR_EUNAUTH: nothing that proves anything (the message names the reason, for the log);
+ * Judges the value of an Authorization header ("Bearer ..."). `now_ms` is Unix time. Thread-safe,
+ * and never waits for a load: `ret_is_loading` is set true when the token was refused for a kid
+ * that nobody knows while a load is under way that may bring it; then it is worth asking again
+ * soon. WEIR_EUNAUTH: nothing that proves anything (the message names the reason, for the log);
  * WEIR_EFORBIDDEN: a good token without the right kind of user; WEIR_EUNAVAILABLE: no keys.
  */
 WEIR_MUST_USE enum weir_code weir_auth_verify(struct weir_auth *auth, const char *header,
                                               int64_t now_ms, struct weir_principal *ret,
-                                              struct weir_err *err);
+                                              bool *ret_is_loading, struct weir_err *err);
 
 const char *weir_role_name(enum weir_role role);
 

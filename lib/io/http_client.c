@@ -129,6 +129,9 @@ static void set_options(CURL *curl, const struct weir_http_call *wanted, struct 
     if (wanted->unix_socket) {
         curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, wanted->unix_socket);
     }
+    if (wanted->ca_file) {
+        curl_easy_setopt(curl, CURLOPT_CAINFO, wanted->ca_file);
+    }
     if (wanted->body) {
         curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)wanted->body_len);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, wanted->body);

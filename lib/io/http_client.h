@@ -19,6 +19,7 @@ struct weir_http_call {
     const char *method; /* NULL: GET */
     const char *url;
     const char *unix_socket;    /* path, or NULL for TCP */
+    const char *ca_file;        /* authorities to trust for https, PEM; NULL: the system's */
     const char *const *headers; /* "Name: value", NULL-terminated, or NULL */
     const void *body;
     size_t body_len;

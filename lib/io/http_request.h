@@ -30,6 +30,13 @@ enum weir_http_phase {
     WEIR_HTTP_ANSWERED,
 };
 
+/* Something that a handler wants done when its request is over; in the request's arena. */
+struct weir_http_end {
+    void (*fn)(void *ctx);
+    void *ctx;
+    struct weir_http_end *next;
+};
+
 struct weir_http_request {
     struct weir_arena *arena;
     void *connection; /* the HTTP library's */
@@ -66,6 +73,7 @@ struct weir_http_request {
 
     unsigned attempts;
     void *slot;
+    struct weir_http_end *ends; /* last first */
     struct weir_http_job job;
 };
 

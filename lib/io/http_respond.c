@@ -98,6 +98,13 @@ void **weir_http_slot(struct weir_http_request *req)
     return &req->slot;
 }
 
+void weir_http_on_end(struct weir_http_request *req, void (*fn)(void *ctx), void *ctx)
+{
+    struct weir_http_end *end = weir_arena_alloc(req->arena, sizeof(*end));
+    *end = (struct weir_http_end){.fn = fn, .ctx = ctx, .next = req->ends};
+    req->ends = end;
+}
+
 /* ---- answering ---- */
 
 static void set_body(struct weir_http_response *res, int status, const char *content_type,

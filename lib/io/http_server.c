@@ -400,6 +400,9 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **sl
         server->config.on_done(server->config.ctx, req, req->response.status,
                                weir_clock_mono_us() - req->begin_us, req->body_bytes);
     }
+    for (struct weir_http_end *end = req->ends; end; end = end->next) {
+        end->fn(end->ctx);
+    }
     weir_buf_done(&req->body);
     weir_arena_free(req->arena);
     atomic_fetch_sub(&server->n_requests, 1);

@@ -109,9 +109,12 @@ const char *weir_http_request_id(const struct weir_http_request *req);
 struct weir_arena *weir_http_arena(const struct weir_http_request *req);
 /* How often this handler was run for this request before (0 the first time). */
 unsigned weir_http_attempt(const struct weir_http_request *req);
-/* A pointer kept over waits, NULL at first. What it points to lives in the request's arena or with
- * the handler's owner: nothing is called when the request ends without another run. */
+/* A pointer kept over waits, NULL at first. What it points to lives in the request's arena, or is
+ * let go by weir_http_on_end. */
 void **weir_http_slot(struct weir_http_request *req);
+/* `fn` is called once when the request is over, however it ends (answered, cut, dropped at the
+ * server's close), after its last run; the last one given is called first. On any thread. */
+void weir_http_on_end(struct weir_http_request *req, void (*fn)(void *ctx), void *ctx);
 
 /* ---- answering ---- */
 void weir_http_text(struct weir_http_response *res, int status, const char *text);

@@ -300,20 +300,23 @@ static void a_key_file_is_loaded_and_a_missing_one_closes_the_door(void **state)
     ASSERT_OK(weir_auth_open(&config, &auth, &err), &err);
     wait_loaded(auth);
     struct weir_principal who;
+    bool is_loading;
     const char *jwt = mint(f, ES_HEADER, GOOD, f->ec);
     const char *header = weir_arena_printf(f->arena, "Bearer %s", jwt);
     for (int i = 0; i < 3; i++) {
-        ASSERT_OK(weir_auth_verify(auth, header, NOW_MS, &who, &err), &err);
+        ASSERT_OK(weir_auth_verify(auth, header, NOW_MS, &who, &is_loading, &err), &err);
     }
-    assert_int_equal(weir_auth_verify(auth, header, 1795003631000LL, &who, NULL), WEIR_EUNAUTH);
-    assert_int_equal(weir_auth_verify(auth, jwt, NOW_MS, &who, NULL), WEIR_EUNAUTH);
-    assert_int_equal(weir_auth_verify(auth, NULL, NOW_MS, &who, NULL), WEIR_EUNAUTH);
+    assert_int_equal(weir_auth_verify(auth, header, 1795003631000LL, &who, &is_loading, NULL),
+                     WEIR_EUNAUTH);
+    assert_int_equal(weir_auth_verify(auth, jwt, NOW_MS, &who, &is_loading, NULL), WEIR_EUNAUTH);
+    assert_int_equal(weir_auth_verify(auth, NULL, NOW_MS, &who, &is_loading, NULL), WEIR_EUNAUTH);
     weir_auth_close(&auth);
     unlink(path);
 
     ASSERT_OK(weir_auth_open(&config, &auth, &err), &err);
     usleep(50000);
-    assert_int_equal(weir_auth_verify(auth, header, NOW_MS, &who, &err), WEIR_EUNAVAILABLE);
+    assert_int_equal(weir_auth_verify(auth, header, NOW_MS, &who, &is_loading, &err),
+                     WEIR_EUNAVAILABLE);
     weir_auth_close(&auth);
     config.jwks = "http://example.com/jwks";
     assert_int_equal(weir_auth_open(&config, &auth, &err), WEIR_EINVAL);
