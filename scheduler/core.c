@@ -24,6 +24,10 @@ const struct core_config core_defaults = {
     .stop_ms = 10000,
     .lost_ms = 10000,
     .replace_pause_ms = 5000,
+    .exclusive_ms = 10000,
+    .queue_ms = 120000,
+    .start_ms = 60000,
+    .flap_half_ms = 300000,
     .moves_max = 8,
     .move_ms = 30000,
     .move_pause_ms = 5000,
@@ -149,7 +153,7 @@ int64_t core_score(struct core *core, const struct weir_ledger *ledger,
     struct cost none = {{0}};
     int64_t share_ppm[RESOURCE_N];
     int64_t score = load != NULL && load_fits(&core->config, load, &none, share_ppm)
-                        ? load_score(&core->config, load, share_ppm, false)
+                        ? load_score(&core->config, load, share_ppm, false) + load->flap_ppm
                         : -1;
     loads_done(&draft);
     return score;

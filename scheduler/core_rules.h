@@ -116,6 +116,9 @@ int64_t place_lease_generation(const struct draft *draft, const struct lease_vie
 struct cost;
 const struct weir_worker_row *place_pick(struct draft *draft, const struct cost *cost,
                                          const struct weir_id *avoid);
+/* The lease of a dead worker on a camera that is never pulled twice: the worker may still do it, it
+ * stops by itself after a while (DESIGN section 4). */
+bool place_is_fenced(const struct draft *draft, const struct lease_view *lease);
 bool place_is_exclusive(const struct draft *draft, const struct weir_id *camera_id);
 
 /* ---- move.c: a stream on two workers for a moment ---- */
@@ -134,6 +137,8 @@ void move_give_up(struct draft *draft, const struct weir_stream_row *row, enum w
 bool admit_start(struct draft *draft, const struct weir_ev_command_start *command);
 bool stop_decide(struct draft *draft, const struct weir_ev_command_stop *command);
 bool drain_decide(struct draft *draft, const struct weir_ev_command_drain *command);
+/* When somebody last wanted the stream, as far as is known here. */
+int64_t idle_wanted_at(const struct draft *draft, const struct weir_stream_row *row);
 bool idle_decide(struct draft *draft, const struct weir_ev_command_idle *command);
 bool drain_fact(struct draft *draft, const struct weir_ev_fact_draining *fact);
 bool facts_decide(struct draft *draft, const struct weir_event *event, int64_t offset);

@@ -28,13 +28,15 @@ static bool joined(struct draft *draft, const struct weir_ev_fact_joined *fact, 
     if (row != NULL && offset <= row->incarnation) {
         return false; /* read before */
     }
-    bool is_gone =
-        row != NULL && !incarnation_is_valid(draft->ledger, &row->worker_id, row->incarnation);
     if (row != NULL && weir_id_equal(&row->boot_id, &fact->boot_id)) {
         return false; /* the same life says it again; one that is over comes with a new boot id */
     }
-    enum weir_reason reason =
-        row == NULL || is_gone ? WEIR_REASON_worker_joined : WEIR_REASON_worker_restarted;
+    bool has_left = row == NULL || row->state == WEIR_WORKER_STATE_LEFT;
+    enum weir_reason reason = has_left ? WEIR_REASON_worker_joined : WEIR_REASON_worker_restarted;
+    if (!has_left && row->state != WEIR_WORKER_STATE_DEAD) {
+        observations_flapped(draft->core->seen, &row->worker_id, draft->core->config.flap_half_ms,
+                             draft->now_ms);
+    }
     const struct weir_worker_row fresh = {.worker_id = fact->worker_id};
     struct weir_ev_decision_effects *e =
         draft_worker(draft, row != NULL ? row : &fresh, WEIR_WORKER_STATE_READY, reason);

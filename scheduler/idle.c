@@ -13,7 +13,7 @@ static int64_t max(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static int64_t wanted_at(const struct draft *draft, const struct weir_stream_row *row)
+int64_t idle_wanted_at(const struct draft *draft, const struct weir_stream_row *row)
 {
     const struct seen_stream *seen = observations_stream(draft->core->seen, &row->stream_id);
     int64_t at_ms = observations_since(draft->core->seen);
@@ -37,7 +37,7 @@ bool idle_decide(struct draft *draft, const struct weir_ev_command_idle *command
     if (command->generation != row->generation) {
         return draft_refuse(draft, WEIR_REASON_stale_generation);
     }
-    if (draft->now_ms - wanted_at(draft, row) + SLACK_MS < command->timeout_ms) {
+    if (draft->now_ms - idle_wanted_at(draft, row) + SLACK_MS < command->timeout_ms) {
         return draft_refuse(draft, WEIR_REASON_watched);
     }
     draft_stream(draft, row,

@@ -58,7 +58,7 @@ static void judge_double(struct draft *draft, const struct weir_lease_row *row,
     } else if (is_next && use->first == 0) {
         swap(draft, row, WEIR_REASON_lease_moved, true);
     } else if (is_next && use->second == 0) {
-        change(draft, row, row->state, WEIR_REASON_migration_failed,
+        change(draft, row, row->state, WEIR_REASON_lease_unused,
                WEIR_EV_DECISION_KIND_CONTINUATION);
     } else if (!is_next &&
                draft->now_ms - row->second.placed_at_ms >= draft->core->config.fade_ms) {
@@ -122,6 +122,10 @@ static struct weir_map *cameras_in_use(const struct draft *draft)
 static void judge_void(struct draft *draft, const struct weir_lease_row *row)
 {
     enum weir_reason why = incarnation_why_void(draft->ledger, &row->worker_id, row->incarnation);
+    struct lease_view view = draft_lease_view(draft, &row->camera_id);
+    if (place_is_fenced(draft, &view)) {
+        return;
+    }
     if (place_is_valid(draft->ledger, &row->second)) {
         swap(draft, row, why, false);
     } else {

@@ -69,6 +69,8 @@ static void judge(struct draft *draft, const struct weir_worker_row *row, bool i
         if (silent_ms >= config->dead_ms && !is_death_held) {
             draft_cause(draft, WEIR_EV_DECISION_KIND_TIMER, WEIR_REASON_worker_dead);
             draft_worker(draft, row, WEIR_WORKER_STATE_DEAD, WEIR_REASON_worker_dead);
+            observations_flapped(draft->core->seen, &row->worker_id, config->flap_half_ms,
+                                 draft->now_ms);
         }
     } else if (is_up(row) && silent_ms >= config->suspect_ms) {
         draft_cause(draft, WEIR_EV_DECISION_KIND_TIMER, WEIR_REASON_worker_silent);

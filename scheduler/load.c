@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scheduler/load.h"
 
+#include <string.h>
+
 #include "lib/base/map.h"
 
 #define PPM 1000000
@@ -40,8 +42,22 @@ void load_reserve(struct worker_load *load, const struct cost *cost)
     }
 }
 
-static void add_worker(struct loads *loads, const struct weir_worker_row *row,
-                       const struct seen_worker *seen)
+/* A leader that was not there when the worker died sees it by how its present life began. */
+static int64_t flap_ppm(const struct draft *draft, const struct weir_worker_row *row,
+                        const struct seen_worker *seen)
+{
+    int64_t half_ms = draft->core->config.flap_half_ms;
+    bool has_restarted = strcmp(row->reason, weir_reason_name(WEIR_REASON_worker_restarted)) == 0;
+    int64_t told =
+        has_restarted ? observations_faded(FLAP, row->since_ms, half_ms, draft->now_ms) : 0;
+    int64_t known = seen == NULL
+                        ? 0
+                        : observations_faded(seen->flaps, seen->flapped_ms, half_ms, draft->now_ms);
+    return (known > told ? known : told) * (PPM / FLAP);
+}
+
+static void add_worker(const struct draft *draft, struct loads *loads,
+                       const struct weir_worker_row *row, const struct seen_worker *seen)
 {
     struct worker_load *load = &loads->workers[loads->n++];
     load->worker = row;
@@ -56,6 +72,7 @@ static void add_worker(struct loads *loads, const struct weir_worker_row *row,
         load->used[RESOURCE_GPU] =
             seen->load.has_gpu_permille_used ? seen->load.gpu_permille_used : 0;
     }
+    load->flap_ppm = flap_ppm(draft, row, seen);
     weir_map_put(loads->by_id, row->worker_id.b, load);
 }
 
@@ -106,7 +123,8 @@ struct loads *loads_of(struct draft *draft)
     loads->by_id = weir_map_new(sizeof(struct weir_id));
     for (size_t at = 0; weir_ledger_next_worker(draft->ledger, &at, &worker);) {
         if (worker->state == WEIR_WORKER_STATE_READY) {
-            add_worker(loads, worker, observations_worker(draft->core->seen, &worker->worker_id));
+            add_worker(draft, loads, worker,
+                       observations_worker(draft->core->seen, &worker->worker_id));
         }
     }
     const struct weir_stream_row *stream;

@@ -24,6 +24,7 @@ struct worker_load {
     int64_t estimated[RESOURCE_N];
     int64_t fresh[RESOURCE_N]; /* estimates of what heartbeats cannot show yet */
     int64_t n_streams;
+    int64_t flap_ppm; /* on top of the score: it died lately; outweighs any difference in load */
 };
 
 struct loads {

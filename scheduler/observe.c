@@ -115,6 +115,26 @@ static struct seen_run *run_of(struct seen_stream *stream, int64_t generation)
     return oldest;
 }
 
+int64_t observations_faded(int64_t flaps, int64_t since_ms, int64_t half_life_ms, int64_t now_ms)
+{
+    int64_t age_ms = now_ms > since_ms ? now_ms - since_ms : 0;
+    int64_t halvings = age_ms / half_life_ms;
+    if (halvings >= 32) {
+        return 0;
+    }
+    int64_t left = flaps >> halvings;
+    return left - left * (age_ms % half_life_ms) / (2 * half_life_ms);
+}
+
+void observations_flapped(struct observations *seen, const struct weir_id *worker_id,
+                          int64_t half_life_ms, int64_t now_ms)
+{
+    struct seen_worker *worker = worker_of(seen, worker_id);
+    worker->flaps =
+        observations_faded(worker->flaps, worker->flapped_ms, half_life_ms, now_ms) + FLAP;
+    worker->flapped_ms = now_ms;
+}
+
 static void take_listed(struct observations *seen, const struct weir_ev_heartbeat_streams *listed,
                         int64_t now_ms)
 {

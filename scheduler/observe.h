@@ -15,7 +15,11 @@ struct seen_worker {
     int64_t heard_ms;
     bool has_load;
     struct weir_ev_heartbeat_load load;
+    int64_t flaps; /* FLAP for each death, as they stood at flapped_ms; they fade */
+    int64_t flapped_ms;
 };
+
+#define FLAP 1000
 
 /* A generation of a stream as heartbeats list it. */
 struct seen_run {
@@ -79,6 +83,12 @@ void observations_move_busy(struct observations *seen, const struct weir_id *cam
 /* NULL: none failed. */
 const struct seen_move *observations_move(const struct observations *seen,
                                           const struct weir_id *camera_id);
+
+/* The worker died, or began anew without having left. */
+void observations_flapped(struct observations *seen, const struct weir_id *worker_id,
+                          int64_t half_life_ms, int64_t now_ms);
+/* What is left of FLAP `flaps` that stood at `since_ms`: half of it after each half-life. Pure. */
+int64_t observations_faded(int64_t flaps, int64_t since_ms, int64_t half_life_ms, int64_t now_ms);
 
 /* Since when inputs have come without a gap. */
 int64_t observations_since(const struct observations *seen);

@@ -28,7 +28,7 @@ static void consider(const struct core_config *config, struct worker_load *load,
     if (is_avoided || !load_fits(config, load, cost, share_ppm)) {
         return;
     }
-    int64_t score = load_score(config, load, share_ppm, false);
+    int64_t score = load_score(config, load, share_ppm, false) + load->flap_ppm;
     if (best->load == NULL || score < best->score) {
         *best = (struct best){load, score};
     }
@@ -47,7 +47,7 @@ static struct worker_load *pick(struct draft *draft, const struct cost *cost,
             consider(config, &loads->workers[at], cost, avoid, &best);
         }
     }
-    if (best.load == NULL) {
+    if (best.load == NULL || best.load->flap_ppm > 0) {
         for (size_t i = 0; i < loads->n; i++) {
             consider(config, &loads->workers[i], cost, avoid, &best);
         }
@@ -67,6 +67,17 @@ bool place_is_exclusive(const struct draft *draft, const struct weir_id *camera_
 {
     const struct seen_camera *camera = observations_camera(draft->core->seen, camera_id);
     return camera != NULL && camera->is_exclusive;
+}
+
+bool place_is_fenced(const struct draft *draft, const struct lease_view *lease)
+{
+    const struct core_config *config = &draft->core->config;
+    const struct weir_worker_row *worker = weir_ledger_worker(draft->ledger, &lease->worker_id);
+    /* A new life of the worker, or its farewell, says that the old one has let go. */
+    return worker != NULL && worker->state == WEIR_WORKER_STATE_DEAD &&
+           worker->incarnation == lease->incarnation &&
+           place_is_exclusive(draft, &lease->camera_id) &&
+           draft->now_ms - worker->since_ms < config->exclusive_ms - config->dead_ms;
 }
 
 enum lease_verdict { LEASE_USE, LEASE_USE_SECOND, LEASE_ELSEWHERE, LEASE_WAIT };
@@ -95,8 +106,9 @@ static enum lease_verdict judge_unready(const struct draft *draft, const struct 
 {
     const struct weir_worker_row *worker = weir_ledger_worker(draft->ledger, &lease->worker_id);
     bool is_draining = worker->state != WEIR_WORKER_STATE_SUSPECT;
-    if (is_draining && lease->state != WEIR_LEASE_STATE_ACTIVE &&
-        !place_is_exclusive(draft, &lease->camera_id)) {
+    bool is_unused =
+        lease->state == WEIR_LEASE_STATE_LINGERING || lease->state == WEIR_LEASE_STATE_WARM;
+    if (is_draining && is_unused && !place_is_exclusive(draft, &lease->camera_id)) {
         return LEASE_ELSEWHERE;
     }
     *ret_why = is_draining ? WEIR_REASON_worker_draining : WEIR_REASON_lease_worker_silent;
@@ -114,7 +126,8 @@ static enum lease_verdict judge_lease(struct draft *draft, const struct lease_vi
         return judge_second(draft, lease, cost, ret_why);
     }
     if (!incarnation_is_valid(draft->ledger, &lease->worker_id, lease->incarnation)) {
-        return LEASE_ELSEWHERE;
+        *ret_why = WEIR_REASON_exclusive_wait;
+        return place_is_fenced(draft, lease) ? LEASE_WAIT : LEASE_ELSEWHERE;
     }
     struct worker_load *load = loads_find(loads_of(draft), &lease->worker_id);
     if (load == NULL) {

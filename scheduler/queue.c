@@ -1,36 +1,57 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The order in which waiting streams are tried: first come, first served. Classes, ageing and fair
- * shares between tenants change `compare`; parked shapes change what is skipped.
+ * The order in which waiting streams are tried: those that lost their worker while somebody
+ * watched, then first come, first served. Classes, ageing and fair shares between tenants change
+ * `compare`; parked shapes change what is skipped.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "scheduler/core_rules.h"
 
+/* A viewer shows himself more often than this. */
+#define WATCHED_MS 15000
+
+struct entry {
+    const struct weir_stream_row *row;
+    bool is_cut; /* somebody watched it when it lost its worker */
+};
+
+static bool is_cut(const struct draft *draft, const struct weir_stream_row *row)
+{
+    const struct seen_stream *seen = observations_stream(draft->core->seen, &row->stream_id);
+    bool was_placed = row->generation != 0 && row->placed_at_ms >= row->queued_at_ms;
+    return was_placed && seen != NULL && draft->now_ms - seen->activity_ms < WATCHED_MS;
+}
+
 static int compare(const void *a, const void *b)
 {
-    const struct weir_stream_row *x = *(const struct weir_stream_row *const *)a;
-    const struct weir_stream_row *y = *(const struct weir_stream_row *const *)b;
+    const struct entry *first = a;
+    const struct entry *second = b;
+    const struct weir_stream_row *x = first->row;
+    const struct weir_stream_row *y = second->row;
+    if (first->is_cut != second->is_cut) {
+        return first->is_cut ? -1 : 1;
+    }
     if (x->queued_at_ms != y->queued_at_ms) {
         return x->queued_at_ms < y->queued_at_ms ? -1 : 1;
     }
     return weir_id_compare(&x->stream_id, &y->stream_id);
 }
 
-/* All that wait, oldest first, in the draft's arena. */
-static const struct weir_stream_row **line_up(struct draft *draft, size_t *ret_n)
+/* All that wait, in their order, in the draft's arena. */
+static const struct entry *line_up(struct draft *draft, size_t *ret_n)
 {
     size_t n = 0;
     const struct weir_stream_row *row;
     for (size_t at = 0; weir_ledger_next_stream(draft->ledger, &at, &row);) {
         n += row->state == WEIR_STREAM_STATE_QUEUED;
     }
-    const struct weir_stream_row **line = weir_arena_array(draft->arena, n, sizeof(*line));
+    struct entry *line = weir_arena_array(draft->arena, n, sizeof(*line));
     *ret_n = 0;
     for (size_t at = 0; *ret_n < n && weir_ledger_next_stream(draft->ledger, &at, &row);) {
         if (row->state == WEIR_STREAM_STATE_QUEUED) {
-            line[(*ret_n)++] = row;
+            line[(*ret_n)++] = (struct entry){row, is_cut(draft, row)};
         }
     }
     qsort(line, n, sizeof(*line), compare);
@@ -69,14 +90,13 @@ static void try_row(struct draft *draft, const struct weir_stream_row *row, bool
 void queue_due(struct draft *draft)
 {
     size_t n;
-    const struct weir_stream_row **line = line_up(draft, &n);
+    const struct entry *line = line_up(draft, &n);
     bool parked[WEIR_QUALITY_N] = {false};
     for (size_t i = 0; i < n && !draft_is_full(draft); i++) {
-        bool has_lease =
-            draft_lease_view(draft, &line[i]->camera_id).state != WEIR_LEASE_STATE_NONE;
-        if (must_pause(draft, line[i]) || (parked[line[i]->quality] && !has_lease)) {
-            continue;
+        const struct weir_stream_row *row = line[i].row;
+        bool has_lease = draft_lease_view(draft, &row->camera_id).state != WEIR_LEASE_STATE_NONE;
+        if (!must_pause(draft, row) && (!parked[row->quality] || has_lease)) {
+            try_row(draft, row, &parked[row->quality]);
         }
-        try_row(draft, line[i], &parked[line[i]->quality]);
     }
 }

@@ -40,6 +40,11 @@ struct core_config settings_core_config(const struct scheduler_settings *setting
         settings->dead_ms > settings->suspect_ms ? settings->dead_ms : settings->suspect_ms + 1;
     config.hold_ms = settings->hold_ms;
     config.stop_ms = settings->stop_ms;
+    config.queue_ms = settings->queue_s * 1000;
+    config.start_ms = settings->start_s * 1000;
+    config.moves_max = settings->drain_moves;
+    config.move_ms = settings->drain_move_ms;
+    config.fade_ms = settings->drain_fade_ms;
     config.lost_ms = settings->lost_ms;
     return config;
 }

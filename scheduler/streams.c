@@ -82,6 +82,22 @@ static bool is_lost(const struct draft *draft, const struct weir_stream_row *row
     return draft->now_ms - from_ms >= draft->core->config.lost_ms;
 }
 
+static bool is_starting(const struct weir_stream_row *row)
+{
+    return row->state == WEIR_STREAM_STATE_PLACED || row->state == WEIR_STREAM_STATE_STARTING;
+}
+
+/* Nobody waits for ever: a new stream that nobody asks for any more ends with a record. */
+static void judge_queued(struct draft *draft, const struct weir_stream_row *row)
+{
+    bool was_never_placed = row->placed_at_ms < row->queued_at_ms || row->generation == 0;
+    if (was_never_placed &&
+        draft->now_ms - idle_wanted_at(draft, row) >= draft->core->config.queue_ms) {
+        draft_cause(draft, WEIR_EV_DECISION_KIND_TIMER, WEIR_REASON_start_expired);
+        draft_stream(draft, row, WEIR_STREAM_STATE_EXPIRED, WEIR_REASON_start_expired);
+    }
+}
+
 static void judge_placed(struct draft *draft, const struct weir_stream_row *row)
 {
     if (row->state == WEIR_STREAM_STATE_MIGRATING) {
@@ -93,6 +109,10 @@ static void judge_placed(struct draft *draft, const struct weir_stream_row *row)
             draft_cause(draft, WEIR_EV_DECISION_KIND_TIMER, WEIR_REASON_no_answer);
             draft_stream(draft, row, WEIR_STREAM_STATE_STOPPED, WEIR_REASON_no_answer);
         }
+    } else if (is_starting(row) &&
+               draft->now_ms - row->changed_at_ms >= draft->core->config.start_ms) {
+        draft_cause(draft, WEIR_EV_DECISION_KIND_TIMER, WEIR_REASON_start_late);
+        draft_stream(draft, row, WEIR_STREAM_STATE_QUEUED, WEIR_REASON_start_late);
     } else if (is_lost(draft, row)) {
         draft_cause(draft, WEIR_EV_DECISION_KIND_HEARTBEAT, WEIR_REASON_lost);
         draft_stream(draft, row, WEIR_STREAM_STATE_QUEUED, WEIR_REASON_lost);
@@ -121,6 +141,8 @@ void streams_due(struct draft *draft)
         if (weir_stream_state_is_live(row->state) &&
             observations_is_gone(draft->core->seen, &row->tenant_id, &row->camera_id)) {
             end_gone(draft, row);
+        } else if (row->state == WEIR_STREAM_STATE_QUEUED) {
+            judge_queued(draft, row);
         } else if (weir_stream_state_is_placed(row->state)) {
             judge_placed(draft, row);
         }

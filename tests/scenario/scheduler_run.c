@@ -132,6 +132,7 @@ static void set(struct world *world, const struct line *line)
     config->tap_linger_ms = number(line, "tap_linger_ms", config->tap_linger_ms);
     config->ceiling_ppm = number(line, "ceiling_ppm", config->ceiling_ppm);
     config->moves_max = number(line, "moves_max", config->moves_max);
+    config->queue_ms = number(line, "queue_ms", config->queue_ms);
     core_free(world->core);
     world->core = core_new(config, world->now_ms);
 }
