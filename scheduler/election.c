@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/clock.h"
 #include "lib/domain/events.h"
 
 /* Messages thrown away in one go. */
@@ -40,11 +41,15 @@ enum weir_code election_open(const char *brokers, int32_t cell, int64_t session_
     char group[64];
     snprintf(group, sizeof(group), "weir-scheduler-%d", (int)cell);
     static const char *const topics[] = {WEIR_TOPIC_COMMANDS};
+    /* The broker makes member ids of it, and `range` gives the partition to the least of them. */
+    char client_id[64];
+    snprintf(client_id, sizeof(client_id), "weir-scheduler-%015lld",
+             (long long)weir_clock_wall_ms());
     struct election *election = weir_xalloc(sizeof(*election));
     election->cell = cell;
     const struct weir_bus_member_config config = {
         .brokers = brokers,
-        .client_id = "weir-scheduler-election",
+        .client_id = client_id,
         .group = group,
         .topics = topics,
         .n_topics = 1,

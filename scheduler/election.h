@@ -3,6 +3,10 @@
  * Who should lead the cell: the member of the group `weir-scheduler-<cell>` that owns the cell's
  * partition of the commands. Only a hint, for speed; what keeps two leaders from doing harm is the
  * decision log (DESIGN section 2). Messages that the group delivers are not used.
+ *
+ * Among the members the one that was opened first wins, so that a scheduler that starts, or starts
+ * again, takes the lead from nobody. Each rebalance revokes it for a moment all the same: to lose
+ * the election is no reason to stop leading, only another one's takeover is.
  */
 #ifndef SCHEDULER_ELECTION_H
 #define SCHEDULER_ELECTION_H

@@ -126,15 +126,11 @@ static void begin_term(struct shell *shell)
 
 static void tend_term(struct shell *shell)
 {
-    bool is_won = election_is_won(shell->election);
     if (shell->leader != NULL) {
-        if (!is_won) {
-            leader_end(shell->leader, "another member was elected");
-        }
         if (!leader_pump(shell->leader)) {
             end_term(shell);
         }
-    } else if (is_won && weir_follower_is_caught_up(shell->follower) &&
+    } else if (election_is_won(shell->election) && weir_follower_is_caught_up(shell->follower) &&
                weir_clock_mono_ms() >= shell->retry_mono_ms) {
         begin_term(shell);
     }

@@ -29,7 +29,14 @@ def rfc3339(ms: int) -> str:
 
 
 class Scheduler:
-    def __init__(self, binary: Path, cell: "Cell", name: str, port: int) -> None:
+    def __init__(
+        self,
+        binary: Path,
+        cell: "Cell",
+        name: str,
+        port: int,
+        more: dict[str, str] | None = None,
+    ) -> None:
         self.port = port
         self.log = cell.home / f"{name}.log"
         with self.log.open("ab") as log:
@@ -42,6 +49,7 @@ class Scheduler:
                     "WEIR_ADMIN_LISTEN": f"127.0.0.1:{port}",
                     "WEIR_SESSION_TIMEOUT_MS": "3000",
                     "WEIR_CHECKPOINT_DECISIONS": "20",
+                    **(more or {}),
                 },
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -97,16 +105,17 @@ class Cell:
         data = value.encode() if isinstance(value, str) else value
         subprocess.run(
             ["kcat", "-P", "-b", self.kafka, "-t", topic, "-p", str(partition), "-k", key,
-             "-X", "acks=all"],
-            input=data, check=True, timeout=30,
+             "-X", "acks=all", "-X", "message.timeout.ms=20000"],
+            input=data, check=True, timeout=30, stderr=subprocess.DEVNULL,
         )
 
-    def read(self, topic: str, partition: int = 0) -> list[tuple[int, str, str]]:
-        """(offset, key, value) of everything kept."""
+    def read(self, topic: str, partition: int | None = 0) -> list[tuple[int, str, str]]:
+        """(offset, key, value) of everything kept; of all partitions without one."""
+        which = [] if partition is None else ["-p", str(partition)]
         done = subprocess.run(
-            ["kcat", "-C", "-b", self.kafka, "-t", topic, "-p", str(partition), "-o", "beginning",
+            ["kcat", "-C", "-b", self.kafka, "-t", topic, *which, "-o", "beginning",
              "-e", "-q", "-f", "%o\t%k\t%s\n"],
-            check=True, timeout=60, capture_output=True, text=True,
+            check=True, timeout=20, capture_output=True, text=True,
         )
         rows = [line.split("\t", 2) for line in done.stdout.splitlines()]
         return [(int(row[0]), row[1], row[2]) for row in rows]
@@ -170,12 +179,35 @@ class Cell:
     def ledger(self) -> "Ledger":
         return Ledger(self.read("weir.decisions.v1"))
 
-    def redis_call(self, *args: str) -> str:
+    def views(self) -> dict[str, dict[str, str]]:
+        """What Redis holds of streams, and of how far that goes: id or "view" -> hash."""
+        keys = self.redis_call("KEYS", "weir:0:stream:*").split()
+        lines = "".join(f"HGETALL {key}\nECHO .\n" for key in [*keys, "weir:0:view"])
+        parts = self.redis_call("--no-raw", input=lines).split('"."\n')
+        found = {}
+        for key, part in zip([*keys, "weir:0:view"], parts):
+            texts = [json.loads(line.split(") ", 1)[1]) for line in part.splitlines() if ") " in line]
+            found[key.rsplit(":", 1)[1]] = dict(zip(texts[::2], texts[1::2]))
+        return found
+
+    def views_are_whole(self) -> bool:
+        """Redis says of every stream what the log says, and knows it."""
+        ledger = self.ledger()
+        views = self.views()
+        view = views.pop("view")
+        assert int(view.get("offset", -1)) == ledger.offset, (view, ledger.offset)
+        for stream, row in ledger.streams.items():
+            there = {name: views.get(stream, {}).get(name) for name in ("state", "generation")}
+            assert there["state"] == row["state"], (stream, there, row)
+            assert int(there["generation"] or 0) == row.get("generation", 0), (stream, there, row)
+        return set(views) == set(ledger.streams)
+
+    def redis_call(self, *args: str, input: str | None = None) -> str:
         url = urllib.parse.urlsplit(self.redis)
         done = subprocess.run(
             ["redis-cli", "-h", str(url.hostname), "-p", str(url.port), *args],
             env={**os.environ, "REDISCLI_AUTH": url.password or ""},
-            check=True, timeout=10, capture_output=True, text=True,
+            check=True, timeout=10, capture_output=True, text=True, input=input,
         )
         return done.stdout.strip()
 
@@ -227,7 +259,7 @@ class Ledger:
                 self.placements.setdefault(effect[key], []).append(effect["generation"])
 
 
-def wait_for_leader(schedulers: list[Scheduler], seconds: float = 30) -> Scheduler:
+def wait_for_leader(schedulers: list[Scheduler], seconds: float = 90) -> Scheduler:
     return wait_for(
         "a leader", lambda: next((s for s in schedulers if s.leads()), None), seconds=seconds
     )

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cell import Cell, Scheduler, wait_for_leader
+from cell import Cell, Scheduler, now_ms, wait_for_leader
 from client import wait_for
+from faults import clock
+from faults.processes import kill, paused, pid_of
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("WEIR_TEST_BUILD") or ROOT / "build" / "release")
@@ -36,9 +38,12 @@ class Heart:
 
     def beat(self) -> None:
         while not self.stopping.wait(0.7):
-            ledger = self.cell.ledger()
-            if self.worker in ledger.workers:
-                self.cell.heartbeat(self.worker, ledger)
+            try:
+                ledger = self.cell.ledger()
+                if self.worker in ledger.workers:
+                    self.cell.heartbeat(self.worker, ledger)
+            except subprocess.SubprocessError:
+                continue  # Kafka is away: so is this heartbeat.
 
     def stop(self) -> None:
         self.stopping.set()
@@ -49,35 +54,43 @@ class Heart:
 def cell(infra: Any, tmp_path_factory: pytest.TempPathFactory) -> Cell:
     values = infra.env()
     subprocess.run(
-        [str(BUILD / "weirctl" / "weirctl"), "topics", f"--kafka={values['WEIR_KAFKA']}"],
-        check=True, timeout=60,
+        [str(BUILD / "weirctl" / "weirctl"), "topics", f"--kafka={values['WEIR_KAFKA']}",
+         "--timeout-ms=60000"],
+        check=True, timeout=90,
     )
     return Cell(tmp_path_factory.mktemp("cell"), values["WEIR_KAFKA"], values["WEIR_REDIS"])
 
 
 @pytest.fixture(scope="module")
-def ports(infra: Any) -> tuple[int, int]:
-    return infra.base + 11, infra.base + 12
-
-
-@pytest.fixture
-def pair(cell: Cell, ports: tuple[int, int]) -> Iterator[list[Scheduler]]:
+def team(cell: Cell, infra: Any) -> Iterator[list[Scheduler]]:
     """Two schedulers; a worker that lives."""
-    made = [Scheduler(BINARY, cell, f"scheduler-{i}", ports[i]) for i in range(2)]
+    made = [Scheduler(BINARY, cell, f"scheduler-{i}", infra.base + 11 + i) for i in range(2)]
     heart = None
     try:
         wait_for_leader(made)
-        if WORKER not in cell.ledger().workers:
-            cell.join(WORKER)
-            wait_for("the worker", lambda: WORKER in cell.ledger().workers)
+        cell.join(WORKER)
+        wait_for("the worker", lambda: WORKER in cell.ledger().workers)
         heart = Heart(cell, WORKER)
-        wait_for("a ready worker", lambda: revive(cell), seconds=20)
         yield made
     finally:
         if heart:
             heart.stop()
         for scheduler in made:
+            scheduler.signal(signal.SIGCONT)
             scheduler.kill()
+
+
+@pytest.fixture
+def pair(cell: Cell, team: list[Scheduler]) -> list[Scheduler]:
+    """The team, with whatever an earlier test took from it."""
+    for at, scheduler in enumerate(team):
+        scheduler.signal(signal.SIGCONT)
+        if scheduler.process.poll() is not None:
+            team[at] = Scheduler(BINARY, cell, f"scheduler-{at}", scheduler.port)
+    wait_for("two schedulers", lambda: all(s.is_ready() for s in team))
+    wait_for_leader(team)
+    wait_for("a ready worker", lambda: revive(cell), seconds=20)
+    return team
 
 
 def revive(cell: Cell) -> bool:
@@ -86,6 +99,37 @@ def revive(cell: Cell) -> bool:
     if state == "dead":
         cell.join(WORKER)
     return bool(state == "ready")
+
+
+def deaths(cell: Cell) -> int:
+    """How often the worker was declared dead."""
+    records = [json.loads(value)["data"] for _, _, value in cell.read("weir.decisions.v1")]
+    effects = [effect for record in records for effect in record["effects"]]
+    return sum(e["to"] == "dead" and e.get("worker_id") == WORKER for e in effects)
+
+
+class Streams:
+    """Starts, and what must be true of them in the end."""
+
+    def __init__(self, cell: Cell) -> None:
+        self.cell = cell
+        self.commands: dict[str, str] = {}
+
+    def start(self, n: int, expires_in_ms: int = 120000) -> None:
+        for _ in range(n):
+            stream = str(uuid.uuid4())
+            self.commands[self.cell.start(stream, str(uuid.uuid4()), None, expires_in_ms)] = stream
+
+    def are_decided(self) -> bool:
+        return set(self.commands) <= set(self.cell.ledger().commands)
+
+    def check(self) -> None:
+        """Each was decided once, and runs where it was placed the first time."""
+        ledger = self.cell.ledger()
+        for command, stream in self.commands.items():
+            assert [d["outcome"] for d in ledger.commands[command]] == ["applied"], command
+            assert len(ledger.placements[stream]) == 1, stream
+            assert ledger.streams[stream]["state"] == "placed", stream
 
 
 def standby_of(pair: list[Scheduler], leader: Scheduler) -> Scheduler:
@@ -141,19 +185,27 @@ def test_duplicates_and_late_commands_change_nothing(cell: Cell, pair: list[Sche
     assert len(ledger.placements[stream]) == 1
 
 
-def test_a_poison_record_goes_to_the_dead_letters(cell: Cell, pair: list[Scheduler]) -> None:
+def test_a_poison_record_goes_to_the_dead_letters_once(
+    cell: Cell, pair: list[Scheduler]
+) -> None:
     mark = uuid.uuid4().hex
-    cell.write("weir.commands.v1", "poison", f'{{"mark":"{mark}"')
-    cell.write("weir.facts.v1", "poison", bytes(range(1, 9)) + mark.encode())
-    stream = str(uuid.uuid4())
-    cell.start(stream, str(uuid.uuid4()))
-    wait_for("the next command", lambda: state_of(cell, stream) == "placed")
+    topics = ("weir.commands.v1", "weir.facts.v1", "weir.config.v1")
+    for topic in topics:
+        cell.write(topic, "poison", f'{{"mark":"{mark}"')
+    after = Streams(cell)
+    after.start(1)
+    wait_for("the next command", after.are_decided)
 
-    def dead() -> bool:
-        values = [v for p in range(12) for _, _, v in cell.read("weir.dlq.v1", p)]
-        return sum(mark in v for v in values) >= 2
+    def dead() -> int:
+        return sum(mark in value for _, _, value in cell.read("weir.dlq.v1", None))
 
-    wait_for("both dead letters", dead)
+    wait_for("all dead letters", lambda: dead() == len(topics))
+    wait_for_leader(pair).kill()
+    wait_for_leader(pair)
+    after.start(1)
+    wait_for("a command after the takeover", after.are_decided)
+    assert dead() == len(topics)
+    after.check()
 
 
 def test_a_standby_takes_over_when_the_leader_is_killed(
@@ -178,22 +230,144 @@ def test_a_standby_takes_over_when_the_leader_is_killed(
 def test_a_paused_leader_does_no_harm_when_it_goes_on(cell: Cell, pair: list[Scheduler]) -> None:
     leader = wait_for_leader(pair)
     standby = standby_of(pair, leader)
-    leader.signal(signal.SIGSTOP)
-    streams = [str(uuid.uuid4()) for _ in range(5)]
-    commands = [cell.start(s, str(uuid.uuid4()), expires_in_ms=60000) for s in streams]
-    wait_for("the standby to lead", standby.leads, seconds=15)
-    time.sleep(10)
-    leader.signal(signal.SIGCONT)
-    more = str(uuid.uuid4())
-    cell.start(more, str(uuid.uuid4()))
-    wait_for("a placed stream", lambda: state_of(cell, more) == "placed")
-    wait_for("the old leader to stand by", lambda: not leader.leads() and leader.is_ready())
-    time.sleep(3)
-    ledger = cell.ledger()
-    for stream, command in zip(streams, commands):
-        assert [d["outcome"] for d in ledger.commands[command]] == ["applied"]
-        assert len(ledger.placements[stream]) == 1, stream
-    assert sum(s.leads() for s in pair) == 1
+    streams = Streams(cell)
+    with paused([leader.process.pid]):
+        since = time.monotonic()
+        streams.start(5)
+        wait_for("the standby to lead", standby.leads, seconds=15)
+        wait_for("decisions", streams.are_decided)
+        time.sleep(max(0, 15 - (time.monotonic() - since)))
+    streams.start(1)
+    wait_for("the old leader to follow", leader.is_ready)
+    wait_for("decisions", streams.are_decided)
+    streams.check()
+    wait_for("one leader", lambda: sum(s.leads() for s in pair) == 1)
+
+
+def test_a_scheduler_that_starts_takes_the_lead_from_nobody(
+    cell: Cell, pair: list[Scheduler]
+) -> None:
+    leader = wait_for_leader(pair)
+    takeovers = len(cell.ledger().takeovers)
+    at = 1 - pair.index(leader)
+    for end in (Scheduler.kill, Scheduler.stop):
+        end(pair[at])
+        pair[at] = Scheduler(BINARY, cell, f"scheduler-{at}", pair[at].port)
+        wait_for("its readiness", pair[at].is_ready)
+        streams = Streams(cell)
+        streams.start(1)
+        wait_for("decisions", streams.are_decided)
+    time.sleep(4)  # The session of the one that was killed ends, and the group elects again.
+    assert len(cell.ledger().takeovers) == takeovers
+    assert leader.leads()
+
+
+def test_a_paused_leader_without_a_standby_begins_anew(cell: Cell, pair: list[Scheduler]) -> None:
+    leader = wait_for_leader(pair)
+    standby_of(pair, leader).kill()
+    dead = deaths(cell)
+    streams = Streams(cell)
+    streams.start(3)
+    wait_for("decisions", streams.are_decided)
+    takeovers = len(cell.ledger().takeovers)
+    with paused([leader.process.pid]):
+        streams.start(3)
+        time.sleep(8)
+    streams.start(3)
+    wait_for("a new term", lambda: len(cell.ledger().takeovers) > takeovers)
+    wait_for("decisions", streams.are_decided)
+    streams.check()
+    assert deaths(cell) == dead, "what piled up, or was missing, is not the worker's silence"
+
+
+def test_kafka_that_stands_still_kills_nobody(
+    cell: Cell, pair: list[Scheduler], infra: Any
+) -> None:
+    dead = deaths(cell)
+    streams = Streams(cell)
+    streams.start(5)
+    wait_for("decisions", streams.are_decided)
+    with paused([pid_of(infra.home, "kafka")]):
+        time.sleep(20)
+    since = time.monotonic()
+    streams.start(5)
+    wait_for("decisions", streams.are_decided, seconds=90)
+    print(f"decided again {time.monotonic() - since:.1f} s after Kafka went on")
+    wait_for("a ready worker", lambda: cell.ledger().workers[WORKER]["state"] == "ready")
+    streams.check()
+    assert deaths(cell) == dead
+
+
+def test_kafka_killed_and_back_loses_nothing(
+    cell: Cell, pair: list[Scheduler], infra: Any
+) -> None:
+    dead = deaths(cell)
+    streams = Streams(cell)
+    streams.start(5)
+    kill([pid_of(infra.home, "kafka")])
+    time.sleep(12)
+    infra.ok("infra", "up")
+    since = time.monotonic()
+    streams.start(5)
+    wait_for("decisions", streams.are_decided, seconds=90)
+    print(f"decided again {time.monotonic() - since:.1f} s after Kafka was back")
+    streams.check()
+    assert deaths(cell) == dead
+    wait_for("two ready schedulers", lambda: all(s.is_ready() for s in pair))
+
+
+def test_decisions_do_not_wait_for_redis(cell: Cell, pair: list[Scheduler], infra: Any) -> None:
+    streams = Streams(cell)
+    redis = pid_of(infra.home, "redis")
+    with paused([redis]):
+        since = time.monotonic()
+        streams.start(10)
+        wait_for("decisions", streams.are_decided)
+        print(f"ten starts decided within {time.monotonic() - since:.1f} s, Redis stopped")
+    streams.check()
+    kill([redis])
+    streams.start(5)
+    wait_for("decisions", streams.are_decided)
+    infra.ok("infra", "up")
+    wait_for("whole views", cell.views_are_whole)
+
+
+def test_views_are_whole_again_whatever_redis_forgot_meanwhile(
+    cell: Cell, pair: list[Scheduler]
+) -> None:
+    streams = Streams(cell)
+    for _ in range(10):
+        streams.start(2)
+        cell.redis_call("FLUSHALL")
+    wait_for("decisions", streams.are_decided)
+    wait_for("whole views", cell.views_are_whole)
+
+
+def test_a_leader_whose_clock_is_off_refuses_nothing(
+    cell: Cell, pair: list[Scheduler], tmp_path: Path
+) -> None:
+    streams = Streams(cell)
+    for offset_s in (3600, -3600):
+        for scheduler in pair:
+            scheduler.kill()
+        streams.start(2, expires_in_ms=30000)
+        off = {
+            "LD_PRELOAD": str(clock.library()), "FAKETIME": f"{offset_s:+d}s",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1",
+        }
+        pair[0] = Scheduler(BINARY, cell, "scheduler-0", pair[0].port, off)
+        wait_for_leader([pair[0]])
+        streams.start(2, expires_in_ms=30000)
+        wait_for("decisions", streams.are_decided)
+    pair[0].kill()
+    pair[0] = Scheduler(BINARY, cell, "scheduler-0", pair[0].port)
+    wait_for_leader([pair[0]])
+    streams.start(2, expires_in_ms=30000)
+    wait_for("decisions", streams.are_decided)
+    streams.check()
+    newest = [json.loads(v)["data"]["at_ms"] for _, _, v in cell.read("weir.decisions.v1")]
+    assert newest == sorted(newest)
+    assert abs(newest[-1] - now_ms()) < 600_000, "cell time followed a clock that was off"
 
 
 def test_kills_in_a_row_neither_lose_nor_double_a_command(
