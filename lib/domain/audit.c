@@ -120,6 +120,27 @@ static void effect_row(struct weir_audit_row *row, const struct weir_event *even
     set_text(row, WEIR_AUDIT_detail, effect->has_detail, effect->detail, arena);
 }
 
+/* What became of a wish that changed nothing: it is told to the tenant that wished. The envelope is
+ * the command's, as the scheduler copies it. */
+static void verdict_row(struct weir_audit_row *row, const struct weir_event *event,
+                        struct weir_arena *arena)
+{
+    const struct weir_ev_decision *decision = &event->u.decision;
+    struct weir_id stream_id;
+    bool has_stream =
+        weir_id_parse(event->subject, strlen(event->subject), &stream_id, NULL) == WEIR_OK;
+    set_envelope(row, event, arena);
+    set_id(row, WEIR_AUDIT_tenant_id, true, &event->tenantid, arena);
+    set_text(row, WEIR_AUDIT_actor, true, event->source, arena);
+    row->text[WEIR_AUDIT_action] = kind_names[decision->kind];
+    row->text[WEIR_AUDIT_outcome] = decision_outcome_names[decision->outcome];
+    row->text[WEIR_AUDIT_object_type] = entity_names[WEIR_EV_DECISION_EFFECTS_ENTITY_STREAM];
+    set_id(row, WEIR_AUDIT_object_id, has_stream, &stream_id, arena);
+    set_id(row, WEIR_AUDIT_stream_id, has_stream, &stream_id, arena);
+    set_id(row, WEIR_AUDIT_command_id, decision->has_command_id, &decision->command_id, arena);
+    set_text(row, WEIR_AUDIT_reason, true, decision->reason, arena);
+}
+
 /* Effects on workers belong to no tenant: they are in the raw record only. */
 static void decision_rows(const struct weir_event *event, struct weir_arena *arena,
                           struct weir_audit_entry *ret)
@@ -130,6 +151,8 @@ static void decision_rows(const struct weir_event *event, struct weir_arena *are
         if (decision->effects[i].has_tenant_id)
             effect_row(&ret->rows[ret->n_rows++], event, &decision->effects[i], arena);
     }
+    if (ret->n_rows == 0 && event->has_tenantid && decision->kind == WEIR_EV_DECISION_KIND_COMMAND)
+        verdict_row(&ret->rows[ret->n_rows++], event, arena);
 }
 
 static void access_rows(const struct weir_event *event, struct weir_arena *arena,

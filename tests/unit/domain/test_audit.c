@@ -198,6 +198,26 @@ static void each_effect_is_a_row_of_its_own_tenant(void **state)
     assert_null(lease[WEIR_AUDIT_state_from]);
 }
 
+static void a_refused_wish_is_told_to_the_tenant_that_wished(void **state)
+{
+    struct fixture *fixture = *state;
+    struct weir_event event = decision(1, -1, WEIR_EV_DECISION_KIND_COMMAND);
+    strcpy(event.subject, "00000000-0000-4000-8000-00000000000c");
+    strcpy(event.u.decision.reason, "expired");
+    event.u.decision.outcome = WEIR_EV_DECISION_OUTCOME_REFUSED;
+    assert_int_equal(take(fixture, &event).n_rows, 0);
+
+    event.has_tenantid = true;
+    event.tenantid = (struct weir_id)TENANT_A;
+    struct weir_audit_entry entry = take(fixture, &event);
+    assert_int_equal(entry.n_rows, 1);
+    const char *const *row = entry.rows[0].text;
+    assert_string_equal(row[WEIR_AUDIT_tenant_id], "00000000-0000-0000-0000-00000000000a");
+    assert_string_equal(row[WEIR_AUDIT_stream_id], "00000000-0000-4000-8000-00000000000c");
+    assert_string_equal(row[WEIR_AUDIT_outcome], "refused");
+    assert_string_equal(row[WEIR_AUDIT_reason], "expired");
+}
+
 static void an_access_is_one_row(void **state)
 {
     struct fixture *fixture = *state;
@@ -244,6 +264,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(bytes_that_are_no_event_are_kept_with_the_reason, begin,
                                         end),
         cmocka_unit_test_setup_teardown(decisions_of_a_leader_that_was_replaced_are_void, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(a_refused_wish_is_told_to_the_tenant_that_wished, begin,
                                         end),
         cmocka_unit_test_setup_teardown(decisions_of_another_instance_are_void, begin, end),
         cmocka_unit_test_setup_teardown(a_log_cut_off_before_the_audit_began_is_believed, begin,
