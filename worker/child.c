@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/io/process.h"
+#include "worker/starved.h"
 
 #define BACKOFF_FIRST_MS 500
 #define BACKOFF_MAX_MS   10000
@@ -185,7 +186,10 @@ static void on_look(void *ctx)
     if (!child->is_up || child->is_condemned) {
         return;
     }
-    if (++child->silent_looks * LOOK_MS > max_ms) {
+    int64_t silent_ms = ++child->silent_looks * LOOK_MS;
+    bool is_late =
+        silent_ms <= STARVED_TIMES * max_ms && silent_ms > max_ms && starved_is(child->process.pid);
+    if (silent_ms > max_ms && !is_late) {
         weir_log(WEIR_LOG_WARN, "child hangs, killing it", "child", child->config.name, NULL);
         condemn(child);
         return;

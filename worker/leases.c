@@ -233,6 +233,7 @@ void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *s
         if (lease) {
             lease->ring_ms = stats->cameras[i].ring_ms;
             lease->ring_bytes = stats->cameras[i].ring_bytes;
+            lease->gop_ms = stats->cameras[i].has_gop_ms ? stats->cameras[i].gop_ms : 0;
         }
     }
 }

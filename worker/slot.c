@@ -15,6 +15,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "worker/files.h"
+#include "worker/starved.h"
 
 #define START_LOOK_MS    20
 #define START_MAX_MS     10000
@@ -241,7 +242,9 @@ static void on_looked(void *ctx, int status)
         return;
     }
     slot->strikes = is_well ? 0 : slot->strikes + 1;
-    if (slot->strikes >= STRIKES_MAX) {
+    bool is_late =
+        slot->strikes < STARVED_TIMES * STRIKES_MAX && !status && starved_is(slot->process.pid);
+    if (slot->strikes >= STRIKES_MAX && !is_late) {
         go_down(slot, status ? "its api answers with errors" : "it hangs: its api does not answer");
     } else if (!is_well) {
         look(slot);

@@ -3,10 +3,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "worker/room.h"
 #include "worker/worker.h"
 
 #define PLACE_RETRY_MS    100
@@ -14,6 +16,7 @@
 #define PUBLISH_MAX_MS    60000
 #define PLAYLIST_WAIT_MS  20000
 #define MUXER_TIMEOUT_MS  1000
+#define LOOK_PAUSE_MS     400 /* between looks at a folder of segments */
 #define ENGINE_PATH_BYTES 129
 
 static struct stream *find(const struct worker *worker, const struct weir_id *stream_id,
@@ -97,6 +100,7 @@ static void leave_slot(struct worker *worker, struct stream *stream)
     stream->is_publish_failing = false;
     stream->publish_again_at_ms = 0;
     stream->has_playlist = false;
+    stream->is_stuck = false;
     probe_cancel(&stream->muxer_probe);
 }
 
@@ -111,7 +115,7 @@ static void publish(struct worker *worker, struct stream *stream, int64_t now_ms
     }
     stream->no_room_since_ms = 0;
     stream->slot = slot;
-    stream->run++;
+    stream->run = ++worker->last_run;
     stream->published_at_ms = now_ms;
     slots_take(&worker->slots, slot);
     send_route(worker, stream);
@@ -127,9 +131,10 @@ static int64_t publish_pause_ms(int failures)
 /* A publisher that failed does not come back: makes room for another one. */
 static void leave_failed(struct worker *worker, struct stream *stream)
 {
+    bool is_stuck = stream->is_stuck;
     send_unpublish(worker, stream);
     leave_slot(worker, stream);
-    stream->is_publish_failing = true; /* until the next one tells otherwise */
+    stream->is_publish_failing = !is_stuck; /* until the next one tells otherwise */
 }
 
 static void withdraw(struct worker *worker, struct stream *stream)
@@ -217,6 +222,8 @@ void streams_take_publish_state(struct worker *worker, const struct weir_ctl_tap
     if (!stream || !stream->slot) {
         return;
     }
+    bool is_new_session =
+        stream->is_publishing && state->state == WEIR_CTL_TAP_STREAM_STATE_CONNECTING;
     stream->is_publishing = state->state == WEIR_CTL_TAP_STREAM_STATE_PUBLISHING;
     stream->is_publish_failing = state->state == WEIR_CTL_TAP_STREAM_STATE_FAILING;
     stream->publish_again_at_ms = 0;
@@ -229,6 +236,11 @@ void streams_take_publish_state(struct worker *worker, const struct weir_ctl_tap
         /* The engine forgets a path whose publisher is gone. */
         stream->has_playlist = false;
         probe_cancel(&stream->muxer_probe);
+        if (is_new_session) {
+            /* The camera sends another kind of picture: a muxer of its own, with its own init. */
+            stream->run = ++worker->last_run;
+            send_route(worker, stream);
+        }
     } else {
         stream->published_at_ms = worker_now_ms();
         stream->publish_failures = 0;
@@ -337,6 +349,14 @@ static struct trouble own_trouble(enum weir_reason reason, const char *detail)
     return trouble;
 }
 
+static enum weir_reason stuck_reason(const struct worker *worker, const struct stream *stream)
+{
+    if (worker->is_full) {
+        return WEIR_REASON_segments_full;
+    }
+    return stream->has_playlist ? WEIR_REASON_playlist_stuck : WEIR_REASON_no_playlist;
+}
+
 /* Source, publisher and place together; the first trouble on the way of a packet counts. */
 static enum plan_health judge(const struct worker *worker, const struct stream *stream,
                               const struct lease *lease, int64_t now_ms, struct trouble *trouble)
@@ -351,8 +371,14 @@ static enum plan_health judge(const struct worker *worker, const struct stream *
     }
     if (stream->no_room_since_ms && now_ms - stream->no_room_since_ms > PLAN_PLACE_WAIT_MS) {
         bool has_engine = slots_count(&worker->slots, SLOT_UP) > 0;
-        *trouble =
-            own_trouble(has_engine ? WEIR_REASON_worker_full : WEIR_REASON_engine_start_failed, "");
+        *trouble = own_trouble(worker->is_full ? WEIR_REASON_segments_full
+                               : has_engine    ? WEIR_REASON_worker_full
+                                               : WEIR_REASON_engine_start_failed,
+                               "");
+        return PLAN_HEALTH_FAILING;
+    }
+    if (stream->is_stuck) {
+        *trouble = own_trouble(stuck_reason(worker, stream), "");
         return PLAN_HEALTH_FAILING;
     }
     if (stream->is_publish_failing) {
@@ -361,10 +387,6 @@ static enum plan_health judge(const struct worker *worker, const struct stream *
     }
     if (!lease || !lease->is_up || !stream->is_publishing) {
         return PLAN_HEALTH_UNKNOWN;
-    }
-    if (!stream->has_playlist && now_ms - stream->published_at_ms > PLAYLIST_WAIT_MS) {
-        *trouble = own_trouble(WEIR_REASON_no_playlist, "");
-        return PLAN_HEALTH_FAILING;
     }
     return PLAN_HEALTH_UP;
 }
@@ -473,6 +495,72 @@ static bool step(struct worker *worker, struct stream *stream, int64_t now_ms)
     return false;
 }
 
+static int64_t folder_stamp(const struct stream *stream)
+{
+    char folder[2 * SLOT_PATH_MAX];
+    char path[ENGINE_PATH_BYTES];
+    struct stat info;
+    engine_path(stream, path);
+    snprintf(folder, sizeof(folder), "%s/%s", stream->slot->segments, path);
+    return stat(folder, &info) == 0 ? info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec : 0;
+}
+
+/* An engine that takes packets and makes no segments of them: another try, once there is room. */
+static void watch_progress(struct worker *worker, struct stream *stream, int64_t now_ms)
+{
+    const struct lease *lease = leases_find(worker, &stream->row.camera_id);
+    if (!stream->slot || !stream->is_publishing || !lease || !lease->is_up) {
+        progress_begin(&stream->progress, now_ms);
+        return;
+    }
+    if (now_ms - stream->looked_at_ms < LOOK_PAUSE_MS) {
+        return;
+    }
+    stream->looked_at_ms = now_ms;
+    bool has_moved = progress_see(&stream->progress, folder_stamp(stream), now_ms);
+    bool is_stuck = progress_is_stuck(&stream->progress, stream->has_playlist, worker->is_full,
+                                      lease->gop_ms, now_ms);
+    /* What moves without room is an engine that tries in vain. */
+    if (!stream->is_stuck || (has_moved && !worker->is_full)) {
+        stream->is_stuck = is_stuck;
+        stream->stuck_full = is_stuck && worker->is_full;
+        stream->publish_again_at_ms = 0;
+    }
+    if (stream->is_stuck && !worker->is_full && !stream->publish_again_at_ms) {
+        stream->publish_again_at_ms = now_ms + (stream->stuck_full ? 0 : PUBLISH_FIRST_MS);
+    }
+}
+
+struct owner {
+    const struct worker *worker;
+    const struct slot *slot;
+};
+
+static bool has_path(void *ctx, const char *path)
+{
+    const struct owner *owner = ctx;
+    void *value;
+    for (size_t at = 0; weir_map_next(owner->worker->streams, &at, NULL, &value);) {
+        const struct stream *stream = value;
+        char own[ENGINE_PATH_BYTES];
+        engine_path(stream, own);
+        if (stream->slot == owner->slot && strcmp(own, path) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void streams_sweep(struct worker *worker)
+{
+    for (size_t i = 0; i < SLOTS_MAX; i++) {
+        struct owner owner = {worker, worker->slots.slots[i]};
+        if (owner.slot && owner.slot->state == SLOT_UP) {
+            room_sweep(owner.slot->segments, has_path, &owner);
+        }
+    }
+}
+
 bool streams_pass(struct worker *worker)
 {
     void *value;
@@ -484,7 +572,9 @@ bool streams_pass(struct worker *worker)
             look_for_playlist(worker, stream);
             is_waiting = is_waiting || now_ms - stream->published_at_ms < PLAYLIST_WAIT_MS;
         }
-        if (stream->slot && stream->publish_again_at_ms && now_ms >= stream->publish_again_at_ms) {
+        watch_progress(worker, stream, now_ms);
+        bool is_due = stream->publish_again_at_ms && now_ms >= stream->publish_again_at_ms;
+        if (stream->slot && is_due) {
             leave_failed(worker, stream);
         }
         is_waiting = is_waiting || stream->no_room_since_ms;

@@ -10,10 +10,12 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "worker/files.h"
+#include "worker/room.h"
 
 #define PASS_IDLE_MS    500
-#define PASS_WAITING_MS 25
+#define PASS_WAITING_MS 10
 #define TICK_MS         1000
+#define SWEEP_TICKS     10
 #define BEAT_TIMEOUT_MS 3000
 #define FLUSH_MS        500
 #define LEAVE_MAX_MS    8000
@@ -66,6 +68,26 @@ static void set_gauge(struct worker *worker, const char *name, const char *help,
     weir_metric_set(weir_metrics_gauge(metrics, name, help, NULL, NULL), (int64_t)value);
 }
 
+/* A worker without room for segments says that its memory is full, and gets nothing more. */
+static void look_for_room(struct worker *worker)
+{
+    bool was_full = worker->is_full;
+    worker->is_full = room_look(worker->settings->segment_dir, was_full) ||
+                      room_look(worker->settings->run_dir, was_full);
+    if (worker->is_full != was_full) {
+        weir_log(worker->is_full ? WEIR_LOG_WARN : WEIR_LOG_INFO,
+                 worker->is_full ? "no room is left for segments" : "there is room for segments",
+                 "folder", worker->settings->segment_dir, NULL);
+        worker_pass_soon(worker);
+    }
+    if (worker->is_full) {
+        worker->load.mem_mib_used = worker->load.mem_mib_cap;
+    }
+    if (++worker->ticks % SWEEP_TICKS == 0) {
+        streams_sweep(worker);
+    }
+}
+
 static void on_tick(void *ctx)
 {
     struct worker *worker = ctx;
@@ -74,6 +96,7 @@ static void on_tick(void *ctx)
     facts_tend(worker);
     load_sample(&worker->load_reader, now_ms, &worker->load);
     gpu_sample(worker->gpu, &worker->load);
+    look_for_room(worker);
     if (worker->phase != WORKER_LEAVING) {
         slots_tend(&worker->slots, now_ms);
         heartbeat_send(worker);

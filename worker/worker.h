@@ -29,6 +29,7 @@
 #include "worker/load.h"
 #include "worker/plan.h"
 #include "worker/probe.h"
+#include "worker/progress.h"
 #include "worker/settings.h"
 #include "worker/slots.h"
 #include "worker/source.h"
@@ -71,6 +72,7 @@ struct lease {
     struct weir_ctl_tap_source info;
     int64_t ring_ms;
     int64_t ring_bytes;
+    int64_t gop_ms; /* 0: not known */
 };
 
 /* One generation of one stream. */
@@ -81,7 +83,7 @@ struct stream {
     bool is_fading; /* when !is_wanted: it moved to another worker a moment ago */
     int64_t seen_at_ms;
     struct slot *slot; /* NULL: not published */
-    int64_t run;       /* counts publishings */
+    int64_t run;       /* of all publishings of this worker, rising */
     int64_t published_at_ms;
     int64_t publish_at_ms;
     int64_t no_room_since_ms; /* 0: there was room */
@@ -91,6 +93,10 @@ struct stream {
     int publish_failures;        /* in a row */
     int64_t publish_again_at_ms; /* the tap gave this publisher up; 0: it did not */
     bool has_playlist;
+    struct progress progress;
+    int64_t looked_at_ms;
+    bool is_stuck;
+    bool stuck_full;           /* because there was no room */
     struct probe *muxer_probe; /* the engine is being asked for it */
     int64_t down_since_ms;
     enum plan_said said;
@@ -140,12 +146,15 @@ struct worker {
     int64_t origin_port;       /* 0: not open yet */
     struct calls *api_calls;
     struct slots slots;
+    int64_t ticks;
+    bool is_full; /* no room for segments or sockets */
     enum weir_ctl_origin_route_variant variant;
     struct weir_seal_private seal_key;
 
     struct weir_map *leases;  /* camera id -> struct lease */
     struct weir_map *streams; /* stream id -> struct stream */
     int64_t next_ask_id;
+    int64_t last_run;
 
     struct weir_timer *pass; /* the next pass over everything */
     struct weir_timer *tick; /* once a second */
@@ -214,6 +223,8 @@ void streams_take_activity(struct worker *worker, const struct weir_ctl_origin_a
 void streams_take_answer(struct worker *worker, const struct weir_ctl_origin_answer *answer);
 void streams_take_numbering(struct worker *worker,
                             const struct weir_ctl_origin_numbering *numbering);
+/* Removes folders of segments that no stream has any more. Now and then. */
+void streams_sweep(struct worker *worker);
 void streams_slot_down(struct worker *worker, struct slot *slot);
 void streams_tap_started(struct worker *worker);
 void streams_origin_started(struct worker *worker);
