@@ -1,113 +1,170 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How long until a first playlist: the tap's burst against MediaMTX that pulls the camera itself.
+"""How long a viewer waits for a first playlist, against a bare MediaMTX that pulls on demand.
 
-Both serve the same test camera through the same engine binary and the same HLS variant, in turn in
-one run. Ours counts from the order to publish, with the ring full and nothing published, which is
-what a warm camera is; cold counts from the order to pull. MediaMTX counts from the path's making.
-Each answer is checked: the first segment must hold decodable pictures.
+Ours is the whole road: `POST /v1/streams`, a ticket, then the playlist through the gateway, which
+holds the request until there is one. The alternative's is one request for its playlist, which makes
+it pull the camera. Both have the same engine, the same HLS variant and settings, the same camera,
+and end when a media playlist with a segment has arrived.
+
+- cold: nothing of ours pulls the camera; an engine slot waits empty. Both sides begin at the same
+  moments of the camera's GOP, in turn (see common/phase.py), since both must wait for keyframes.
+- warm: the camera is marked `warm`, so that its tap runs with a full ring, nothing is published.
+
+Checked: the last segment of every playlist decodes, and the time that a playlist of ours tells
+(EXT-X-PROGRAM-DATE-TIME) is compared with the clock drawn into that segment's first picture.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import uuid
 from pathlib import Path
 
-from tap_rig import Camera, Engine, Tap, UnixHttp, segments, wait_until
+from common.alternative import BareEngine
+from common.keepalive import Connection, ms_since
+from common.phase import Keyframes
+from common.picture import Media, date_error_ms, media_playlist, pictures
+from common.report import Report
+from common.rig import Rig, rig
+from common.samples import median, quantile, told
+from stack import wait_for
+from tap_rig import Camera
 
-ROUNDS = 5
-RING_MS = 6000
-
-
-def pictures(engine: Engine, path: str, folder: Path) -> int:
-    """Frames of the newest segment of the playlist."""
-    playlist = engine.playlist(path)
-    init = next(line for line in playlist.splitlines() if line.startswith("#EXT-X-MAP"))
-    names = [init.split('"')[1], segments(playlist)[-1]]
-    file = folder / f"{uuid.uuid4()}.mp4"
-    file.write_bytes(b"".join(engine.hls(path, name)[1] for name in names))
-    done = subprocess.run(
-        ["ffprobe", "-v", "error", "-count_frames", "-select_streams", "v", "-show_entries",
-         "stream=nb_read_frames", "-of", "csv=p=0", str(file)],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    return int(done.stdout.strip().strip(","))
+FPS = 15
+COLD = {1: 10, 2: 8}  # GOP in seconds: starts of each side
+WARM = 24
+RING_FILL_S = 6
 
 
-def first_playlist_ms(engine: Engine, path: str, began: float, folder: Path) -> float:
-    wait_until("a playlist", lambda: engine.hls(path, "index.m3u8")[0] == 200, 60)
-    took_ms = (time.monotonic() - began) * 1000
-    assert pictures(engine, path, folder) > 0
-    return took_ms
+def wait_playlist(connection: Connection, target: str, seconds: float = 40) -> Media:
+    """What a player does: asks again where it is told to."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        url, answer = connection.follow(target)
+        if answer.status == 200:
+            media = media_playlist(connection, url, answer.body.decode())
+            if media:
+                return media
+        elif answer.status in (503, 404):
+            time.sleep(min(1.0, float(answer.headers.get("retry-after", 0.02))))
+        else:
+            answer.expect(200)
+        time.sleep(0.002)
+    raise AssertionError(f"no playlist within {seconds} s")
 
 
-def pull_by_engine(engine: Engine, camera: Camera, folder: Path) -> float:
-    path = f"pull/{uuid.uuid4()}"
-    body = json.dumps({"source": camera.url, "rtspTransport": "tcp"})
+def ours(made: Rig, api: Connection, camera_id: str) -> tuple[float, str, float]:
+    """Milliseconds to the playlist, the stream, and the error of its dates in milliseconds."""
+    gateway = made.gateway()
     began = time.monotonic()
-    connection = UnixHttp(engine.folder / "api.sock")
-    connection.request("POST", f"/v3/config/paths/add/{path}", body)
-    assert connection.getresponse().status == 200
-    took_ms = first_playlist_ms(engine, path, began, folder)
-    connection = UnixHttp(engine.folder / "api.sock")
-    connection.request("DELETE", f"/v3/config/paths/delete/{path}")
-    assert connection.getresponse().status == 200
+    key = f'"{uuid.uuid4()}"'
+    body = {"camera_id": camera_id, "quality": "source"}
+    started = api.call("POST", "/v1/streams", body, Idempotency_Key=key).expect(202)
+    stream = str(started.json["id"])
+    ticket = api.call("POST", f"/v1/streams/{stream}/tickets").expect(200, 201)
+    media = wait_playlist(gateway, str(ticket.json["url"]))
+    took_ms = ms_since(began)
+    error_ms = date_error_ms(gateway, media)
+    gateway.close()
+    return took_ms, stream, error_ms
+
+
+def theirs(bare: BareEngine) -> float:
+    connection = bare.connect()
+    path = bare.next_path()
+    began = time.monotonic()
+    media = wait_playlist(connection, path)
+    took_ms = ms_since(began)
+    assert pictures(connection, media)
+    connection.close()
     return took_ms
 
 
-def publish_by_tap(tap: Tap, camera_id: str, engine: Engine, began: float, folder: Path) -> float:
-    stream_id = str(uuid.uuid4())
-    path = tap.publish(camera_id, engine, stream_id)
-    took_ms = first_playlist_ms(engine, path, began, folder)
-    tap.tell("tap.unpublish", stream_id=stream_id, generation=1)
-    return took_ms
+def stop(api: Connection, stream: str) -> None:
+    api.call("DELETE", f"/v1/streams/{stream}").expect(202)
+
+    def is_stopped() -> bool:
+        return bool(api.call("GET", f"/v1/streams/{stream}").json["state"] == "stopped")
+
+    wait_for("the stream stopped", is_stopped, 30, 0.02)
 
 
-def measure(gop_s: int, folder: Path) -> dict[str, list[float]]:
-    took: dict[str, list[float]] = {"mediamtx": [], "weir_cold": [], "weir_warm": []}
-    folder.mkdir()
-    camera = Camera(folder / "camera", "--gop", str(15 * gop_s))
-    engine, tap = Engine(folder / "engine"), Tap(folder / "tap")
+def cold(made: Rig, report: Report, gop_s: int, scratch: Path) -> None:
+    camera = Camera(scratch / f"camera{gop_s}", "--gop", str(FPS * gop_s), "--fps", str(FPS))
+    keyframes = Keyframes(camera.url)
+    bare = BareEngine(scratch / f"bare{gop_s}", camera.url)
+    took: dict[str, list[float]] = {"weir": [], "mediamtx": []}
+    api = made.connect()
     try:
-        warm_id = tap.camera(camera.url, ring_ms=RING_MS + 4000)
-        wait_until("the ring", lambda: tap.stats.get(warm_id, {}).get("ring_ms", 0) >= RING_MS, 60)
-        for _ in range(ROUNDS):
-            took["mediamtx"].append(pull_by_engine(engine, camera, folder))
-            began = time.monotonic()
-            cold_id = tap.camera(camera.url)
-            took["weir_cold"].append(publish_by_tap(tap, cold_id, engine, began, folder))
-            tap.tell("tap.drop", camera_id=cold_id)
-            took["weir_warm"].append(
-                publish_by_tap(tap, warm_id, engine, time.monotonic(), folder)
-            )
+        rounds = COLD[gop_s]
+        for i in range(rounds):
+            phase = (i + 0.5) / rounds
+            camera_id = made.add_camera(api, camera.url)
+            turns = ["weir", "mediamtx"] if i % 2 == 0 else ["mediamtx", "weir"]
+            for side in turns:
+                keyframes.wait_for(phase, gop_s)
+                if side == "weir":
+                    took_ms, stream, _ = ours(made, api, camera_id)
+                    stop(api, stream)
+                else:
+                    took_ms = theirs(bare)
+                took[side].append(took_ms)
     finally:
-        tap.close()
+        keyframes.close()
+        bare.close()
         camera.kill()
-        engine.kill()
-    return took
+    for side, values in took.items():
+        report.keep(f"cold_gop{gop_s}_{side}_ms", values)
+    report.at_most(
+        f"cold camera, GOP {gop_s} s: request to first playlist, median", 1.1,
+        median(took["weir"]) / median(took["mediamtx"]), "x MediaMTX",
+        f"Weir {told(took['weir'])}; MediaMTX {told(took['mediamtx'])}",
+    )
+
+
+def warm(made: Rig, report: Report, scratch: Path) -> None:
+    camera = Camera(scratch / "warm", "--gop", str(FPS), "--fps", str(FPS))
+    keyframes = Keyframes(camera.url)
+    bare = BareEngine(scratch / "bare-warm", camera.url)
+    api = made.connect()
+    camera_id = made.add_camera(api, camera.url, warm=True)
+    took: dict[str, list[float]] = {"weir": [], "mediamtx": []}
+    errors: list[float] = []
+    try:
+        time.sleep(RING_FILL_S)
+        for i in range(WARM):
+            took_ms, stream, error_ms = ours(made, api, camera_id)
+            took["weir"].append(took_ms)
+            errors.append(error_ms)
+            stop(api, stream)
+            if i % 4 == 0:
+                keyframes.wait_for((i + 0.5) / WARM, 1)
+                took["mediamtx"].append(theirs(bare))
+    finally:
+        keyframes.close()
+        bare.close()
+        camera.kill()
+    for side, values in took.items():
+        report.keep(f"warm_{side}_ms", values)
+    report.keep("date_error_ms", errors)
+    ratio = median(took["mediamtx"]) / median(took["weir"])
+    detail = f"Weir {told(took['weir'])}; MediaMTX on demand {told(took['mediamtx'])}"
+    report.at_most("warm camera: request to first playlist, median", 150, median(took["weir"]), "ms",
+                   detail)  # fmt: skip
+    report.at_least("the same, times as fast as MediaMTX on demand", 10, ratio, "x")
+    report.at_most("PROGRAM-DATE-TIME against the drawn clock, worst", 50, max(errors), "ms",
+                   f"median {median(errors):.1f}, p95 {quantile(errors, 0.95):.1f}")  # fmt: skip
 
 
 def main() -> int:
-    results = []
-    print(f"first playlist, fmp4, {ROUNDS} rounds in turn; median (min .. max) in ms")
-    with tempfile.TemporaryDirectory(prefix="weir-bench-") as scratch:
-        for gop_s in (1, 2):
-            took = measure(gop_s, Path(scratch) / f"gop{gop_s}")
-            base = statistics.median(took["mediamtx"])
-            for name, values in took.items():
-                median = statistics.median(values)
-                results.append({"gop_s": gop_s, "what": name, "ms": values, "ratio": median / base})
-                print(
-                    f"  GOP {gop_s} s  {name:<10} {median:8.1f} ({min(values):.1f} .. {max(values):.1f})"
-                    f"   {median / base:6.3f} x MediaMTX"
-                )
-    print(json.dumps({"bench": "first_playlist", "results": results}))
-    return 0
+    report = Report("first_playlist")
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as scratch, rig(1) as made:
+        warm(made, report, Path(scratch))
+        for gop_s in COLD:
+            cold(made, report, gop_s, Path(scratch))
+    return report.end()
 
 
 if __name__ == "__main__":

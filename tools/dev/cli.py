@@ -112,6 +112,8 @@ def parser() -> argparse.ArgumentParser:
     check.set_defaults(run=commands.check)
     bench = commands_of.add_parser("bench", help="measure ours against the alternative (bench/)")
     bench.add_argument("id", nargs="?", metavar="ID", help="one of bench/; without: all")
+    bench.add_argument("--write-doc", action="store_true",
+                       help="put the table into docs/performance.md; without ID only that")  # fmt: skip
     bench.set_defaults(run=commands.bench)
     infra = commands_of.add_parser("infra", help="only Kafka, Postgres and Redis")
     infra.add_argument("what", choices=["up", "down"])

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from dev import (
+    benching,
     build,
     cameras,
     daemons,
@@ -389,7 +390,7 @@ def chaos(options: argparse.Namespace) -> int:
 
 
 def bench(options: argparse.Namespace) -> int:
-    return testing.bench(options.id)
+    return benching.run(options.id, options.write_doc)
 
 
 def check(_: argparse.Namespace) -> int:

@@ -294,21 +294,6 @@ RUNNERS: dict[str, Callable[[str | None], Count]] = {
 }
 
 
-def bench(name: str | None) -> int:
-    """Runs the programs of bench/, one after the other; their output is the result."""
-    known = sorted(path.stem for path in (ROOT / "bench").glob("*.py"))
-    if name is not None and name not in known:
-        raise DevError(f"there is no benchmark {name!r}; there are: {', '.join(known)}")
-    set_up(["integration"])
-    folders = [ROOT / "tools", ROOT / "tests" / "integration"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(path) for path in folders)}
-    failed = 0
-    for one in known if name is None else [name]:
-        program = ROOT / "bench" / f"{one}.py"
-        failed += subprocess.run(["/usr/bin/python3", str(program)], env=environment).returncode != 0
-    return 1 if failed else 0
-
-
 def check() -> int:
     packages.ensure(["build", "test"], log_for_check())
     return subprocess.run([str(ROOT / "tools" / "check")], cwd=ROOT, check=False).returncode
