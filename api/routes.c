@@ -10,6 +10,7 @@
 #include "api/reports.h"
 #include "api/streams.h"
 #include "api/tenants.h"
+#include "api/workers.h"
 
 #define INTERNAL_MAX 16
 
@@ -29,6 +30,8 @@ static const struct weir_http_route public_routes[] = {
     {"DELETE", "/v1/streams/{stream_id}", api_streams_stop, 0},
     {"POST", "/v1/streams/{stream_id}/tickets", api_tickets_create, 0},
     {"GET", "/v1/workers", api_workers_list, 0},
+    {"POST", "/v1/workers/{worker_id}/drain", api_workers_drain, 0},
+    {"POST", "/v1/workers/{worker_id}/undrain", api_workers_undrain, 0},
     {"GET", "/v1/audit-events", api_audit_list, 0},
     {"GET", "/openapi.json", api_openapi_get, WEIR_HTTP_INLINE},
 };

@@ -7,8 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/call.h"
-#include "api/pending.h"
+#include "api/command.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -114,15 +113,9 @@ static enum weir_code find_stream(struct api_call *call, struct weir_stream_row 
 
 /* What a request keeps while its command is on its way; in its arena. */
 struct sent {
-    struct api_pending *pending;
+    struct api_sent command;
     struct weir_stream_row expected; /* of a start: what readers see until the log says more */
-    int64_t offset;                  /* of the command, when Kafka has it */
 };
-
-static void release_pending(void *pending)
-{
-    api_pending_unref(pending);
-}
 
 static struct weir_id command_id(const struct api_call *call, const char *key)
 {
@@ -131,46 +124,6 @@ static struct weir_id command_id(const struct api_call *call, const char *key)
     }
     const char *name = weir_arena_printf(call->arena, "%s|%s", WEIR_ID_TEXT(&call->tenant_id), key);
     return weir_id_v5(&weir_space_command, name, strlen(name));
-}
-
-static enum weir_code outcome_unknown(struct api_call *call)
-{
-    weir_http_add_header(call->res, "Retry-After", "1");
-    return api_call_refuse(call, 503, "outcome_unknown", NULL,
-                           "it is not known whether this was taken; the same request with the "
-                           "same Idempotency-Key is safe");
-}
-
-/* Sends the command and lets the request wait for Kafka's acknowledgement. */
-static enum weir_code send_command(struct api_call *call, struct weir_event *event,
-                                   const struct weir_id *stream_id, struct sent *sent)
-{
-    char key[WEIR_ID_TEXT_MAX];
-    int64_t now_ms = weir_clock_mono_ms();
-    uint64_t token = api_call_wait(call, now_ms + call->api->settings->command_ack_ms);
-    sent->pending = api_pending_new(call->api->server, token);
-    weir_http_on_end(call->req, release_pending, sent->pending);
-    event->has_tenantid = true;
-    event->tenantid = call->tenant_id;
-    api_pending_ref(sent->pending);
-    enum weir_code code = api_bus_send(
-        call->api->bus, API_BUS_COMMANDS, event, (int32_t)call->api->settings->cell,
-        weir_id_format(stream_id, key), api_pending_delivered, sent->pending, &call->err);
-    if (code != WEIR_OK) {
-        api_pending_unref(sent->pending);
-        call->is_waiting = false;
-        return code == WEIR_EFULL || code == WEIR_EUNAVAILABLE ? outcome_unknown(call) : code;
-    }
-    call->state = sent;
-    return WEIR_OK;
-}
-
-/* Second run of the request: what became of it. WEIR_OK when Kafka has it. */
-static enum weir_code collect(struct api_call *call, struct sent *sent)
-{
-    enum weir_code outcome = WEIR_EUNKNOWN;
-    bool is_known = api_pending_outcome(sent->pending, &outcome, &sent->offset);
-    return is_known && outcome == WEIR_OK ? WEIR_OK : outcome_unknown(call);
 }
 
 /* ---- what Postgres says ---- */
@@ -301,14 +254,14 @@ static void note_activity(struct api_call *call, const struct weir_stream_row *r
 
 static enum weir_code finish_start(struct api_call *call, struct sent *sent)
 {
-    enum weir_code code = collect(call, sent);
+    enum weir_code code = api_command_collect(call, &sent->command);
     if (code != WEIR_OK) {
         api_call_note(call, "stream.start", "stream", &sent->expected.stream_id,
                       WEIR_EV_AUDIT_ACCESS_OUTCOME_ERROR, "outcome_unknown");
         return code;
     }
     struct weir_stream_row row = sent->expected;
-    api_view_expect(call->api->view, &row, sent->offset,
+    api_view_expect(call->api->view, &row, sent->command.offset,
                     weir_clock_mono_ms() + call->api->settings->command_life_ms);
     api_view_stream(call->api->view, &row.stream_id, &row);
     set_location(call, &row.stream_id);
@@ -365,7 +318,7 @@ static enum weir_code send_start(struct api_call *call, const struct weir_id *id
     command->expires_at_ms = command->issued_at_ms + call->api->settings->command_life_ms;
     command->has_actor = true;
     WEIR_STR_SET(command->actor, call->actor);
-    return send_command(call, &event, &row->stream_id, sent);
+    return api_command_send(call, &event, &row->stream_id, &sent->command, sent);
 }
 
 static enum weir_code read_start(struct api_call *call, struct api_value *values, const char **key)
@@ -412,7 +365,7 @@ static enum weir_code start(struct api_call *call)
 
 static enum weir_code finish_stop(struct api_call *call, struct sent *sent)
 {
-    enum weir_code code = collect(call, sent);
+    enum weir_code code = api_command_collect(call, &sent->command);
     if (code == WEIR_OK) {
         struct weir_stream_row row = sent->expected;
         api_view_stream(call->api->view, &row.stream_id, &row);
@@ -440,7 +393,7 @@ static enum weir_code send_stop(struct api_call *call, const struct weir_stream_
     command->expires_at_ms = command->issued_at_ms + call->api->settings->command_life_ms;
     command->has_actor = true;
     WEIR_STR_SET(command->actor, call->actor);
-    return send_command(call, &event, &row->stream_id, sent);
+    return api_command_send(call, &event, &row->stream_id, &sent->command, sent);
 }
 
 static enum weir_code stop(struct api_call *call)

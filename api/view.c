@@ -441,6 +441,25 @@ size_t api_view_workers(struct api_view *view, struct weir_worker_row **ret)
     return n;
 }
 
+struct api_view_holdings api_view_holdings(struct api_view *view, const struct weir_id *worker_id)
+{
+    struct api_view_holdings held = {0};
+    void *value;
+    pthread_mutex_lock(&view->mutex);
+    for (size_t at = 0; weir_map_next(view->rows.streams, &at, NULL, &value);) {
+        const struct weir_stream_row *row = value;
+        held.streams += weir_id_equal(&row->worker_id, worker_id);
+        held.coming += weir_id_equal(&row->second.worker_id, worker_id);
+    }
+    for (size_t at = 0; weir_map_next(view->rows.leases, &at, NULL, &value);) {
+        const struct weir_lease_row *row = value;
+        held.cameras += weir_id_equal(&row->worker_id, worker_id) ||
+                        weir_id_equal(&row->second.worker_id, worker_id);
+    }
+    pthread_mutex_unlock(&view->mutex);
+    return held;
+}
+
 /* ---- waiting ---- */
 
 void api_view_watch(struct api_view *view, const struct weir_id *stream_id, int64_t seen_version,

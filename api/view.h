@@ -60,6 +60,14 @@ size_t api_view_streams_of(struct api_view *view, const struct weir_id *tenant_i
                            const struct weir_id *after, size_t max, struct weir_stream_row **ret);
 size_t api_view_workers(struct api_view *view, struct weir_worker_row **ret);
 
+/* What a worker holds. */
+struct api_view_holdings {
+    int64_t streams;
+    int64_t coming;  /* streams that move to it */
+    int64_t cameras; /* that it pulls */
+};
+struct api_view_holdings api_view_holdings(struct api_view *view, const struct weir_id *worker_id);
+
 /* Streams of a tenant that hold or want a place, for its quota. */
 size_t api_view_count_live(struct api_view *view, const struct weir_id *tenant_id);
 
