@@ -63,9 +63,9 @@ static void sweep_generation(void *ctx, const char *folder, const char *name)
     const struct sweep *sweep = ctx;
     char full[2 * PATH_BYTES];
     char path[PATH_BYTES];
-    snprintf(full, sizeof(full), "%s/%s", folder, name);
-    snprintf(path, sizeof(path), "live/%s/%s", sweep->stream, name);
-    if (is_old(full) && !sweep->has(sweep->ctx, path)) {
+    bool fits = snprintf(full, sizeof(full), "%s/%s", folder, name) < (int)sizeof(full) &&
+                snprintf(path, sizeof(path), "live/%s/%s", sweep->stream, name) < (int)sizeof(path);
+    if (fits && is_old(full) && !sweep->has(sweep->ctx, path)) {
         WEIR_IGNORE(files_remove_dir(full, NULL), "the next sweep comes");
     }
 }
@@ -74,7 +74,9 @@ static void sweep_stream(void *ctx, const char *folder, const char *name)
 {
     struct sweep *sweep = ctx;
     char full[PATH_BYTES];
-    snprintf(full, sizeof(full), "%s/%s", folder, name);
+    if (snprintf(full, sizeof(full), "%s/%s", folder, name) >= (int)sizeof(full)) {
+        return;
+    }
     sweep->stream = name;
     each(full, sweep_generation, sweep);
     if (is_old(full)) {
