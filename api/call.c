@@ -53,6 +53,18 @@ static bool may_call(const struct weir_principal *who, enum api_need need)
     return who->is_platform || (who->has_tenant && who->role >= WEIR_ROLE_ADMIN);
 }
 
+/* On the server's thread only a token that is known already: judging one takes long there. */
+static enum weir_code recall_token(struct api_call *call)
+{
+    if (weir_auth_recall(call->api->auth, weir_http_header(call->req, "Authorization"),
+                         weir_clock_wall_ms(), &call->who)) {
+        return WEIR_OK;
+    }
+    call->is_waiting = true;
+    weir_http_later(call->req);
+    return weir_fail(&call->err, WEIR_EUNAVAILABLE, "not on this thread");
+}
+
 /* A key that is being fetched may be the one that this token needs: then it is judged again. */
 static enum weir_code judge_token(struct api_call *call)
 {
@@ -76,7 +88,7 @@ static enum weir_code judge_token(struct api_call *call)
 
 static enum weir_code admit(struct api_call *call, enum api_need need)
 {
-    enum weir_code code = judge_token(call);
+    enum weir_code code = weir_http_is_inline(call->req) ? recall_token(call) : judge_token(call);
     if (code != WEIR_OK) {
         return code;
     }

@@ -26,7 +26,7 @@ static const struct weir_http_route public_routes[] = {
     {"DELETE", "/v1/cameras/{camera_id}", api_cameras_delete, 0},
     {"GET", "/v1/streams", api_streams_list, 0},
     {"POST", "/v1/streams", api_streams_start, 0},
-    {"GET", "/v1/streams/{stream_id}", api_streams_get, 0},
+    {"GET", "/v1/streams/{stream_id}", api_streams_get, WEIR_HTTP_INLINE},
     {"DELETE", "/v1/streams/{stream_id}", api_streams_stop, 0},
     {"POST", "/v1/streams/{stream_id}/tickets", api_tickets_create, 0},
     {"GET", "/v1/workers", api_workers_list, 0},

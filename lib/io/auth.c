@@ -327,20 +327,45 @@ static enum weir_code verify_once(struct weir_auth *auth, const char *jwt, size_
     return code;
 }
 
+static enum weir_code token_of(const char *header, const char **ret_jwt, size_t *ret_len,
+                               struct weir_err *err)
+{
+    if (!header || strncasecmp(header, "Bearer ", 7) != 0) {
+        return weir_fail(err, WEIR_EUNAUTH, "no bearer token");
+    }
+    size_t len = strlen(header + 7);
+    if (len == 0 || len > WEIR_JWT_BYTES_MAX) {
+        return weir_fail(err, WEIR_EUNAUTH, "a token has 1 to %d bytes", WEIR_JWT_BYTES_MAX);
+    }
+    *ret_jwt = header + 7;
+    *ret_len = len;
+    return WEIR_OK;
+}
+
+bool weir_auth_recall(struct weir_auth *auth, const char *header, int64_t now_ms,
+                      struct weir_principal *ret)
+{
+    const char *jwt;
+    size_t len;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    if (token_of(header, &jwt, &len, NULL) != WEIR_OK || weir_auth_check(auth, NULL) != WEIR_OK) {
+        return false;
+    }
+    SHA256((const uint8_t *)jwt, len, digest);
+    return cache_find(auth, digest, now_ms, ret);
+}
+
 enum weir_code weir_auth_verify(struct weir_auth *auth, const char *header, int64_t now_ms,
                                 struct weir_principal *ret, bool *ret_is_loading,
                                 struct weir_err *err)
 {
+    const char *jwt;
+    size_t len;
     *ret_is_loading = false;
-    if (!header || strncasecmp(header, "Bearer ", 7) != 0) {
-        return weir_fail(err, WEIR_EUNAUTH, "no bearer token");
+    enum weir_code code = token_of(header, &jwt, &len, err);
+    if (code == WEIR_OK) {
+        code = weir_auth_check(auth, err);
     }
-    const char *jwt = header + 7;
-    size_t len = strlen(jwt);
-    if (len == 0 || len > WEIR_JWT_BYTES_MAX) {
-        return weir_fail(err, WEIR_EUNAUTH, "a token has 1 to %d bytes", WEIR_JWT_BYTES_MAX);
-    }
-    enum weir_code code = weir_auth_check(auth, err);
     if (code != WEIR_OK) {
         return code;
     }

@@ -72,6 +72,8 @@ struct weir_http_request {
     struct weir_list waiting_node;
 
     unsigned attempts;
+    bool is_inline; /* this run is on the library's thread */
+    bool is_later;  /* it wants to be run in the pool instead */
     void *slot;
     struct weir_http_end *ends; /* last first */
     struct weir_http_job job;
@@ -85,8 +87,11 @@ struct weir_http_run *weir_http_run_new(unsigned threads, unsigned queue_max, vo
 /* Hands a request to the pool; false when its queue is full. */
 bool weir_http_run_add(struct weir_http_run *run, struct weir_http_request *req);
 
-/* Runs the handler on this thread; for WEIR_HTTP_INLINE. It must not wait. */
-void weir_http_run_inline(struct weir_http_run *run, struct weir_http_request *req);
+/* Runs the handler on this thread; for WEIR_HTTP_INLINE. False when it asked to wait or to run in the
+ * pool: suspend the connection then, and hand the request over by weir_http_run_go_on, which is false
+ * when the pool's queue is full. */
+bool weir_http_run_inline(struct weir_http_run *run, struct weir_http_request *req);
+bool weir_http_run_go_on(struct weir_http_run *run, struct weir_http_request *req);
 
 /* Runs handlers again whose deadline has come. */
 void weir_http_run_tick(struct weir_http_run *run, int64_t now_mono_ms);

@@ -113,21 +113,50 @@ static void drop_job(struct weir_http_job *job)
     run->answered(req);
 }
 
-bool weir_http_run_add(struct weir_http_run *run, struct weir_http_request *req)
+static void init_job(struct weir_http_request *req)
 {
     weir_list_init(&req->job.node);
     weir_list_init(&req->waiting_node);
     req->job.run = run_job;
     req->job.drop = drop_job;
+}
+
+bool weir_http_run_add(struct weir_http_run *run, struct weir_http_request *req)
+{
+    init_job(req);
     req->phase = WEIR_HTTP_QUEUED;
     return weir_http_pool_add(run->pool, &req->job, false);
 }
 
-void weir_http_run_inline(struct weir_http_run *run, struct weir_http_request *req)
+/* Without the mutex: nobody else knows the request before it asks to wait. */
+bool weir_http_run_inline(struct weir_http_run *run, struct weir_http_request *req)
 {
+    req->phase = WEIR_HTTP_RUNNING;
+    req->is_inline = true;
     call_handler(run, req);
-    assert(!req->is_waiting_asked);
+    req->is_inline = false;
+    if (req->is_later || (req->is_waiting_asked && req->response.status == 0)) {
+        return false;
+    }
+    if (req->token) {
+        pthread_mutex_lock(&run->mutex);
+        end_turn(run, req);
+        pthread_mutex_unlock(&run->mutex);
+    }
     req->phase = WEIR_HTTP_ANSWERED;
+    return true;
+}
+
+bool weir_http_run_go_on(struct weir_http_run *run, struct weir_http_request *req)
+{
+    if (req->is_later) {
+        return weir_http_run_add(run, req);
+    }
+    init_job(req);
+    if (settle(run, req)) {
+        run->answered(req);
+    }
+    return true;
 }
 
 /* With the mutex held. */
@@ -200,4 +229,15 @@ uint64_t weir_http_wait(struct weir_http_request *req, int64_t deadline_mono_ms)
     req->wait_deadline_mono_ms = deadline_mono_ms;
     pthread_mutex_unlock(&run->mutex);
     return req->token;
+}
+
+void weir_http_later(struct weir_http_request *req)
+{
+    assert(req->is_inline);
+    req->is_later = true;
+}
+
+bool weir_http_is_inline(const struct weir_http_request *req)
+{
+    return req->is_inline;
 }

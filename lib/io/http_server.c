@@ -336,18 +336,19 @@ static enum MHD_Result on_head(struct weir_http_server *server, struct weir_http
 static enum MHD_Result on_whole(struct weir_http_server *server, struct weir_http_request *req)
 {
     weir_http_conns_set_deadline(&server->conns, req->conn, WEIR_HTTP_NO_DEADLINE);
-    bool is_refused = req->response.status != 0;
-    if (!is_refused && !(req->match.route->flags & WEIR_HTTP_INLINE)) {
+    bool is_inline = req->response.status == 0 && req->match.route->flags & WEIR_HTTP_INLINE;
+    bool is_done =
+        req->response.status != 0 || (is_inline && weir_http_run_inline(server->run, req));
+    if (!is_done) {
         MHD_suspend_connection(req->connection);
-        if (weir_http_run_add(server->run, req)) {
+        if (is_inline ? weir_http_run_go_on(server->run, req)
+                      : weir_http_run_add(server->run, req)) {
             return MHD_YES;
         }
         MHD_resume_connection(req->connection);
         weir_http_problem_at(req, &req->response, 503, "overloaded", NULL,
                              "too many requests wait here");
         weir_http_add_header(&req->response, "Retry-After", "1");
-    } else if (!is_refused) {
-        weir_http_run_inline(server->run, req);
     }
     req->phase = WEIR_HTTP_ANSWERED;
     prepare(req);

@@ -64,7 +64,9 @@ struct weir_http_route {
     weir_http_handler_fn *handler;
     unsigned flags; /* WEIR_HTTP_INLINE */
 };
-#define WEIR_HTTP_INLINE 1U /* runs on the server thread: must not block nor wait */
+/* Runs on the server's thread, which spares two hand-overs between threads: must not block. When it
+ * asks to wait (weir_http_wait), it runs again in the pool. */
+#define WEIR_HTTP_INLINE 1U
 
 struct weir_http_server_config {
     const char *listen; /* "host:port"; port 0 picks one; or "unix:/path" (mode 0700 dir) */
@@ -135,6 +137,10 @@ void weir_http_add_header(struct weir_http_response *res, const char *name, cons
  * `deadline_mono_ms`. The token stays valid until the handler answers.
  */
 uint64_t weir_http_wait(struct weir_http_request *req, int64_t deadline_mono_ms);
+/* Ends this run without an answer: it runs again at once, in the pool, where it may block. */
+void weir_http_later(struct weir_http_request *req);
+/* Whether this run must not block (WEIR_HTTP_INLINE, the first time). */
+bool weir_http_is_inline(const struct weir_http_request *req);
 /* From any thread; an unknown or finished token does nothing. */
 void weir_http_wake(struct weir_http_server *server, uint64_t token);
 

@@ -63,6 +63,18 @@ static void wait_for_wake(void *ctx, struct weir_http_request *req, struct weir_
     atomic_store(&fixture->token, weir_http_wait(req, weir_clock_mono_ms() + 400));
 }
 
+/* Runs in the pool when it cannot answer on the server's thread. */
+static void later(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    struct fixture *fixture = ctx;
+    atomic_fetch_add(&fixture->runs, 1);
+    if (weir_http_is_inline(req)) {
+        weir_http_later(req);
+        return;
+    }
+    weir_http_text(res, 200, "later\n");
+}
+
 static void wait_for_ever(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
     (void)res;
@@ -130,6 +142,8 @@ static const struct weir_http_route routes[] = {
     {"GET", "/things/{name}", show, 0},
     {"GET", "/files/{tail...}", rest, 0},
     {"GET", "/wait", wait_for_wake, 0},
+    {"GET", "/wait-inline", wait_for_wake, WEIR_HTTP_INLINE},
+    {"GET", "/later", later, WEIR_HTTP_INLINE},
     {"GET", "/for-ever", wait_for_ever, 0},
     {"GET", "/slow", slow, 0},
     {"GET", "/silent", silent, 0},
@@ -381,6 +395,26 @@ static void a_waiting_request_runs_again_at_its_deadline(void **state)
     assert_in_range(weir_clock_mono_ms() - begin_ms, 350, 1200);
 }
 
+static void an_inline_handler_may_wait(void **state)
+{
+    struct fixture *fixture = *state;
+    struct waker waker = {fixture, 100};
+    pthread_t thread;
+    pthread_create(&thread, NULL, wake_later, &waker);
+    assert_int_equal(get(fixture, "/wait-inline", ""), 200);
+    pthread_join(thread, NULL);
+    assert_int_equal(atomic_load(&fixture->runs), 2);
+    assert_int_equal(get(fixture, "/wait-inline", ""), 200); /* at its deadline */
+    assert_int_equal(atomic_load(&fixture->runs), 4);
+}
+
+static void an_inline_handler_may_go_on_in_the_pool(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(get(fixture, "/later", ""), 200);
+    assert_int_equal(atomic_load(&fixture->runs), 2);
+}
+
 static void waiting_requests_hold_no_thread(void **state)
 {
     struct fixture *fixture = *state;
@@ -523,6 +557,8 @@ int main(void)
         SERVED(a_client_that_drips_is_closed_at_the_deadline),
         SERVED(a_waiting_request_is_answered_when_it_is_woken),
         SERVED(a_waiting_request_runs_again_at_its_deadline),
+        SERVED(an_inline_handler_may_wait),
+        SERVED(an_inline_handler_may_go_on_in_the_pool),
         SERVED(waiting_requests_hold_no_thread),
         cmocka_unit_test_setup_teardown(a_full_queue_is_503_with_retry_after, start_tiny, stop),
         SERVED(a_stream_of_unknown_length_is_chunked),
