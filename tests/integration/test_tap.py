@@ -207,6 +207,54 @@ def test_a_killed_engine_is_told_and_the_next_one_gets_the_ring(rig: Rig) -> Non
     assert Decoded(spare, path, rig.folder, 5).complaints == ""
 
 
+def test_the_next_tap_publishes_what_a_killed_one_left_while_the_camera_is_away(rig: Rig) -> None:
+    camera, engine = rig.camera("--audio", "aac"), rig.engine()
+    spool = rig.folder / "spool"
+    spool.mkdir(mode=0o700)
+    first = rig.tap(WEIR_TAP_SPOOL_DIR=str(spool))
+    camera_id = first.camera(camera.url)
+    await_ring(first, camera_id, 4000)
+    camera.kill()
+    first.process.kill()
+    assert first.process.wait() == -signal.SIGKILL and list(spool.iterdir())
+    second = rig.tap(WEIR_TAP_SPOOL_DIR=str(spool))
+    second.camera(camera.url, camera_id=camera_id)
+    began = time.monotonic()
+    path = second.publish(camera_id, engine)
+    before = await_segments(engine, path, 2)
+    print(f"the next tap's first playlist: {(time.monotonic() - began) * 1000:.0f} ms")
+    camera.start()
+    gone = sequence(before) + len(segments(before))
+
+    def moved_on() -> bool:
+        playlist = engine.playlist(path)
+        return sequence(playlist) + len(segments(playlist)) >= gone + 3
+
+    wait_until("newer segments in the same session", moved_on, 40)
+    after = Decoded(engine, path, rig.folder, 3)
+    assert segments(after.playlist)[-1].split("_")[0] == segments(before)[0].split("_")[0]
+    assert after.exit_code == 0
+    second.tell("tap.drop", camera_id=camera_id)
+    wait_until("no file of the camera", lambda: not list(spool.iterdir()))
+
+
+def test_an_exclusive_camera_is_read_only_inside_the_fence(rig: Rig) -> None:
+    camera, tap = rig.camera(), rig.tap()
+    camera_id = tap.camera(camera.url, exclusive=True)
+    tap.await_line("tap.source", state="failing", reason="fenced")
+    tap.tell("tap.fence", in_ms=60000)
+    tap.await_line("tap.source", state="up")
+    since = len(tap.lines)
+    tap.tell("tap.fence", in_ms=500)
+    fenced = tap.await_line("tap.source", since=since, state="failing", reason="fenced")
+    assert fenced["camera_id"] == camera_id and not fenced["permanent"]
+    other = tap.camera(camera.url)
+    tap.await_line("tap.source", camera_id=other, state="up")
+    since = len(tap.lines)
+    tap.tell("tap.fence", in_ms=60000)
+    tap.await_line("tap.source", since=since, camera_id=camera_id, state="up")
+
+
 def test_many_streams_published_at_once_leave_the_engine_alive(rig: Rig) -> None:
     """Asking an engine about a muxer that still joins its path could lock the engine up."""
     camera, engine, tap = rig.camera(), rig.engine(), rig.tap()

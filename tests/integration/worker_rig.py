@@ -20,6 +20,8 @@ from typing import Any
 from client import Answer, fetch, wait_for
 from conftest import ROOT, Dev
 from dev import engine_build
+from faults.disk import SmallDisk
+from tap_rig import segments, sequence
 
 BUILD = Path(os.environ.get("WEIR_TEST_BUILD") or ROOT / "build" / "release")
 PARTITION = "0"
@@ -56,6 +58,7 @@ class Sources:
                     return
                 sealed = seal(public_key, json.dumps(camera))
                 told = {name: camera[name] for name in ("tenant_id", "camera_id", "version")}
+                told["exclusive"] = camera.get("exclusive", False)
                 body = json.dumps({**told, "sealed": sealed}).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
@@ -141,11 +144,13 @@ class Worker:
         self.secret = (secrets / "origin-secret").read_text().split()[0]
         self.output = folder / "worker.log"
         self.segments = Path("/dev/shm") / f"weir-test-{self.worker_id}"
+        self.disk = SmallDisk(self.segments, mebibytes=64)
         self.environment = {
             "WEIR_KAFKA": log.brokers,
             "WEIR_ADMIN_LISTEN": "127.0.0.1:0",
             "WEIR_ORIGIN_LISTEN": "127.0.0.1:0",
-            "WEIR_API_INTERNAL_URL": sources.url,
+            # The first api is away, always.
+            "WEIR_API_INTERNAL_URL": f"http://127.0.0.1:1,{sources.url}",
             "WEIR_WORKER_SECRET_FILE": str(secrets / "worker-secret"),
             "WEIR_SEAL_PRIVATE_KEY_FILE": str(secrets / "seal.key"),
             "WEIR_ORIGIN_SECRET_FILE": str(secrets / "origin-secret"),
@@ -267,11 +272,22 @@ class Placed:
         self.move("starting", "running", "started")
         return dict(started)
 
+    def media(self) -> tuple[int, str]:
+        answer = self.worker.get(f"/{self.stream_id}/{self.generation}/video1_stream.m3u8")
+        return answer.status, answer.body.decode(errors="replace")
+
     def playlist(self) -> tuple[int, int]:
         """HTTP status, and the number after the last segment; -1 without a playlist."""
-        answer = self.worker.get(f"/{self.stream_id}/{self.generation}/video1_stream.m3u8")
-        if answer.status != 200:
-            return answer.status, -1
-        lines = answer.body.decode().splitlines()
-        first = [line for line in lines if line.startswith("#EXT-X-MEDIA-SEQUENCE:")][0]
-        return 200, int(first.split(":")[1]) + sum(line.startswith("#EXTINF") for line in lines)
+        status, text = self.media()
+        if status != 200:
+            return status, -1
+        return 200, sequence(text) + len(segments(text))
+
+    def stop(self) -> None:
+        """The stream and the lease, as a scheduler does."""
+        self.move("running", "stopping", "stop_asked")
+        self.worker.log.wait_fact("fact.exited", 10, stream_id=self.stream_id)
+        self.move("stopping", "stopped", "stop_asked")
+        self.move_lease("active", "releasing", "linger_over")
+        self.worker.log.wait_fact("fact.lease_released", 10, camera_id=self.camera_id)
+        self.move_lease("releasing", "none", "lease_released")
