@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/clock.h"
 
 struct followed {
     rd_kafka_topic_t *rkt;
@@ -138,14 +139,39 @@ enum weir_code weir_bus_reader_poll(struct weir_bus_reader *reader, int timeout_
     return WEIR_OK;
 }
 
+/*
+ * One end of a partition; ListOffsets takes BEGINNING and END in place of a time. The call made for
+ * this, rd_kafka_query_watermark_offsets, forgets its time-out while a broker accepts and stays
+ * silent (librdkafka 2.0.2, tried: 37 s instead of 1 s).
+ */
+static rd_kafka_resp_err_t ask_end(struct weir_bus_reader *reader, const char *topic,
+                                   int32_t partition, int64_t which, int timeout_ms, int64_t *ret)
+{
+    rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *end = rd_kafka_topic_partition_list_add(ends, topic, partition);
+    end->offset = which;
+    rd_kafka_resp_err_t error = rd_kafka_offsets_for_times(reader->rk, ends, timeout_ms);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        error = end->err;
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        *ret = end->offset;
+    rd_kafka_topic_partition_list_destroy(ends);
+    return error;
+}
+
 enum weir_code weir_bus_reader_bounds(struct weir_bus_reader *reader, const char *topic,
                                       int32_t partition, int timeout_ms, int64_t *ret_first,
                                       int64_t *ret_next, struct weir_err *err)
 {
     int64_t first = 0;
     int64_t next = 0;
+    int64_t until_mono_ms = weir_clock_mono_ms() + timeout_ms;
     rd_kafka_resp_err_t error =
-        rd_kafka_query_watermark_offsets(reader->rk, topic, partition, &first, &next, timeout_ms);
+        ask_end(reader, topic, partition, RD_KAFKA_OFFSET_BEGINNING, timeout_ms, &first);
+    int64_t left_ms = until_mono_ms - weir_clock_mono_ms();
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR)
+        error = ask_end(reader, topic, partition, RD_KAFKA_OFFSET_END,
+                        left_ms > 1 ? (int)left_ms : 1, &next);
     int number = error;
     if (number == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
         number == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||

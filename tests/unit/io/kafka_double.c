@@ -13,7 +13,8 @@
 #include "lib/base/clock.h"
 #include "lib/io/bus.h"
 
-#define BROKERS 1
+#define SILENCE_MS 20000
+#define BROKERS    1
 
 struct kafka_double {
     rd_kafka_t *rk; /* carries the cluster; NULL for the real one */
@@ -114,4 +115,10 @@ void kafka_double_set_up(struct kafka_double *kafka, bool is_up)
         else
             rd_kafka_mock_broker_set_down(kafka->cluster, i);
     }
+}
+
+void kafka_double_set_silent(struct kafka_double *kafka, bool is_silent)
+{
+    for (int i = 1; i <= BROKERS; i++)
+        rd_kafka_mock_broker_set_rtt(kafka->cluster, i, is_silent ? SILENCE_MS : -1);
 }

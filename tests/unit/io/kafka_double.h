@@ -35,4 +35,7 @@ void kafka_double_break_sequence(struct kafka_double *kafka);
 /* Brokers stop answering, or answer again; double only. */
 void kafka_double_set_up(struct kafka_double *kafka, bool is_up);
 
+/* Brokers take connections and requests and answer none for 20 s; double only. */
+void kafka_double_set_silent(struct kafka_double *kafka, bool is_silent);
+
 #endif

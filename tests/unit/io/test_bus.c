@@ -146,6 +146,25 @@ static void a_reader_moves_where_it_is_told(void **state)
     weir_bus_producer_close(&producer, 1000);
 }
 
+static void a_broker_that_stays_silent_is_waited_for_no_longer_than_asked(void **state)
+{
+    (void)state;
+    struct kafka_double *kafka = kafka_double_open_mock();
+    const char *topic = kafka_double_topic(kafka, "silent", 1);
+    struct weir_bus_reader *reader = open_reader(kafka, topic, WEIR_BUS_OFFSET_START);
+    int64_t first = -1;
+    int64_t end = -1;
+    assert_int_equal(weir_bus_reader_bounds(reader, topic, 0, 5000, &first, &end, NULL), WEIR_OK);
+    kafka_double_set_silent(kafka, true);
+    int64_t since_mono_ms = weir_clock_mono_ms();
+    assert_int_equal(weir_bus_reader_bounds(reader, topic, 0, 500, &first, &end, NULL),
+                     WEIR_EUNAVAILABLE);
+    assert_true(weir_clock_mono_ms() - since_mono_ms < 8000);
+    kafka_double_set_silent(kafka, false);
+    weir_bus_reader_close(&reader);
+    kafka_double_close(&kafka);
+}
+
 static void an_offset_that_is_not_there_is_an_error_not_a_jump(void **state)
 {
     struct kafka_double *kafka = *state;
@@ -454,6 +473,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_sent_is_read_back_with_its_offset_and_key),
         cmocka_unit_test(a_reader_moves_where_it_is_told),
+        cmocka_unit_test(a_broker_that_stays_silent_is_waited_for_no_longer_than_asked),
         cmocka_unit_test(an_offset_that_is_not_there_is_an_error_not_a_jump),
         cmocka_unit_test(a_tombstone_is_read_as_no_value),
         cmocka_unit_test(a_record_over_the_limit_is_refused),
