@@ -43,6 +43,7 @@ class Breaker:
         self.disks = dict(self.small_disks())
         self.threads: list[threading.Thread] = []
         self.healed = threading.Event()
+        self.is_closed = False
 
     def small_disks(self) -> list[tuple[str, SmallDisk]]:
         found = []
@@ -97,6 +98,9 @@ class Breaker:
             cameras.set_fault(self.instance, name, "none")
 
     def close(self) -> None:
+        if self.is_closed:
+            return
+        self.is_closed = True
         self.links.close()
         for disk in self.disks.values():
             disk.close()
