@@ -87,9 +87,9 @@ struct weir_http_run *weir_http_run_new(unsigned threads, unsigned queue_max, vo
 /* Hands a request to the pool; false when its queue is full. */
 bool weir_http_run_add(struct weir_http_run *run, struct weir_http_request *req);
 
-/* Runs the handler on this thread; for WEIR_HTTP_INLINE. False when it asked to wait or to run in the
- * pool: suspend the connection then, and hand the request over by weir_http_run_go_on, which is false
- * when the pool's queue is full. */
+/* Runs the handler on this thread; for WEIR_HTTP_INLINE. False when it asked to wait or to run in
+ * the pool: suspend the connection then, and hand the request over by weir_http_run_go_on, which is
+ * false when the pool's queue is full. */
 bool weir_http_run_inline(struct weir_http_run *run, struct weir_http_request *req);
 bool weir_http_run_go_on(struct weir_http_run *run, struct weir_http_request *req);
 
