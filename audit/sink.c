@@ -320,8 +320,12 @@ static void *run(void *ctx)
 
 static enum weir_code open_stores(struct audit_sink *sink, struct weir_err *err)
 {
-    const struct weir_db_config db = {
-        .url = sink->settings->postgres, .connections = 1, .application = "weir-audit"};
+    /* The log is the record: what a crash of Postgres takes back is read again, for the row that
+     * says how far it was read is taken back with it. */
+    const struct weir_db_config db = {.url = sink->settings->postgres,
+                                      .connections = 1,
+                                      .application = "weir-audit",
+                                      .is_relaxed = true};
     const struct weir_bus_reader_config reader = {.brokers = sink->settings->kafka,
                                                   .client_id = "weir-audit"};
     enum weir_code code = weir_db_open(&db, &sink->db, err);

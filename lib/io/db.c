@@ -36,6 +36,7 @@ struct weir_db {
     int64_t statement_ms;
     int64_t acquire_ms;
     int64_t stall_ms;
+    bool is_relaxed;
     unsigned n_slots;
     pthread_mutex_t lock; /* of the slots' is_taken, and is_away */
     pthread_cond_t freed;
@@ -72,6 +73,7 @@ enum weir_code weir_db_open(const struct weir_db_config *config, struct weir_db 
     db->statement_ms = config->statement_ms ? config->statement_ms : STATEMENT_DEFAULT_MS;
     db->acquire_ms = config->acquire_ms ? config->acquire_ms : ACQUIRE_DEFAULT_MS;
     db->stall_ms = config->stall_ms;
+    db->is_relaxed = config->is_relaxed;
     db->n_slots = config->connections;
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -178,8 +180,9 @@ static enum weir_code finish_connecting(PGconn *conn, int64_t deadline_ms, struc
 
 static enum weir_code connect_to(const struct weir_db *db, PGconn **ret, struct weir_err *err)
 {
-    char options[64];
-    snprintf(options, sizeof(options), "-c statement_timeout=%lld", (long long)db->statement_ms);
+    char options[96];
+    snprintf(options, sizeof(options), "-c statement_timeout=%lld%s", (long long)db->statement_ms,
+             db->is_relaxed ? " -c synchronous_commit=off" : "");
     const char *const names[] = {"dbname",          "application_name", "options",
                                  "keepalives_idle", "client_encoding",  NULL};
     const char *const values[] = {db->url, db->application, options, "15", "UTF8", NULL};

@@ -42,6 +42,9 @@ struct weir_db_config {
      * last failure.
      */
     int64_t stall_ms;
+    /* A commit is not waited for to reach the disk. For what can be written again from elsewhere: a
+     * crash of Postgres takes the newest transactions back, in their order and each as a whole. */
+    bool is_relaxed;
 };
 
 /* Opens no connection yet: a database that is away is an error of the first transaction. */
