@@ -83,11 +83,21 @@ static bool wait_for_work(struct api_bus *bus)
     return goes_on;
 }
 
+/* The first record of a producer that never spoke to its broker is half a second late. */
+static bool warm(struct api_bus *bus)
+{
+    return bus->producers[API_BUS_COMMANDS] &&
+           weir_bus_producer_warm(bus->producers[API_BUS_COMMANDS], WEIR_TOPIC_COMMANDS, POLL_MS,
+                                  NULL) == WEIR_OK;
+}
+
 static void *serve(void *ctx)
 {
     struct api_bus *bus = ctx;
+    bool is_warm = false;
     pthread_setname_np(pthread_self(), "weir-api-bus");
     while (wait_for_work(bus)) {
+        is_warm = is_warm || warm(bus);
         for (enum api_bus_lane lane = 0; lane < API_BUS_LANES; lane++) {
             if (bus->producers[lane]) {
                 weir_bus_producer_poll(bus->producers[lane], 0);
