@@ -125,10 +125,16 @@ static void move_streams(struct draft *draft, const struct weir_lease_row *lease
     }
 }
 
-/* Gives the camera up here before anybody else may have it. */
-static void break_first(struct draft *draft, const struct weir_lease_row *lease)
+/* Gives the camera up here before anybody else may have it; false while a stream is being stopped,
+ * which needs it for a moment still. */
+static bool break_first(struct draft *draft, const struct weir_lease_row *lease)
 {
     const struct weir_stream_row *row;
+    for (size_t at = 0; weir_ledger_next_stream(draft->ledger, &at, &row);) {
+        if (is_on(row, lease) && row->state == WEIR_STREAM_STATE_STOPPING) {
+            return false;
+        }
+    }
     draft_cause(draft, WEIR_EV_DECISION_KIND_CONTINUATION, WEIR_REASON_worker_draining);
     for (size_t at = 0;
          !draft_is_full(draft) && weir_ledger_next_stream(draft->ledger, &at, &row);) {
@@ -138,6 +144,7 @@ static void break_first(struct draft *draft, const struct weir_lease_row *lease)
     }
     struct lease_view view = draft_lease_view(draft, &lease->camera_id);
     draft_lease(draft, &view, WEIR_LEASE_STATE_RELEASING, WEIR_REASON_worker_draining);
+    return true;
 }
 
 enum outcome { OUTCOME_NOTHING, OUTCOME_MOVING, OUTCOME_NO_ROOM };
@@ -175,8 +182,7 @@ static enum outcome move_camera(struct draft *draft, const struct weir_lease_row
         return OUTCOME_NO_ROOM;
     }
     if (place_is_exclusive(draft, &lease->camera_id) || (failed != NULL && failed->is_busy)) {
-        break_first(draft, lease);
-        return OUTCOME_MOVING;
+        return break_first(draft, lease) ? OUTCOME_MOVING : OUTCOME_NOTHING;
     }
     view.second = (struct weir_place){.worker_id = target->worker_id,
                                       .incarnation = target->incarnation,
@@ -263,8 +269,62 @@ static void drain(struct draft *draft, const struct weir_worker_row *worker)
     say(draft, worker, is_stuck);
 }
 
+/* ---- moves whose reason is gone ---- */
+
+static bool is_moving(const struct draft *draft, const struct weir_lease_row *lease)
+{
+    const struct weir_stream_row *row;
+    for (size_t at = 0; weir_ledger_next_stream(draft->ledger, &at, &row);) {
+        if (row->state == WEIR_STREAM_STATE_MIGRATING &&
+            weir_id_equal(&row->camera_id, &lease->camera_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The streams that went ahead come back to the others: the worker they went to is drained now. */
+static void turn_round(struct draft *draft, const struct weir_lease_row *lease)
+{
+    struct lease_view view = draft_lease_view(draft, &lease->camera_id);
+    const struct weir_place first = {.worker_id = view.worker_id,
+                                     .incarnation = view.incarnation,
+                                     .lease_generation = place_lease_generation(draft, &view),
+                                     .placed_at_ms = draft->now_ms};
+    view.worker_id = view.second.worker_id;
+    view.incarnation = view.second.incarnation;
+    view.lease_generation = view.second.lease_generation;
+    view.second = first;
+    draft_cause(draft, WEIR_EV_DECISION_KIND_CONTINUATION, WEIR_REASON_worker_draining);
+    draft_lease(draft, &view, WEIR_LEASE_STATE_ACTIVE, WEIR_REASON_worker_draining);
+}
+
+/* A drain was taken back when only some of a camera's streams had moved: they all go one way. */
+static void reunite(struct draft *draft, const struct weir_lease_row *lease)
+{
+    const struct weir_worker_row *first = weir_ledger_worker(draft->ledger, &lease->worker_id);
+    bool is_split = lease->state == WEIR_LEASE_STATE_ACTIVE &&
+                    lease->second.lease_generation > lease->lease_generation &&
+                    place_is_valid(draft->ledger, &lease->second);
+    if (!is_split || first == NULL || first->state != WEIR_WORKER_STATE_READY) {
+        return;
+    }
+    const struct weir_worker_row *second =
+        weir_ledger_worker(draft->ledger, &lease->second.worker_id);
+    if (second->state == WEIR_WORKER_STATE_READY) {
+        move_camera(draft, lease);
+    } else if (is_emptied(second) && !is_moving(draft, lease)) {
+        turn_round(draft, lease);
+    }
+}
+
 void drain_due(struct draft *draft)
 {
+    const struct weir_lease_row *lease;
+    for (size_t at = 0;
+         !draft_is_full(draft) && weir_ledger_next_lease(draft->ledger, &at, &lease);) {
+        reunite(draft, lease);
+    }
     const struct weir_worker_row *worker;
     for (size_t at = 0;
          !draft_is_full(draft) && weir_ledger_next_worker(draft->ledger, &at, &worker);) {

@@ -67,11 +67,24 @@ static bool must_pause(const struct draft *draft, const struct weir_stream_row *
            draft->now_ms - row->placed_at_ms < draft->core->config.replace_pause_ms;
 }
 
+/* A full worker that only keeps the camera warm must not keep its streams from playing. */
+static void let_go(struct draft *draft, const struct weir_stream_row *row)
+{
+    struct lease_view lease = draft_lease_view(draft, &row->camera_id);
+    if (lease.state == WEIR_LEASE_STATE_WARM || lease.state == WEIR_LEASE_STATE_LINGERING) {
+        draft_cause(draft, WEIR_EV_DECISION_KIND_CONTINUATION, WEIR_REASON_lease_worker_full);
+        draft_lease(draft, &lease, WEIR_LEASE_STATE_RELEASING, WEIR_REASON_lease_worker_full);
+    }
+}
+
 static void try_row(struct draft *draft, const struct weir_stream_row *row, bool *parked)
 {
     struct placement placement;
     enum weir_reason why;
     if (!place_find(draft, &row->camera_id, row->quality, &placement, &why)) {
+        if (why == WEIR_REASON_lease_worker_full) {
+            let_go(draft, row);
+        }
         /* No worker has room for this kind of stream; only a camera with a lease may have luck. */
         *parked = *parked || why == WEIR_REASON_no_capacity || why == WEIR_REASON_no_worker;
         return;
