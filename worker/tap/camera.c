@@ -218,6 +218,8 @@ static void start_reader(struct tap_camera *camera)
     struct tap_reader_spec spec = {.has_credentials = from->has_username || from->has_password,
                                    .is_udp = from->transport == WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP,
                                    .allow_local = from->allow_local,
+                                   .open_ms = camera->shared.open_ms,
+                                   .keyframe_ms = camera->shared.keyframe_ms,
                                    .turn = camera->attempts++};
     memcpy(spec.url, from->url, sizeof(spec.url));
     if (from->has_username)

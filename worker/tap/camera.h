@@ -21,6 +21,8 @@ struct tap_shared {
     struct tap_control *control;
     struct tap_gate *gate;
     const char *spool_dir; /* or "" */
+    int64_t open_ms;       /* as in tap_reader_spec */
+    int64_t keyframe_ms;
 };
 
 struct tap_camera;

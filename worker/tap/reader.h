@@ -27,7 +27,9 @@ struct tap_reader_spec {
     char password[257];
     bool is_udp;
     bool allow_local;
-    unsigned turn; /* counts attempts: which of several addresses is tried */
+    int64_t open_ms;     /* all of OPTIONS to PLAY */
+    int64_t keyframe_ms; /* no key unit, or 3 intervals of them when that is longer */
+    unsigned turn;       /* counts attempts: which of several addresses is tried */
 };
 
 struct tap_failure {

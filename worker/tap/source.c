@@ -23,6 +23,7 @@
 
 struct source {
     struct tap_reader *reader;
+    int64_t keyframe_ms; /* as in tap_reader_spec */
     AVFormatContext *av;
     struct tap_guard guard;
     int64_t deadline_mono_ms; /* of what is going on now */
@@ -331,7 +332,7 @@ static bool check_health(struct source *source, struct tap_failure *failure)
 {
     int64_t now = weir_clock_mono_ms();
     int64_t most = 3 * source->key_interval_ms;
-    most = most > TAP_SOURCE_KEYFRAME_MS ? most : TAP_SOURCE_KEYFRAME_MS;
+    most = most > source->keyframe_ms ? most : source->keyframe_ms;
     if (!makes_sense(source, now)) {
         fail(failure, WEIR_REASON_source_protocol_error, false, "what it sends is no video");
         return false;
@@ -426,7 +427,8 @@ static bool play(struct source *source, const struct tap_reader_spec *spec, cons
 void tap_source_run(struct tap_reader *reader, const struct tap_reader_spec *spec,
                     struct tap_failure *ret)
 {
-    struct source source = {.reader = reader, .video = -1, .audio = -1};
+    struct source source = {
+        .reader = reader, .keyframe_ms = spec->keyframe_ms, .video = -1, .audio = -1};
     source.guard.connect_ms = TAP_SOURCE_CONNECT_MS;
     source.guard.is_cancelled = tap_reader_cancel_flag(reader);
     struct weir_buf url = {.max = 4096};
@@ -434,7 +436,7 @@ void tap_source_run(struct tap_reader *reader, const struct tap_reader_spec *spe
     if (prepare(&source, spec, &url, ret) == WEIR_OK && !tap_reader_is_cancelled(reader)) {
         running = &source;
         tap_guard_enter(&source.guard);
-        source.deadline_mono_ms = weir_clock_mono_ms() + TAP_SOURCE_OPEN_MS;
+        source.deadline_mono_ms = weir_clock_mono_ms() + spec->open_ms;
         if (play(&source, spec, url.bytes, ret))
             read_packets(&source, ret);
         close_av(&source);

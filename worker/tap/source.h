@@ -12,10 +12,8 @@
 
 #include "worker/tap/reader.h"
 
-#define TAP_SOURCE_CONNECT_MS  5000  /* SYN to established */
-#define TAP_SOURCE_OPEN_MS     10000 /* all of OPTIONS to PLAY */
-#define TAP_SOURCE_STALL_MS    5000  /* no packet */
-#define TAP_SOURCE_KEYFRAME_MS 20000 /* no key unit, or 3 intervals of them when that is longer */
+#define TAP_SOURCE_CONNECT_MS 5000 /* SYN to established */
+#define TAP_SOURCE_STALL_MS   5000 /* no packet */
 
 /* Once, before any other call: libavformat's own output goes nowhere (it holds URLs). */
 void tap_source_init(void);

@@ -212,6 +212,8 @@ struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
     tap->shared.gate =
         tap_gate_new((unsigned)settings->connects_at_once, (int)settings->connects_per_host_per_s);
     tap->shared.spool_dir = settings->spool_dir;
+    tap->shared.open_ms = settings->open_ms;
+    tap->shared.keyframe_ms = settings->keyframe_ms;
     tap->shared.control = tap_control_new(loop, fd, &control_calls, tap);
     tap->fence = weir_timer_new(loop, check_fence, tap);
     tap->sweep = weir_timer_new(loop, on_sweep, tap);
