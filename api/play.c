@@ -35,6 +35,19 @@ static void refuse(const struct weir_http_request *req, struct weir_http_respons
 
 /* ---- may he, and where is it? ---- */
 
+/* Whether the ticket is good by the gateway's clock. An api whose own clock leapt must not cut
+ * those who play: it leaves them to another api, or to the gateway's last answer. */
+static bool is_good_at_gateway(const struct api *api, const struct weir_http_request *req,
+                               const struct play_target *target)
+{
+    int64_t second = 0;
+    struct weir_ticket ticket = {0};
+    const char *text = weir_http_header(req, "X-Weir-Second");
+    return text != NULL && weir_str_to_int(text, 0, SECOND_MAX, &second, NULL) == WEIR_OK &&
+           weir_ticket_verify(api->tickets, target->ticket, target->ticket_len, second * 1000,
+                              &ticket, NULL) == WEIR_OK;
+}
+
 static enum weir_code check_ticket(const struct api *api, const struct weir_http_request *req,
                                    struct weir_ticket *ret, struct weir_err *err)
 {
@@ -45,6 +58,9 @@ static enum weir_code check_ticket(const struct api *api, const struct weir_http
     }
     enum weir_code code = weir_ticket_verify(api->tickets, target.ticket, target.ticket_len,
                                              weir_clock_wall_ms(), ret, err);
+    if (code != WEIR_OK && is_good_at_gateway(api, req, &target)) {
+        return weir_fail(err, WEIR_EUNAVAILABLE, "this clock and the gateway's do not agree");
+    }
     if (code != WEIR_OK) {
         return weir_fail(err, WEIR_EUNAUTH, "the ticket is not valid, or no longer");
     }
@@ -155,6 +171,11 @@ static void redirect(const struct weir_http_request *req, struct weir_http_respo
     weir_http_add_header(res, "Location",
                          weir_arena_printf(res->arena, "%s%lld/%s", asked > 0 ? "../" : "",
                                            (long long)current, weir_http_param(req, "file")));
+    if (asked > 0) {
+        /* A player goes on to ask for the generation it began with: when the current one is being
+         * replaced, that name must still lead to it, and not to what it last was itself. */
+        allow_to_keep(req, res);
+    }
 }
 
 static void answer(const struct weir_http_request *req, struct weir_http_response *res,

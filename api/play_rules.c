@@ -65,7 +65,10 @@ struct play_answer play_answer(const struct play_question *question)
     if (weir_stream_state_is_final(row->state)) {
         return ended(row->state);
     }
-    if (is_playing(row->state) && row->generation > 0 && row->generation != question->generation) {
+    /* Who watched an older one gets from the origin what it has, also while it fails. */
+    bool is_there = is_playing(row->state) ? row->generation > 0
+                                           : question->generation > 0 && play_is_at_origin(row);
+    if (is_there && row->generation != question->generation) {
         return answer_of(PLAY_REDIRECT, "");
     }
     return answer_of(may_hold ? PLAY_HOLD : PLAY_NOT_YET, "stream_starting");

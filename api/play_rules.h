@@ -7,11 +7,11 @@
  *
  *     asked for                  queued .. starting, backoff       playing    ended
  *     a playlist, no generation  held, then 503 "stream_starting"  302        410 "stream_..."
- *     a playlist, another one    503 at once                       302        410
+ *     a playlist, another one    503 at once (backoff: 302)        302        410
  *     media                      404 (another's), 503 (this one's) 404        404
  *
  * At once, because the one who asks for another generation has just watched it: the gateway repeats
- * that generation's last playlist for as long as it may when it hears 503.
+ * what that name last led to, a playlist or a redirect, for as long as it may when it hears 503.
  */
 #ifndef WEIR_API_PLAY_RULES_H
 #define WEIR_API_PLAY_RULES_H

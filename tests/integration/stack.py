@@ -134,7 +134,8 @@ class Stack:
 
     def weirctl(self, *args: str) -> subprocess.CompletedProcess[str]:
         """Runs weirctl as the operator of this stack would."""
-        program = ROOT / "build/release/weirctl/weirctl"
+        build = Path(os.environ.get("WEIR_TEST_BUILD") or ROOT / "build" / "release")
+        program = build / "weirctl" / "weirctl"
         environment = {
             **self.environment,
             "WEIR_KAFKA": self.values["WEIR_KAFKA"],

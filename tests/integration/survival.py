@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,8 @@ from typing import Any
 
 from browser import Browser, Player
 from client import Api, wait_for
+from dev import commands, keeper
+from dev.instance import Instance
 from stack import Stack
 
 WORKERS = 3
@@ -77,8 +80,8 @@ class Watching:
         """Waits until all these players (all there are, without names) show new frames."""
 
         def moving(player: Player) -> bool:
-            moves = player.moves()[-5:]
-            return len(moves) == 5 and time.time() - moves[0] < 1.5
+            moves = player.moves()[-3:]
+            return len(moves) == 3 and time.time() - moves[0] < 3
 
         for player in self._named(names):
             wait_for(
@@ -159,6 +162,7 @@ class Scene:
 
     def __init__(self, stack: Stack, tenant: str = "acme") -> None:
         self.stack = stack
+        self.instance = Instance(stack.home, stack.port_base)
         self.user: Api = stack.user(tenant)
         self.streams: dict[str, Playing] = {}
         self.watching = Watching(Browser())
@@ -203,7 +207,9 @@ class Scene:
 
     def pid(self, process: str) -> int:
         """Of a process as ./dev status names it."""
-        return int(json.loads((self.stack.home / "pid" / f"{process}.json").read_text())["pid"])
+        found = keeper.find(self.instance, process)
+        assert found is not None, f"no process {process}"
+        return found.pid
 
     def family(self, process: str) -> list[int]:
         """Pids of the process and of all its children, the oldest first."""
@@ -217,11 +223,62 @@ class Scene:
         """A process with all its children."""
         signal_all(self.family(process), how)
 
+    def start_again(self, process: str) -> None:
+        """As it was started last."""
+        keeper.start_again(self.instance, process, counted=False)
+
+    @property
+    def second_api_url(self) -> str:
+        return f"http://{self.instance.address('api-2')}"
+
+    def leader(self) -> str:
+        """The scheduler that leads, as its log tells."""
+        led: list[tuple[int, str]] = []
+        for name in ("scheduler", "scheduler-2"):
+            lines = (self.stack.home / "log" / f"{name}.log").read_text().splitlines()
+            epochs = [int(json.loads(line)["epoch"]) for line in lines if '"cell: leading"' in line]
+            led += [(max(epochs), name)] if epochs else []
+        assert led, "no scheduler ever led"
+        return max(led)[1]
+
+    # ---- the record ----
+
+    def decisions(self) -> list[dict[str, Any]]:
+        """The decision log from its beginning, without what is void: decisions of an older term."""
+        done = subprocess.run(
+            ["kcat", "-q", "-b", self.stack.values["WEIR_KAFKA"], "-C", "-e", "-t",
+             "weir.decisions.v1", "-p", "0", "-o", "beginning"],
+            capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        valid, newest = [], 0
+        for line in done.stdout.splitlines():
+            data = json.loads(line)["data"]
+            newest = max(newest, data["epoch"])
+            valid += [data] if data["epoch"] == newest else []
+        return valid
+
+    def applied(self, stream_id: str, to: str) -> int:
+        """How often the log moves the stream to this state."""
+        return sum(
+            effect.get("stream_id") == stream_id and effect["to"] == to
+            for decision in self.decisions()
+            for effect in decision["effects"]
+        )
+
     # ---- after a fault ----
 
     def heal(self) -> None:
-        """Starts what is dead, and waits until all streams run and all players play again."""
-        self.stack.start_what_is_dead()
+        """Starts what is dead, and waits until all is up, all streams run and all players play."""
+        names = keeper.names(self.instance)
+        dead = [name for name in names if keeper.running(self.instance, name) is None]
+        for name in dead:
+            self.start_again(name)
+        for name in dead:
+            wait_for(
+                f"{name} is up",
+                lambda name=name: commands.health_of(self.instance, name) in ("up", "ready"),
+                60,
+            )
         for playing in self.streams.values():
             self.user.wait_state(playing.stream_id, "running")
         self.watching.playing()
@@ -244,9 +301,10 @@ def stat_of(pid: int) -> list[str]:
 
 
 def program_of(pid: int) -> str:
+    """As its arguments call it; nginx calls its own processes by what they do."""
     try:
         argv = (Path("/proc") / str(pid) / "cmdline").read_bytes().split(b"\0")
-        return Path(argv[0].decode()).name
+        return argv[0].decode().rsplit("/", 1)[-1]
     except (OSError, UnicodeDecodeError):
         return ""
 

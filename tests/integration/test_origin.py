@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,19 @@ def test_blocking_reloads_are_translated_and_answered_when_due(routed: Routed) -
         assert answer.last_sequence >= wanted - 1  # of `wanted` itself the first part is there
     exact = routed.get(f"{CHILD['lowLatency']}?_HLS_msn={wanted}&_HLS_part=0").expect(200)
     assert exact.headers["cache-control"] == "max-age=6"
+
+
+@pytest.mark.parametrize("routed", ["lowLatency"], indirect=True)
+def test_who_makes_up_numbers_to_wait_for_takes_no_room_of_others(routed: Routed) -> None:
+    wanted = media(routed).last_sequence + 1
+
+    def reload(part: int) -> str:
+        answer = routed.get(f"{CHILD['lowLatency']}?_HLS_msn={wanted}&_HLS_part={part}").expect(200)
+        return answer.headers["cache-control"]
+
+    with ThreadPoolExecutor(40) as pool:
+        told = list(pool.map(reload, range(60, 100)))
+    assert told.count("no-store") >= 20, "they got the playlist as it was"
 
 
 @pytest.mark.parametrize("routed", ["lowLatency"], indirect=True)

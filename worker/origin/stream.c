@@ -13,14 +13,16 @@
 
 #define INDEX_FILE         "index.m3u8"
 #define INDEX_TIMEOUT_MS   10000 /* blocks in the engine until its first segments are there */
-#define PLAIN_TIMEOUT_MS   3000
-#define FAILING_TIMEOUT_MS 1000 /* the engine is away, and there is something to repeat */
+#define PLAIN_TIMEOUT_MS   2500  /* less than a gateway waits */
+#define KEPT_TIMEOUT_MS    1500  /* there is something to repeat */
+#define FAILING_TIMEOUT_MS 1000  /* the engine is away, and there is something to repeat */
 #define RELOAD_TIMEOUT_MS  10000
 #define MEDIA_TIMEOUT_MS   10000
 #define HEAL_PAUSE_MS      1000 /* a 404 this soon after a good index is a 404 */
 #define QUIET_MS           10000
 #define WATCHED_MS         30000
 #define RELOAD_PAUSE_MS    500 /* before a blocking reload is answered by a repeated playlist */
+#define RELOADS_MAX        8   /* different ones waiting at once; players of one stream ask alike */
 #define KEPT_MAX           8
 #define QUERY_MAX          96
 #define KEY_MAX            (WEIR_PLAYLIST_NAME_MAX + QUERY_MAX)
@@ -235,7 +237,10 @@ static int64_t timeout_of(const struct pull *pull)
     if (pull->stream->failing_since_ms >= 0) {
         return FAILING_TIMEOUT_MS;
     }
-    return pull->query[0] != '\0' ? RELOAD_TIMEOUT_MS : PLAIN_TIMEOUT_MS;
+    if (pull->query[0] != '\0') {
+        return RELOAD_TIMEOUT_MS;
+    }
+    return find_kept(pull->stream, pull->file) != NULL ? KEPT_TIMEOUT_MS : PLAIN_TIMEOUT_MS;
 }
 
 static void start(struct pull *pull)
@@ -462,6 +467,22 @@ static void engine_query(const struct stream *stream, const struct ask *ask, cha
     }
 }
 
+/* Whoever makes up numbers to wait for gets the playlist as it is, and takes no room of others. */
+static void limit_reloads(struct stream *stream, const struct ask *ask, char query[QUERY_MAX])
+{
+    size_t n = 0;
+    if (query[0] == '\0' || find_pull(stream, ask->file, query) != NULL) {
+        return;
+    }
+    WEIR_LIST_FOR(pos, &stream->pulls)
+    {
+        n += WEIR_CONTAINER(pos, struct pull, node)->query[0] != '\0';
+    }
+    if (n >= RELOADS_MAX) {
+        query[0] = '\0';
+    }
+}
+
 void stream_ask(struct stream *stream, struct ask *ask)
 {
     char query[QUERY_MAX];
@@ -473,6 +494,7 @@ void stream_ask(struct stream *stream, struct ask *ask)
         return;
     }
     engine_query(stream, ask, query);
+    limit_reloads(stream, ask, query);
     struct pull *pull = find_pull(stream, ask->file, query);
     bool is_new = pull == NULL;
     if (is_new && upstream_active(stream->host->upstream) >= stream->host->limits->fetches_max) {

@@ -52,6 +52,17 @@ static void a_viewer_of_a_replaced_generation_is_answered_at_once(void **state)
     assert_int_equal(answered(&question).verdict, PLAY_NOT_YET);
 }
 
+static void a_viewer_of_an_older_generation_is_led_to_one_that_fails(void **state)
+{
+    struct weir_stream_row row = row_in(WEIR_STREAM_STATE_BACKOFF);
+    struct play_question question = {
+        .row = &row, .is_log_known = true, .is_playlist = true, .generation = 6};
+    (void)state;
+    assert_int_equal(answered(&question).verdict, PLAY_REDIRECT);
+    question.generation = 7;
+    assert_int_equal(answered(&question).verdict, PLAY_NOT_YET);
+}
+
 static void an_ended_stream_is_gone_by_name(void **state)
 {
     static const struct {
@@ -176,6 +187,7 @@ int main(void)
         cmocka_unit_test(a_playlist_without_generation_leads_to_the_one_that_plays),
         cmocka_unit_test(a_new_viewer_of_a_starting_stream_is_held_and_then_told_to_wait),
         cmocka_unit_test(a_viewer_of_a_replaced_generation_is_answered_at_once),
+        cmocka_unit_test(a_viewer_of_an_older_generation_is_led_to_one_that_fails),
         cmocka_unit_test(an_ended_stream_is_gone_by_name),
         cmocka_unit_test(an_unknown_stream_is_gone_once_the_log_is_known),
         cmocka_unit_test(media_of_another_generation_is_not_there),
