@@ -12,7 +12,7 @@ def test_the_same_seed_gives_the_same_faults() -> None:
 
 
 def test_a_short_run_has_at_least_two_hundred_faults_that_overlap() -> None:
-    faults = plan.draw(1, 270)
+    faults = plan.draw(1, 210)
     assert len(faults) >= 200
     overlapping = [
         late

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from dev import build, keeper, services
+from dev import build, keeper, keys, services
 from dev.instance import Instance
 from faults import processes
 
@@ -49,9 +49,11 @@ def records(instance: Instance, topic: str) -> list[dict[str, Any]]:
 
 
 def redis_call(instance: Instance, *command: str) -> str:
-    url = services.redis_url(instance)
-    argv = ["redis-cli", "--no-auth-warning", "--json", "-u", url, *command]
-    return subprocess.run(argv, capture_output=True, check=True, timeout=30).stdout.decode()
+    """What Redis answers, as JSON. The password travels in the environment, never in argv."""
+    argv = ["redis-cli", "--json", "-p", str(instance.port("redis")), *command]
+    environment = {**os.environ, "REDISCLI_AUTH": keys.read(instance, "redis-password")}
+    done = subprocess.run(argv, env=environment, capture_output=True, check=True, timeout=30)
+    return done.stdout.decode()
 
 
 def redis_rows(instance: Instance) -> dict[str, dict[str, str]]:

@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from chaos import collect
 from chaos.history import History
 from chaos.plan import CAMERAS, DAEMONS, WORKERS, Fault
-from dev import build, cameras, keeper, services
+from dev import build, cameras, keeper
 from dev.instance import Instance
 from faults import processes, settings
 from faults.clock import Clock
@@ -133,9 +134,7 @@ class Breaker:
             self.wait(fault)
 
     def flush(self, _: Fault) -> None:
-        url = services.redis_url(self.instance)
-        argv = ["redis-cli", "--no-auth-warning", "-u", url, "FLUSHALL"]
-        subprocess.run(argv, capture_output=True, timeout=10, check=True)
+        collect.redis_call(self.instance, "FLUSHALL")
 
     def camera(self, fault: Fault) -> None:
         cameras.set_fault(self.instance, fault.target, fault.how)

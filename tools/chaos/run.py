@@ -386,7 +386,7 @@ def run(minutes: float, seed: int, folder: Path) -> int:
 
 def main() -> int:
     args = argparse.ArgumentParser(prog="./dev chaos", description=__doc__)
-    args.add_argument("--minutes", type=float, default=4.5)
+    args.add_argument("--minutes", type=float, default=3.5)
     args.add_argument("--seed", type=int, default=None)
     args.add_argument("--out", type=Path, default=None)
     options = args.parse_args()

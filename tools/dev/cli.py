@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
     test.add_argument("-k", dest="name", metavar="NAME", help="only tests whose name has this")
     test.set_defaults(run=commands.test)
     chaos = commands_of.add_parser("chaos", help="faults drawn from a seed, then a proof")
-    chaos.add_argument("--minutes", type=float, metavar="N", help="how long things break (4.5)")
+    chaos.add_argument("--minutes", type=float, metavar="N", help="how long things break (3.5)")
     chaos.add_argument("--seed", type=int, metavar="S", help="of the plan of faults; else a new one")
     chaos.add_argument("--out", metavar="FOLDER", help="of history and evidence (build/results)")
     chaos.set_defaults(run=commands.chaos)

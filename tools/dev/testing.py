@@ -26,7 +26,7 @@ FUZZ_SECONDS = 180
 # One seed, so that one tree gets one verdict; WEIR_FUZZ_SEED and WEIR_FUZZ_S look further.
 FUZZ_SEED = "1"
 # One plan of faults for one tree; `./dev chaos` looks further.
-CHAOS_MINUTES = 4.5
+CHAOS_MINUTES = 3.5
 CHAOS_SEED = 1
 RESULTS = ROOT / "build" / "results"
 PLAYER = ROOT / "tests" / "integration" / "player"
