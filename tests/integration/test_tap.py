@@ -150,7 +150,8 @@ def test_what_hls_can_carry_is_carried(
         assert abs(len(decoded.frames) - 15 * sum(durations(playlist))) <= 2
     stamps = [decoded.stamp_ms(n) for n in range(len(decoded.frames))]
     steps = [b - a for a, b in zip(stamps, stamps[1:], strict=False)]
-    assert all(40 <= step <= 95 for step in steps), steps
+    odd = [step for step in steps if not 40 <= step <= 95]
+    assert len(odd) <= allowed and all(step <= 2 * 95 for step in odd), steps
     index = engine.index(path)
     assert ("mp4a" in index, "opus" in index) == (codecs[1] == "mp4a", codecs[1] == "opus")
 
