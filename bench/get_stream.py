@@ -2,8 +2,8 @@
 """`GET /v1/streams/{id}` against FastAPI that answers the same from a dictionary.
 
 Ours checks the token (cached after the first time), the tenant and the stream, all from memory. The
-alternative is uvicorn with uvloop and httptools, one process, and compares the same token with a
-string. Both get the same requests by wrk over kept connections, in turn; what counts is the CPU
+alternative is uvicorn with uvloop and httptools, one process, and remembers the same token's
+verdict in a dictionary. Both get the same requests by wrk over kept connections, in turn; what counts is the CPU
 time of the server a request, as the kernel measured it, so a busy machine does not decide.
 
 Checked: both give the same JSON, and every answer was a 200.
@@ -32,21 +32,30 @@ REPEATS = 5
 SECONDS = 3
 CONNECTIONS = 32
 
+# As its documentation shows it: who asks is a dependency, the answer is a dictionary. The verdict on
+# the token is remembered, as ours is; everything is `async`, which is FastAPI's fastest way.
 SERVER = '''
 import json
-from fastapi import FastAPI, Header, HTTPException
+from fastapi import Depends, FastAPI, HTTPException, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-token, stream = json.load(open("told.json"))
-streams = {stream["id"]: stream}
+token, told = json.load(open("told.json"))
+tokens = {token: {"tenant_id": "t"}}
+streams = {("t", told["id"]): told}
 app = FastAPI()
 
-@app.get("/v1/streams/{stream_id}")
-async def get(stream_id: str, authorization: str = Header()):
-    if authorization != "Bearer " + token:
+async def user(given: HTTPAuthorizationCredentials = Depends(HTTPBearer())):
+    if given.credentials not in tokens:
         raise HTTPException(401)
-    if stream_id not in streams:
+    return tokens[given.credentials]
+
+@app.get("/v1/streams/{stream_id}")
+async def get(stream_id: str, response: Response, who: dict = Depends(user)):
+    stream = streams.get((who["tenant_id"], stream_id))
+    if stream is None:
         raise HTTPException(404)
-    return streams[stream_id]
+    response.headers["ETag"] = '"%d"' % stream["version"]
+    return stream
 '''
 
 
