@@ -89,7 +89,7 @@ def set_up(groups: Sequence[str]) -> None:
     real = {"integration", "chaos"}
 
     def builds() -> None:
-        if {"unit", "scenario", "contract"} & set(groups):
+        if {"unit", "scenario", "contract", "integration"} & set(groups):
             build.compile_preset("asan", RESULTS / "build-asan.log")
         if real & set(groups):
             build.compile_preset("release", RESULTS / "build-release.log")
