@@ -14,8 +14,7 @@
 
 #define KEY_MAX      96
 #define PREFIX_LEN   20
-#define SWEEP_MAX    500 /* records looked at in one go */
-#define BOUNDS_MS    500
+#define SWEEP_MAX    500  /* records looked at in one go */
 #define SWEEP_END_MS 2000 /* nothing came for so long: the last records are compacted away */
 
 struct checkpoint {
@@ -24,6 +23,7 @@ struct checkpoint {
     struct weir_bus_producer *producer;
     char prefix[PREFIX_LEN + 1]; /* of the last one begun */
     int64_t unreported;          /* records without a delivery report */
+    int64_t end;                 /* of the topic, as far as our own records tell */
     bool has_failed;
     bool is_writing;
     bool wants_sweep;
@@ -72,17 +72,15 @@ static void begin_sweep(struct checkpoint *self)
 {
     const struct weir_bus_reader_config config = {.brokers = self->brokers,
                                                   .client_id = "weir-scheduler-sweep"};
-    int64_t first;
     if (weir_bus_reader_open(&config, &self->reader, NULL) != WEIR_OK) {
         return;
     }
-    if (weir_bus_reader_bounds(self->reader, WEIR_TOPIC_STATE, self->cell, BOUNDS_MS, &first,
-                               &self->sweep_end, NULL) != WEIR_OK ||
-        weir_bus_reader_assign(self->reader, WEIR_TOPIC_STATE, self->cell, first, NULL) !=
-            WEIR_OK) {
+    if (weir_bus_reader_assign(self->reader, WEIR_TOPIC_STATE, self->cell, WEIR_BUS_OFFSET_START,
+                               NULL) != WEIR_OK) {
         weir_bus_reader_close(&self->reader); /* the next checkpoint tries again */
         return;
     }
+    self->sweep_end = self->end;
     self->old_keys = weir_map_new(KEY_MAX);
     self->sweep_progress_mono_ms = weir_clock_mono_ms();
 }
@@ -92,6 +90,7 @@ static void reported(void *ctx, const struct weir_bus_delivery *delivery)
     struct checkpoint *self = ctx;
     self->unreported--;
     self->has_failed = self->has_failed || delivery->code != WEIR_OK;
+    self->end = delivery->offset >= self->end ? delivery->offset + 1 : self->end;
     if (self->unreported == 0 && self->is_writing) {
         self->is_writing = false;
         self->n_complete += !self->has_failed;

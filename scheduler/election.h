@@ -6,7 +6,8 @@
  *
  * Among the members the one that was opened first wins, so that a scheduler that starts, or starts
  * again, takes the lead from nobody. Each rebalance revokes it for a moment all the same: to lose
- * the election is no reason to stop leading, only another one's takeover is.
+ * the election is no reason to stop leading, only another one's takeover is. Who lost the lead to
+ * another, or slept, stands again as the youngest and does not take it back.
  */
 #ifndef SCHEDULER_ELECTION_H
 #define SCHEDULER_ELECTION_H
@@ -20,6 +21,10 @@ WEIR_MUST_USE enum weir_code election_open(const char *brokers, int32_t cell,
                                            void *wake_ctx, struct election **ret,
                                            struct weir_err *err);
 void election_close(struct election **election);
+
+/* Leaves the group and joins it as the youngest; not won until the next election. May wait for a
+ * broker that is silent. */
+void election_stand_again(struct election *election);
 
 /* Does not block; to be called several times a second. */
 void election_poll(struct election *election);

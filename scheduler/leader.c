@@ -26,7 +26,7 @@
 #define INPUTS_MAX          500 /* taken in one go */
 #define DUE_MAX             200 /* decided in one go */
 #define DUE_EVERY_MS        200
-#define CONFIG_SILENCE_MS   1000 /* the last records of a compacted topic may be gone */
+#define CONFIG_SILENCE_MS   3000 /* the last records of a compacted topic may be gone */
 #define QUEUE_MAX_RECORDS   400000
 
 enum phase {
@@ -43,6 +43,7 @@ struct leader {
     const struct weir_follower *follower;
     enum phase phase;
     char why[256];
+    bool is_replaced;
     struct weir_id instance;
     int64_t epoch;
     struct cell_clock clock;
@@ -87,6 +88,17 @@ static void end_by(struct leader *leader, const char *what, const struct weir_er
     char why[256];
     snprintf(why, sizeof(why), "%s: %.200s", what, err->msg);
     leader_end(leader, why);
+}
+
+static void end_replaced(struct leader *leader)
+{
+    leader_end(leader, "another scheduler took over");
+    leader->is_replaced = true;
+}
+
+bool leader_is_replaced(const struct leader *leader)
+{
+    return leader->is_replaced;
 }
 
 const char *leader_why(const struct leader *leader)
@@ -330,7 +342,7 @@ void leader_followed(struct leader *leader, const struct weir_follower_decision 
         leader->takeover_stamp_ms = read->timestamp_ms;
     }
     if (is_takeover && leader->epoch >= 0 && read->offset > leader->epoch) {
-        leader_end(leader, "another scheduler took over");
+        end_replaced(leader);
     } else if (leader->phase == PHASE_FOLDING && read->offset == leader->epoch) {
         take_ledger(leader);
     } else if (leader->ledger != NULL) {
@@ -347,7 +359,7 @@ static void catch_up_with_follower(struct leader *leader)
     }
     int64_t followed = weir_follower_epoch(leader->follower);
     if (followed > leader->epoch) {
-        leader_end(leader, "another scheduler took over");
+        end_replaced(leader);
     } else if (followed == leader->epoch && leader->takeover_offset == leader->epoch) {
         take_ledger(leader);
     }

@@ -43,6 +43,8 @@ bool leader_pump(struct leader *leader);
 /* Ends the term for a reason seen from outside; the next pump is false. */
 void leader_end(struct leader *leader, const char *why);
 const char *leader_why(const struct leader *leader);
+/* Whether it ended because another scheduler took over. */
+bool leader_is_replaced(const struct leader *leader);
 
 /* Whether it decides now. */
 bool leader_is_leading(const struct leader *leader);

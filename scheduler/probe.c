@@ -25,6 +25,14 @@ struct probe {
     void *wake_ctx;
 };
 
+static bool is_stopped(struct probe *probe)
+{
+    pthread_mutex_lock(&probe->lock);
+    bool is_stopping = probe->is_stopping;
+    pthread_mutex_unlock(&probe->lock);
+    return is_stopping;
+}
+
 static bool ask(struct probe *probe, enum input_topic topic)
 {
     struct probe_bounds bounds = {.asked_boot_ms = weir_clock_boot_ms()};
@@ -42,7 +50,7 @@ static bool ask(struct probe *probe, enum input_topic topic)
 /* Stops at the first that is not answered for: the broker is away. True when all are known. */
 static bool ask_all(struct probe *probe)
 {
-    for (enum input_topic topic = 0; topic < INPUT_N; topic++) {
+    for (enum input_topic topic = 0; topic < INPUT_N && !is_stopped(probe); topic++) {
         bool is_watched = topic == INPUT_COMMANDS || topic == INPUT_HEARTBEATS;
         if ((is_watched || !probe->is_known[topic]) && !ask(probe, topic)) {
             break;

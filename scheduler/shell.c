@@ -27,6 +27,7 @@ struct shell {
     struct views *views;
     struct leader *leader; /* NULL: standing by */
     int64_t retry_mono_ms;
+    int64_t pumped_boot_ms;
     struct weir_timer *tick;
     int64_t gauges_mono_ms;
     atomic_bool is_woken;
@@ -103,7 +104,11 @@ static void on_caught_up(void *ctx)
 static void end_term(struct shell *shell)
 {
     weir_log(WEIR_LOG_WARN, "cell: no longer leading", "why", leader_why(shell->leader), NULL);
+    bool is_replaced = leader_is_replaced(shell->leader);
     leader_free(&shell->leader);
+    if (is_replaced) {
+        election_stand_again(shell->election);
+    }
     shell->retry_mono_ms = weir_clock_mono_ms() + RETRY_MS;
 }
 
@@ -142,8 +147,21 @@ static int64_t score(void *ctx, const struct weir_id *worker_id)
     return leader_score(shell->leader, worker_id);
 }
 
+/* A process that slept may have been replaced, and its place in the group is long gone. */
+static void notice_sleep(struct shell *shell)
+{
+    int64_t boot_ms = weir_clock_boot_ms();
+    bool has_slept = shell->pumped_boot_ms != 0 &&
+                     boot_ms - shell->pumped_boot_ms > shell->settings->session_timeout_ms;
+    if (has_slept) {
+        election_stand_again(shell->election);
+    }
+    shell->pumped_boot_ms = weir_clock_boot_ms();
+}
+
 static void pump(struct shell *shell)
 {
+    notice_sleep(shell);
     election_poll(shell->election);
     dead_letters_poll(shell->dead_letters);
     tend_term(shell);
