@@ -4,7 +4,7 @@
 The sink is stopped, events of many tenants are put into Kafka, and it is started again: the rate is
 that from its first stored event to its last, as its own counter tells, looked at every 20 ms.
 
-Checked: Postgres holds every event exactly once, and `weirctl audit-verify` finds the chain whole.
+Checked: Postgres holds every event exactly once, and `weirctl audit verify` finds the chain whole.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def main() -> int:
     with rig(1) as made:
         idle_memory(made, report)
         rates = [rate(made) for _ in range(REPEATS)]
-        verified = made.weirctl("audit-verify")
+        verified = made.weirctl("audit", "verify")
         assert verified.returncode == 0, verified.stdout + verified.stderr
     report.keep("events_per_s", rates)
     report.at_least("audit sink, events stored a second, median", 10_000, median(rates), "/s",

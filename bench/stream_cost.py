@@ -11,6 +11,7 @@ Checked: every stream is running, every ffmpeg lives, and a segment of each side
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tempfile
@@ -80,12 +81,20 @@ def check_pictures(folder: Path) -> None:
     assert not done.stderr, done.stderr
 
 
+def rate_mbps(folder: Path) -> float:
+    """What the camera really sends, by the segments that a playlist names."""
+    text = (folder / "index.m3u8").read_text()
+    names = [line for line in text.splitlines() if line and not line.startswith("#")]
+    seconds = sum(float(found) for found in re.findall(r"#EXTINF:([0-9.]+)", text))
+    return sum((folder / name).stat().st_size for name in names) * 8 / seconds / 1e6
+
+
 def main() -> int:
     report = Report("stream_cost")
-    size = ("--size", "1280x720", "--bitrate", "1500", "--fps", "25", "--gop", "50")
+    picture = ("--noise", "--bitrate", "1400", "--fps", "25", "--gop", "25")
     idle = {"WEIR_IDLE_TIMEOUT_S": "3600"}
     with tempfile.TemporaryDirectory(prefix="weir-bench-", dir=TMPFS) as scratch:
-        camera = Camera(Path(scratch) / "camera", *size)
+        camera = Camera(Path(scratch) / "camera", *picture)
         with rig(1, weir_reaper=idle) as made:
             start(made, camera.url)
             copies = Copies(Path(scratch) / "copies", camera.url, STREAMS)
@@ -97,7 +106,10 @@ def main() -> int:
                 segments = made.instance.segments / "worker-0"
                 memory = sum(pss_bytes(pid) for pid in ours) + folder_bytes(segments)
                 copied = sum(pss_bytes(pid) for pid in copies.pids) + folder_bytes(copies.folder)
+                mbps = rate_mbps(copies.folder / "0")
+                assert 1.35 < mbps < 1.75, f"the camera sends {mbps:.2f} Mb/s"
                 check_pictures(copies.folder)
+                check_pictures(segments)
                 assert made.tree("worker-0") == ours, "no process was replaced"
             finally:
                 copies.close()
@@ -108,7 +120,7 @@ def main() -> int:
     report.keep("ffmpeg_cpu_percent", cpu_copies)
     report.at_most(
         "a published stream at 1.5 Mb/s, CPU", 1.2, each, "% of a core",
-        f"{STREAMS} streams; one ffmpeg -c copy each: {each_copy:.2f} %, "
+        f"{STREAMS} streams of {mbps:.2f} Mb/s; one ffmpeg -c copy each: {each_copy:.2f} %, "
         f"{each_copy / each:.1f} x ours",
     )
     report.at_most(

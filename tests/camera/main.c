@@ -94,6 +94,7 @@ static bool read_password(const char *path, char **ret)
 static bool parse_options(int argc, char **argv, struct camera_settings *s)
 {
     char *codec = NULL, *audio = NULL, *size = NULL, *password_file = NULL;
+    gboolean noise = FALSE;
     const GOptionEntry entries[] = {
         {"listen", 0, 0, G_OPTION_ARG_STRING, &s->listen, "address (127.0.0.1)", "ADDRESS"},
         {"port", 0, 0, G_OPTION_ARG_INT, &s->port, "RTSP port", "N"},
@@ -105,6 +106,7 @@ static bool parse_options(int argc, char **argv, struct camera_settings *s)
         {"gop", 0, 0, G_OPTION_ARG_INT, &s->gop, "frames between keyframes (fps)", "N"},
         {"bframes", 0, 0, G_OPTION_ARG_INT, &s->bframes, "consecutive B-frames (0)", "N"},
         {"bitrate", 0, 0, G_OPTION_ARG_INT, &s->bitrate_kbps, "kbit/s (600)", "N"},
+        {"noise", 0, 0, G_OPTION_ARG_NONE, &noise, "a picture that needs its bitrate", NULL},
         {"user", 0, 0, G_OPTION_ARG_STRING, &s->user, "digest user (no authentication)", "NAME"},
         {"password-file", 0, 0, G_OPTION_ARG_STRING, &password_file, "digest password", "FILE"},
         {"redirect", 0, 0, G_OPTION_ARG_STRING, &s->redirect, "where a redirect points", "URL"},
@@ -132,6 +134,7 @@ static bool parse_options(int argc, char **argv, struct camera_settings *s)
         g_printerr("an option is out of range (width: a multiple of 40); see --help\n");
         return false;
     }
+    s->is_noisy = noise;
     s->codec = (enum camera_codec)codec_at;
     s->audio = (enum camera_audio)audio_at;
     if ((s->user == NULL) != (password_file == NULL)) {

@@ -53,8 +53,9 @@ char *pipeline_text(const struct camera_settings *settings)
             : g_strdup_printf("audiotestsrc is-live=true wave=ticks ! audioconvert "
                               "! audioresample %s",
                               audio_text(settings->audio));
-    return g_strdup_printf("( videotestsrc name=picture is-live=true pattern=ball "
+    return g_strdup_printf("( videotestsrc name=picture is-live=true pattern=%s "
                            "! video/x-raw,format=I420,width=%d,height=%d,framerate=%d/1 "
                            "! %s %s )",
-                           settings->width, settings->height, settings->fps, video, sound);
+                           settings->is_noisy ? "snow" : "ball", settings->width, settings->height,
+                           settings->fps, video, sound);
 }
