@@ -20,10 +20,12 @@ import uuid
 from pathlib import Path
 
 from common.alternative import Copies
+from common.picture import pictures
 from common.process import cpu_us_of, folder_bytes, pss_bytes
 from common.report import Report
 from common.rig import Rig, rig
 from common.samples import median
+from first_playlist import wait_playlist
 from stack import wait_for
 from tap_rig import Camera
 
@@ -81,6 +83,13 @@ def check_pictures(folder: Path) -> None:
     assert not done.stderr, done.stderr
 
 
+def plays(made: Rig, stream: str) -> bool:
+    api, gateway = made.connect(), made.gateway()
+    ticket = api.call("POST", f"/v1/streams/{stream}/tickets").expect(200, 201)
+    media = wait_playlist(gateway, str(ticket.json["url"]))
+    return len(pictures(gateway, media)) == 1
+
+
 def rate_mbps(folder: Path) -> float:
     """What the camera really sends, by the segments that a playlist names."""
     text = (folder / "index.m3u8").read_text()
@@ -96,7 +105,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="weir-bench-", dir=TMPFS) as scratch:
         camera = Camera(Path(scratch) / "camera", *picture)
         with rig(1, weir_reaper=idle) as made:
-            start(made, camera.url)
+            streams = start(made, camera.url)
             copies = Copies(Path(scratch) / "copies", camera.url, STREAMS)
             try:
                 copies.wait()
@@ -109,7 +118,7 @@ def main() -> int:
                 mbps = rate_mbps(copies.folder / "0")
                 assert 1.35 < mbps < 1.75, f"the camera sends {mbps:.2f} Mb/s"
                 check_pictures(copies.folder)
-                check_pictures(segments)
+                assert all(plays(made, stream) for stream in (streams[0], streams[-1]))
                 assert made.tree("worker-0") == ours, "no process was replaced"
             finally:
                 copies.close()
