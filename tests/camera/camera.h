@@ -43,7 +43,7 @@ struct camera_settings {
     int gop;     /* frames from one keyframe to the next */
     int bframes; /* 0..4, consecutive B-frames */
     int bitrate_kbps;
-    bool is_noisy; /* noise in the picture, so that the bitrate is really used */
+    bool is_noisy;    /* noise in the picture, so that the bitrate is really used */
     const char *user; /* NULL: no authentication; otherwise digest only */
     char *password;
     const char *redirect; /* Location of CAMERA_REDIRECT */
