@@ -267,7 +267,9 @@ def run_chaos(name: str | None) -> Count:
     if name is not None and name not in "chaos":
         return Count()
     folder = RESULTS / "chaos"
-    chaos(["--minutes", str(CHAOS_MINUTES), "--seed", str(CHAOS_SEED), "--out", str(folder)])
+    shutil.rmtree(folder, ignore_errors=True)
+    wanted = ["--minutes", str(CHAOS_MINUTES), "--seed", str(CHAOS_SEED), "--out", str(folder)]
+    chaos(wanted, is_test=True)
     verdict = folder / "verdict.json"
     if not verdict.is_file():
         return Count(failed=1)
@@ -276,9 +278,15 @@ def run_chaos(name: str | None) -> Count:
     return Count(passed=len(found) - broken, failed=broken)
 
 
-def chaos(arguments: Sequence[str]) -> int:
+INSTANCE_OF = ("WEIR_HOME", "WEIR_PORT_BASE")
+
+
+def chaos(arguments: Sequence[str], *, is_test: bool = False) -> int:
     folders = [str(ROOT / "tools"), str(ROOT / "tests")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}
+    if is_test:
+        # A developer's own instance is not what a test may break.
+        environment = {k: v for k, v in environment.items() if k not in INSTANCE_OF}
     argv = [PYTHON, "-m", "chaos.run", *arguments]
     return subprocess.run(argv, cwd=ROOT, env=environment, check=False).returncode
 
