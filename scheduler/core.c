@@ -2,12 +2,14 @@
 #include "scheduler/core.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/str.h"
 #include "scheduler/core_rules.h"
 #include "scheduler/load.h"
 
 #define SWEEP_EVERY_MS 60000
+#define LOOK_EVERY_MS  200
 
 const struct core_config core_defaults = {
     .seed = 1,
@@ -41,6 +43,7 @@ struct core *core_new(const struct core_config *config, int64_t now_ms)
     core->random = config->seed;
     core->seen = observations_new(now_ms);
     core->swept_ms = now_ms;
+    core->is_changed = true;
     return core;
 }
 
@@ -56,6 +59,9 @@ void core_free(struct core *core)
 void core_observe(struct core *core, const struct weir_event *event, int64_t now_ms)
 {
     observations_take(core->seen, event, now_ms);
+    if (event->type == WEIR_EV_CONFIG_CAMERA || event->type == WEIR_EV_CONFIG_TENANT) {
+        core->is_changed = true;
+    }
 }
 
 void core_inputs_live(struct core *core, int64_t now_ms)
@@ -111,6 +117,38 @@ static bool decide(struct draft *draft, const struct weir_event *event, int64_t 
     return facts_decide(draft, event, offset);
 }
 
+/* A start as it mostly goes: nothing but the queue follows from it at once. */
+static bool is_plain_start(const struct weir_ev_decision_effects *e)
+{
+    enum weir_stream_state from = WEIR_STREAM_STATE_STOPPED;
+    enum weir_stream_state to;
+    if (e->entity == WEIR_EV_DECISION_EFFECTS_ENTITY_LEASE) {
+        return !e->has_second && strcmp(e->to, "active") == 0;
+    }
+    if (e->entity != WEIR_EV_DECISION_EFFECTS_ENTITY_STREAM ||
+        weir_stream_state_get(e->to, &to) != WEIR_OK ||
+        (e->has_from && weir_stream_state_get(e->from, &from) != WEIR_OK)) {
+        return false;
+    }
+    if (to == WEIR_STREAM_STATE_QUEUED) {
+        return weir_stream_state_is_final(from);
+    }
+    bool is_onward = to == WEIR_STREAM_STATE_STARTING || to == WEIR_STREAM_STATE_RUNNING;
+    bool was_starting = from == WEIR_STREAM_STATE_PLACED || from == WEIR_STREAM_STATE_STARTING;
+    return to == WEIR_STREAM_STATE_PLACED || (is_onward && was_starting);
+}
+
+/*
+ * A full cell has thousands of rows, and a hundred starts a second: all rows are looked at when
+ * something else happened, and from time to time.
+ */
+static void note_change(struct core *core, const struct weir_ev_decision *decision)
+{
+    for (size_t i = 0; i < decision->n_effects && !core->is_changed; i++) {
+        core->is_changed = !is_plain_start(&decision->effects[i]);
+    }
+}
+
 bool core_input(struct core *core, const struct weir_ledger *ledger, const struct core_input *input,
                 int64_t now_ms, struct weir_arena *arena, struct weir_ev_decision *ret)
 {
@@ -122,14 +160,30 @@ bool core_input(struct core *core, const struct weir_ledger *ledger, const struc
     ret->cause_offset = input->offset;
     bool is_decided = decide(&draft, input->event, input->offset);
     loads_done(&draft);
+    note_change(core, ret);
     return is_decided;
+}
+
+static void look_at_all(struct draft *draft)
+{
+    static void (*const rules[])(struct draft *) = {streams_due, leases_due, drain_due};
+    struct core *core = draft->core;
+    if (!core->is_changed && draft->now_ms - core->looked_ms < LOOK_EVERY_MS) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]) && draft_is_empty(draft); i++) {
+        rules[i](draft);
+    }
+    if (draft_is_empty(draft)) {
+        core->is_changed = false;
+        core->looked_ms = draft->now_ms;
+    }
 }
 
 bool core_due(struct core *core, const struct weir_ledger *ledger, int64_t now_ms,
               struct weir_arena *arena, struct weir_ev_decision *ret)
 {
-    static void (*const rules[])(struct draft *) = {liveness_due, streams_due, leases_due,
-                                                    drain_due, queue_due};
+    static void (*const rules[])(struct draft *) = {liveness_due, look_at_all, queue_due};
     if (now_ms - core->swept_ms >= SWEEP_EVERY_MS) {
         core->swept_ms = now_ms;
         observations_sweep(core->seen, ledger);
@@ -140,6 +194,7 @@ bool core_due(struct core *core, const struct weir_ledger *ledger, int64_t now_m
         rules[i](&draft);
     }
     loads_done(&draft);
+    note_change(core, ret);
     return !draft_is_empty(&draft);
 }
 

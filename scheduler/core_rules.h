@@ -16,6 +16,8 @@ struct core {
     uint64_t random;       /* state of the generator */
     int64_t hold_since_ms; /* many workers are silent at once; 0: no */
     int64_t swept_ms;      /* observations were last swept */
+    bool is_changed;       /* something happened that more than time may follow from */
+    int64_t looked_ms;     /* all rows were last looked at */
 };
 
 /* Everything a rule may look at, and the decision it writes. */
