@@ -102,8 +102,8 @@ def load(url: str, token: str, pids: list[int]) -> tuple[float, float]:
     """Server CPU microseconds a request, and requests a second."""
     before = cpu_us_of(pids)
     done = subprocess.run(
-        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "-H", f"Authorization: Bearer {token}",
-         url],
+        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{SECONDS}s", "--timeout", "30s",
+         "-H", f"Authorization: Bearer {token}", url],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     spent = cpu_us_of(pids) - before
@@ -149,6 +149,7 @@ def main() -> int:
                 us, rate = load(other.url + path, token, theirs)
                 theirs_us.append(us)
                 theirs_rate.append(rate)
+                print(f"  CPU a request: {ours_us[-1]:.1f} us, FastAPI {us:.1f} us", flush=True)
             after = Connection(made.api_url, token).call("GET", path).expect(200)
             assert after.json == told, "the answer stayed the same"
         finally:
