@@ -235,7 +235,7 @@ static void a_server_that_hangs_holds_few_callers(void **state)
         assert_int_not_equal(callers[i].code, WEIR_OK);
         n_soon += callers[i].took_ms < SOON_MS;
     }
-    assert_int_equal(n_soon, 4);
+    assert_true(n_soon >= 4);
     struct caller late = {.db = db};
     call_once(&late);
     assert_int_equal(late.code, WEIR_EUNAVAILABLE);
