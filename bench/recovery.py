@@ -22,6 +22,7 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 
+from common.cameras import Cameras
 from common.keepalive import Connection
 from common.picture import Media, media_playlist
 from common.process import name
@@ -29,7 +30,6 @@ from common.report import Report
 from common.rig import Rig, rig
 from common.samples import median, quantile, told
 from stack import wait_for
-from tap_rig import Camera
 
 STREAMS = 20
 POLL_S = 0.1
@@ -153,11 +153,11 @@ def kill_worker(made: Rig, viewers: list[Viewer]) -> list[float]:
     return found
 
 
-def play(made: Rig, url: str) -> list[Viewer]:
+def play(made: Rig, cameras: Cameras) -> list[Viewer]:
     api = made.connect()
     viewers = []
     for _ in range(STREAMS):
-        camera = made.add_camera(api, url)
+        camera = made.add_camera(api, cameras.next_url())
         body = {"camera_id": camera, "quality": "source"}
         key = f'"{uuid.uuid4()}"'
         stream = api.call("POST", "/v1/streams", body, Idempotency_Key=key).expect(202).json["id"]
@@ -172,8 +172,8 @@ def main() -> int:
     report = Report("recovery")
     took: dict[str, list[float]] = {what: [] for what in REPEATS}
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as scratch, rig(2) as made:
-        camera = Camera(Path(scratch) / "camera", "--gop", "15", "--fps", "15", "--bitrate", "300")
-        viewers = play(made, camera.url)
+        cameras = Cameras(Path(scratch), "--gop", "15", "--fps", "15", "--bitrate", "300")
+        viewers = play(made, cameras)
         time.sleep(6)
         for what, program in (("engine", "mediamtx"), ("tap", "weir-tap")):
             for _ in range(REPEATS[what]):
@@ -185,7 +185,7 @@ def main() -> int:
             print(f"  worker: {told(took['worker'], 's')}", flush=True)
         for viewer in viewers:
             viewer.close()
-        camera.kill()
+        cameras.close()
     limits = {"engine": 1.5, "tap": 2 + GOP_S, "worker": 10}
     names = {"engine": "engines killed, 20 streams: playlist moves again, p95",
              "tap": "taps killed, 20 streams: playlist moves again, p95 (2 s + GOP)",

@@ -21,6 +21,7 @@ import uuid
 from collections import defaultdict
 from pathlib import Path
 
+from common.cameras import Cameras
 from common.keepalive import Connection
 from common.process import descriptors, name, rss_bytes
 from common.report import Report
@@ -28,7 +29,6 @@ from common.rig import Rig, rig
 from common.samples import median
 from first_playlist import wait_playlist
 from stack import wait_for
-from tap_rig import Camera
 
 MINUTES = float(os.environ.get("WEIR_SOAK_MINUTES", "30"))
 STREAMS = 40
@@ -44,10 +44,10 @@ Samples = dict[str, list[tuple[int, int]]]
 class Churn:
     """Keeps `STREAMS` of the cameras' streams started, another set all the time."""
 
-    def __init__(self, made: Rig, url: str) -> None:
+    def __init__(self, made: Rig, cameras: Cameras) -> None:
         self.made = made
         self.api: Connection = made.connect()
-        self.waiting = [made.add_camera(self.api, url) for _ in range(CAMERAS)]
+        self.waiting = [made.add_camera(self.api, cameras.next_url()) for _ in range(CAMERAS)]
         self.running: list[tuple[str, str]] = []  # camera, stream
         self.n = 0
 
@@ -125,15 +125,15 @@ def main() -> int:
     report = Report("soak")
     settings = {"WEIR_IDLE_TIMEOUT_S": "86400"}
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as scratch:
-        camera = Camera(Path(scratch) / "camera", "--gop", "15", "--fps", "15", "--bitrate", "300")
+        cameras = Cameras(Path(scratch), "--gop", "15", "--fps", "15", "--bitrate", "300")
         with rig(1, weir_reaper=settings) as made:
-            churn = Churn(made, camera.url)
+            churn = Churn(made, cameras)
             for _ in range(STREAMS):
                 churn.start_one()
             wait_for("forty streams", lambda: set(churn.states()) == {"running"}, 120, 1)
             samples = soak(made, churn)
             wait_for("forty streams", lambda: set(churn.states()) == {"running"}, 60, 1)
-        camera.kill()
+        cameras.close()
     memory = {d: growth_percent([rss for rss, _ in values]) for d, values in samples.items()}
     files = {d: growth_percent([n for _, n in values]) for d, values in samples.items()}
     for daemon, values in samples.items():

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a tapped and published stream of 1.5 Mb/s costs, against one `ffmpeg -c copy` for each.
 
-Both sides take the same camera the same number of times, at the same time, and leave the same HLS:
+Both sides take the same cameras the same number of times, at the same time, and leave the same HLS:
 fMP4 segments of a second on tmpfs, seven in the list. Ours is the whole worker with all its
 children (worker, tap, engines with the empty one kept warm, origin), divided by the streams: ring,
 segments on tmpfs and shares of what all use included. CPU is counted in turns of the same windows.
@@ -20,6 +20,7 @@ import uuid
 from pathlib import Path
 
 from common.alternative import Copies
+from common.cameras import Cameras
 from common.picture import pictures
 from common.process import cpu_us_of, folder_bytes, pss_bytes
 from common.report import Report
@@ -27,7 +28,6 @@ from common.rig import Rig, rig
 from common.samples import median
 from first_playlist import wait_playlist
 from stack import wait_for
-from tap_rig import Camera
 
 STREAMS = 32
 FILL_S = 14
@@ -36,11 +36,11 @@ WINDOW_S = 4.0
 TMPFS = Path("/dev/shm")
 
 
-def start(made: Rig, url: str) -> list[str]:
+def start(made: Rig, cameras: Cameras) -> list[str]:
     api = made.connect()
     streams = []
     for _ in range(STREAMS):
-        body = {"camera_id": made.add_camera(api, url), "quality": "source"}
+        body = {"camera_id": made.add_camera(api, cameras.next_url()), "quality": "source"}
         key = f'"{uuid.uuid4()}"'
         answer = api.call("POST", "/v1/streams", body, Idempotency_Key=key).expect(202)
         streams.append(str(answer.json["id"]))
@@ -103,10 +103,10 @@ def main() -> int:
     picture = ("--noise", "--bitrate", "1400", "--fps", "25", "--gop", "25")
     idle = {"WEIR_IDLE_TIMEOUT_S": "3600"}
     with tempfile.TemporaryDirectory(prefix="weir-bench-", dir=TMPFS) as scratch:
-        camera = Camera(Path(scratch) / "camera", *picture)
+        cameras = Cameras(Path(scratch), *picture, n=2)
         with rig(1, weir_reaper=idle) as made:
-            streams = start(made, camera.url)
-            copies = Copies(Path(scratch) / "copies", camera.url, STREAMS)
+            streams = start(made, cameras)
+            copies = Copies(Path(scratch) / "copies", [cameras.next_url() for _ in range(STREAMS)])
             try:
                 copies.wait()
                 time.sleep(FILL_S)
@@ -122,7 +122,7 @@ def main() -> int:
                 assert made.tree("worker-0") == ours, "no process was replaced"
             finally:
                 copies.close()
-        camera.kill()
+        cameras.close()
     each, each_copy = median(cpu) / STREAMS, median(cpu_copies) / STREAMS
     mb, mb_copy = memory / STREAMS / 1e6, copied / STREAMS / 1e6
     report.keep("weir_cpu_percent", cpu)

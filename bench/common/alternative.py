@@ -88,10 +88,10 @@ class BareEngine:
 class Copies:
     """One `ffmpeg -c copy` a stream, from RTSP to HLS files on tmpfs."""
 
-    def __init__(self, folder: Path, url: str, n: int) -> None:
+    def __init__(self, folder: Path, urls: list[str]) -> None:
         self.folder = folder
         self.processes = []
-        for i in range(n):
+        for i, url in enumerate(urls):
             place = folder / str(i)
             place.mkdir(parents=True)
             argv = ["ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport", "tcp", "-i", url]
