@@ -127,6 +127,10 @@ def let_a_discontinuity_go_back(of: Good) -> None:
     of.history[-2]["discontinuity"] = 2
 
 
+def leave_a_daemon_unwell(of: Good) -> None:
+    of.history.append({"what": "unwell", "t": 9.0, "process": "scheduler-2"})
+
+
 def leave_a_wanted_stream_dead(of: Good) -> None:
     of.liveness[0].update(running_after_s=None, state="backoff")
 
@@ -192,6 +196,7 @@ PLANTED: list[tuple[Callable[[Good], None], str]] = [
     (write_views_of_an_older_epoch, "redis_is_a_replay_of_the_log"),
     (let_a_sequence_go_back, "no_viewer_saw_a_sequence_go_back"),
     (let_a_discontinuity_go_back, "no_viewer_saw_a_sequence_go_back"),
+    (leave_a_daemon_unwell, "every_process_is_well_after_the_faults"),
     (leave_a_wanted_stream_dead, "everything_wanted_plays_at_the_end"),
     (leave_a_playlist_still, "everything_wanted_plays_at_the_end"),
     (want_nothing, "everything_wanted_plays_at_the_end"),

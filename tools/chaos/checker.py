@@ -211,6 +211,12 @@ def no_viewer_saw_a_sequence_go_back(of: Evidence) -> Iterator[str]:
                 break
 
 
+def every_process_is_well_after_the_faults(of: Evidence) -> Iterator[str]:
+    for line in of.history:
+        if line["what"] == "unwell":
+            yield f"{line['process']} is not ready, two minutes after everything was mended"
+
+
 def everything_wanted_plays_at_the_end(of: Evidence) -> Iterator[str]:
     if not of.liveness:
         yield "nothing was wanted at the end"
@@ -268,6 +274,7 @@ INVARIANTS: tuple[Invariant, ...] = (
     at_the_end_nobody_runs_what_is_not_his,
     redis_is_a_replay_of_the_log,
     no_viewer_saw_a_sequence_go_back,
+    every_process_is_well_after_the_faults,
     everything_wanted_plays_at_the_end,
     no_process_and_no_file_is_left,
     no_descriptor_and_no_child_is_left,

@@ -188,7 +188,12 @@ def leftovers(instance: Instance, children: Iterable[int]) -> dict[str, Any]:
     """
     places = {"run": instance.run, "segments": instance.segments}
     files = {
-        name: sorted(str(path.relative_to(place)) for path in place.rglob("*") if not path.is_dir())
+        name: sorted(
+            str(path.relative_to(place))
+            for path in place.rglob("*")
+            # A lock's file stays: to remove it would let two hold what one may hold.
+            if not path.is_dir() and path.name != "lock"
+        )
         for name, place in places.items()
     }
     temporary = [

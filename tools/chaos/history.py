@@ -6,6 +6,7 @@ Every line has `t` (seconds since the run's start, monotonic) and `what`:
     invoke ok fail unknown   an attempt of a command, by `op` and `attempt`
     seen                     a playlist as a watching client got it
     fault healed             what was broken, and mended
+    unwell                   a process that is not ready long after the last fault
     note                     anything else, for people
 """
 

@@ -42,6 +42,7 @@ RUNNING_S = 150.0
 MOVING_S = 45.0
 STOPPED_S = 60.0
 LINGER_S = 14.0
+SURPLUS_S = 90.0
 UP = ("--workers", "3", "--schedulers", "2", "--apis", "2", "--reapers", "2", "--no-demo")
 IDLE_S = "10"
 
@@ -182,16 +183,18 @@ def break_things(run: Run, breaker: Breaker, faults: Sequence[plan.Fault]) -> No
     run.history.add("note", text="healed")
 
 
-def all_well(run: Run) -> bool:
-    names = [name for name in keeper.names(run.instance) if name not in ("watcher",)]
-    for name in names:
-        process = keeper.running(run.instance, name)
-        if process is None:
-            return False
-    return all(
-        rest.is_ready(f"127.0.0.1:{port}")
-        for port in (admin_port(run.instance, name) for name in plan.DAEMONS)
-    )
+def unwell(run: Run) -> list[str]:
+    """Processes that do not run, and daemons that do not say that they are ready."""
+    dead = [
+        name
+        for name in keeper.names(run.instance)
+        if keeper.running(run.instance, name) is None
+    ]
+    return dead + [
+        name
+        for name in plan.DAEMONS
+        if name not in dead and not rest.is_ready(f"127.0.0.1:{admin_port(run.instance, name)}")
+    ]
 
 
 def admin_port(instance: Instance, name: str) -> int:
@@ -271,6 +274,13 @@ def stop_everything(run: Run) -> None:
     if not collect.wait_for(is_over, STOPPED_S):
         run.history.add("note", text="streams do not stop")
     time.sleep(LINGER_S)
+    # Empty engines beyond the one that is kept warm go after a while.
+    collect.wait_for(lambda: engines(run) <= len(plan.WORKERS), SURPLUS_S)
+
+
+def engines(run: Run) -> int:
+    found = collect.process_list(run.instance).values()
+    return sum(row["children"].get("mediamtx", 0) for row in found if row is not None)
 
 
 def clients_final() -> set[str]:
@@ -316,8 +326,9 @@ def perform(run: Run, minutes: float) -> None:
         time.sleep(3)
         say(f"  {len(faults)} faults are planned")
         break_things(run, breaker, faults)
-        if not collect.wait_for(lambda: all_well(run), WELL_S):
-            run.history.add("note", text="not every process is ready again")
+        collect.wait_for(lambda: not unwell(run), WELL_S)
+        for name in unwell(run):
+            run.history.add("unwell", process=name)
         say("  is everything playing?")
         still_on = threading.Event()
         rows = want_everything(run, still_on)
