@@ -78,6 +78,7 @@ def drained(cell: Scene) -> list[float]:
 
 def main() -> int:
     report = Report("freeze")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as scratch:
         with scene(Path(scratch) / "home", free_port_base(), workers=2) as cell:
             for name in PLAYERS:

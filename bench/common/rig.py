@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -87,6 +89,7 @@ class Rig(Stack):
 @contextlib.contextmanager
 def rig(workers: int = 1, **settings: dict[str, str]) -> Iterator[Rig]:
     """A running Weir. `settings`: program (underscores for hyphens) to environment."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     kept = os.environ.get("WEIR_BENCH_HOME")
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as scratch:
         base = int(os.environ.get("WEIR_BENCH_PORT_BASE") or free_port_base())

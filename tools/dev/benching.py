@@ -37,6 +37,7 @@ ORDER = (
     "soak",
 )
 BY_NAME_ONLY = ("soak",)
+LIMIT_S = 420
 
 
 def known() -> list[str]:
@@ -73,7 +74,14 @@ def run_one(name: str) -> bool:
         "WEIR_BENCH_RESULTS": str(EACH),
     }
     argv = [testing.PYTHON, str(FOLDER / f"{name}.py")]
-    return subprocess.run(argv, env=environment, check=False).returncode == 0
+    program = subprocess.Popen(argv, env=environment)
+    try:
+        return program.wait(None if name in BY_NAME_ONLY else LIMIT_S) == 0
+    except subprocess.TimeoutExpired:
+        complain(f"{name}: not done after {LIMIT_S} s")
+        program.terminate()
+        program.wait()
+        return False
 
 
 def collect() -> dict[str, Any]:
