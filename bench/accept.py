@@ -30,7 +30,7 @@ from stack import wait_for
 RATE = 100
 SECONDS = 6
 REPEATS = 3
-WORKERS = 3
+WORKERS = 1
 
 
 class SilentHost:

@@ -33,7 +33,7 @@ from stack import wait_for
 from tap_rig import Camera
 
 FPS = 15
-COLD = {1: 10, 2: 8}  # GOP in seconds: starts of each side
+COLD = {1: 10, 2: 6}  # GOP in seconds: starts of each side
 WARM = 24
 RING_FILL_S = 6
 

@@ -20,7 +20,7 @@ from stack import wait_for
 from survival import Scene, scene
 
 PLAYERS = ("yard", "gate", "hall")
-REPEATS = 4
+REPEATS = 3
 WORKER_REPEATS = 3
 DRAINS = 2
 SEGMENT_S = 1.0
