@@ -11,12 +11,14 @@
 
 /* Messages thrown away in one go. */
 #define DISCARD_MAX 1000
+#define RETRY_MS    1000
 
 struct election {
     struct weir_bus_member *member; /* NULL: it could not be opened */
     char *brokers;
     int32_t cell;
     int64_t session_timeout_ms;
+    int64_t tried_mono_ms; /* to stand */
     weir_bus_wake_fn *wake;
     void *wake_ctx;
     bool is_won;
@@ -99,6 +101,7 @@ void election_stand_again(struct election *election)
     struct weir_err err;
     weir_bus_member_close(&election->member);
     election->is_won = false;
+    election->tried_mono_ms = weir_clock_mono_ms();
     if (join(election, &err) != WEIR_OK) {
         weir_log(WEIR_LOG_ERROR, "election: cannot stand, trying again", "error", err.msg, NULL);
     }
@@ -109,7 +112,9 @@ void election_poll(struct election *election)
     struct weir_bus_message message;
     bool got = true;
     if (election->member == NULL) {
-        election_stand_again(election);
+        if (weir_clock_mono_ms() - election->tried_mono_ms >= RETRY_MS) {
+            election_stand_again(election);
+        }
         return;
     }
     for (int i = 0; got && i < DISCARD_MAX; i++) {

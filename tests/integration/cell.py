@@ -115,7 +115,7 @@ class Cell:
         done = subprocess.run(
             ["kcat", "-C", "-b", self.kafka, "-t", topic, *which, "-o", "beginning",
              "-e", "-q", "-f", "%o\t%k\t%s\n"],
-            check=True, timeout=20, capture_output=True, text=True,
+            check=True, timeout=60, capture_output=True, text=True,
         )
         rows = [line.split("\t", 2) for line in done.stdout.splitlines()]
         return [(int(row[0]), row[1], row[2]) for row in rows]
