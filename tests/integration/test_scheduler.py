@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cell import Cell, Scheduler, now_ms, wait_for_leader
+from cell import Cell, Scheduler, wait_for_leader
 from client import wait_for
-from faults import clock
 from faults.processes import kill, paused, pid_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -341,33 +340,6 @@ def test_views_are_whole_again_whatever_redis_forgot_meanwhile(
         cell.redis_call("FLUSHALL")
     wait_for("decisions", streams.are_decided)
     wait_for("whole views", cell.views_are_whole)
-
-
-def test_a_leader_whose_clock_is_off_refuses_nothing(
-    cell: Cell, pair: list[Scheduler], tmp_path: Path
-) -> None:
-    streams = Streams(cell)
-    for offset_s in (3600, -3600):
-        for scheduler in pair:
-            scheduler.kill()
-        streams.start(2, expires_in_ms=30000)
-        off = {
-            "LD_PRELOAD": str(clock.library()), "FAKETIME": f"{offset_s:+d}s",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1", "NO_FAKE_STAT": "1",
-        }
-        pair[0] = Scheduler(BINARY, cell, "scheduler-0", pair[0].port, off)
-        wait_for_leader([pair[0]])
-        streams.start(2, expires_in_ms=30000)
-        wait_for("decisions", streams.are_decided)
-    pair[0].kill()
-    pair[0] = Scheduler(BINARY, cell, "scheduler-0", pair[0].port)
-    wait_for_leader([pair[0]])
-    streams.start(2, expires_in_ms=30000)
-    wait_for("decisions", streams.are_decided)
-    streams.check()
-    newest = [json.loads(v)["data"]["at_ms"] for _, _, v in cell.read("weir.decisions.v1")]
-    assert newest == sorted(newest)
-    assert abs(newest[-1] - now_ms()) < 600_000, "cell time followed a clock that was off"
 
 
 def test_kills_in_a_row_neither_lose_nor_double_a_command(
