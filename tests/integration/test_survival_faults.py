@@ -203,6 +203,28 @@ def test_a_worker_cut_off_from_everything_for_a_moment_keeps_its_streams(cell: T
     cut_off(cell, SHORT_S, cameras=True)
 
 
+def test_a_worker_cut_off_from_everything_is_replaced_and_obeys_when_it_is_back(cell: Torn) -> None:
+    """Its cameras go on to reach it, so that it would go on for ever, were it not told."""
+    cut_off(cell, LONG_S, cameras=False)
+
+
+def test_a_leader_and_an_api_without_kafka_are_not_missed(cell: Torn) -> None:
+    old = cell.leader()
+    new = cell.other(old, SCHEDULERS)
+    with cell.watching.over("a leader and an api without Kafka for 12 s") as fault:
+        with cell.links.cut(old, "kafka"), cell.links.cut("api-2", "kafka"):
+            since = time.monotonic()
+            wait_for("the standby leads", lambda: cell.leads(new), 60)
+            started = cell.start("during-cut")
+            body = {"camera_id": started.camera_id, "quality": "high"}
+            cell.api_of("api-2").call("POST", "/v1/streams", body).expect(503)
+            time.sleep(max(0.0, LONG_S - (time.monotonic() - since)))
+        wait_for("the old leader stands by", lambda: not cell.leads(old), 60)
+    assert fault.freeze_s < HITCH_S
+    cell.judge_history()
+    cell.end("during-cut")
+
+
 # ---- away ----
 
 
