@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/io/bus/internal.h"
 
-#include <errno.h>
-#include <pthread.h>
-#include <threads.h>
-#include <time.h>
-
 #include <stdio.h>
 #include <string.h>
 
@@ -159,29 +154,4 @@ enum weir_code weir_bus_ping(const char *brokers, int timeout_ms, struct weir_er
     if (error != RD_KAFKA_RESP_ERR_NO_ERROR)
         return weir_fail(err, WEIR_EUNAVAILABLE, "kafka: %s", rd_kafka_err2str(error));
     return WEIR_OK;
-}
-
-/*
- * librdkafka 2.0.2 waits by C11's cnd_timedwait, whose deadline is wall clock time: when the clock
- * is set back by an hour, a client that waits to connect again waits for an hour (tried). This
- * takes the place of the C library's for the whole program and waits for as long as was meant.
- * glibc's cnd_t and mtx_t are its pthread types.
- */
-int cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex,
-                  const struct timespec *restrict until)
-{
-    struct timespec wall = {0};
-    struct timespec at = {0};
-    clock_gettime(CLOCK_REALTIME, &wall);
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    int64_t left_ns =
-        (until->tv_sec - wall.tv_sec) * (int64_t)1000000000 + until->tv_nsec - wall.tv_nsec;
-    int64_t end_ns = at.tv_nsec + (left_ns > 0 ? left_ns : 0);
-    at.tv_sec += end_ns / 1000000000;
-    at.tv_nsec = end_ns % 1000000000;
-    int error = pthread_cond_clockwait((pthread_cond_t *)cond, (pthread_mutex_t *)mutex,
-                                       CLOCK_MONOTONIC, &at);
-    if (error == 0)
-        return thrd_success;
-    return error == ETIMEDOUT ? thrd_timedout : thrd_error;
 }
