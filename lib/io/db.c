@@ -265,9 +265,9 @@ static enum weir_code flush(struct weir_db_tx *tx, int64_t deadline_ms, struct w
         if (!wait_socket(conn, POLLIN | POLLOUT, deadline_ms))
             return hang(tx, err);
         if (!PQconsumeInput(conn))
-            left = -1;
+            break;
     }
-    return left < 0 ? weir_fail(err, WEIR_EUNAVAILABLE, "postgres: connection lost") : WEIR_OK;
+    return left != 0 ? weir_fail(err, WEIR_EUNAVAILABLE, "postgres: connection lost") : WEIR_OK;
 }
 
 /* Reads all results of what was sent, keeps the last one or the first error. */

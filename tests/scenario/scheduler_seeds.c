@@ -537,13 +537,15 @@ int main(int argc, char **argv)
     if (argc > 2) {
         WEIR_IGNORE(weir_str_to_int(argv[2], 1, INT64_MAX, &n, NULL), "then it is 1");
     }
-    FILE *out = n == 1 && getenv("SHOW") != NULL ? stdout : fopen("/dev/null", "w");
+    bool is_shown = n == 1 && getenv("SHOW") != NULL;
+    FILE *nowhere = is_shown ? NULL : fopen("/dev/null", "w");
+    FILE *out = is_shown ? stdout : nowhere;
     bool is_good = out != NULL;
     for (int64_t i = 0; is_good && i < n; i++) {
         is_good = play((uint64_t)(first + i), out);
     }
-    if (out != NULL && out != stdout) {
-        fclose(out);
+    if (nowhere != NULL) {
+        fclose(nowhere);
     }
     return is_good ? 0 : 1;
 }

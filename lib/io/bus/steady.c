@@ -11,9 +11,6 @@
 
 #define NS_IN_S 1000000000LL
 
-__attribute__((visibility("default"))) int
-cnd_timedwait(cnd_t *restrict cond, mtx_t *restrict mutex, const struct timespec *restrict until);
-
 static int64_t now_ns(clockid_t clock)
 {
     struct timespec now;

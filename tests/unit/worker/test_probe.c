@@ -58,12 +58,12 @@ static int set_up(void **state)
     static struct scene scene;
     struct sockaddr_un addr = {.sun_family = AF_UNIX};
     scene = (struct scene){.loop = weir_loop_new(), .stop_at = 1};
-    strcpy(scene.folder, "/tmp/weir-probe-XXXXXX");
+    snprintf(scene.folder, sizeof(scene.folder), "/tmp/weir-probe-XXXXXX");
     if (!mkdtemp(scene.folder)) {
         return -1;
     }
     snprintf(scene.path, sizeof(scene.path), "%s/api", scene.folder);
-    strcpy(addr.sun_path, scene.path);
+    snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", scene.path);
     scene.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(scene.listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
         listen(scene.listener, N_PROBES) < 0) {

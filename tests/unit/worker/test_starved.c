@@ -11,7 +11,8 @@ static pid_t start(bool runs)
 {
     pid_t pid = fork();
     if (pid == 0) {
-        for (volatile unsigned n = 0; runs; n++) {
+        volatile bool is_busy = runs;
+        while (is_busy) {
         }
         pause();
         _exit(0);

@@ -29,6 +29,8 @@ static int count_files(void)
 {
     int n = 0;
     DIR *dir = opendir(folder);
+    if (dir == NULL)
+        return -1;
     for (struct dirent *entry; (entry = readdir(dir));)
         n += entry->d_name[0] != '.';
     closedir(dir);
