@@ -39,7 +39,7 @@ struct core_config {
     int64_t lost_ms;          /* a placed stream missing from heartbeats for this long is lost */
     int64_t replace_pause_ms; /* least time between placements of a stream that ended by itself */
     int64_t exclusive_ms;     /* as dead_ms, for giving away a camera that is never pulled twice */
-    int64_t queue_ms;      /* a new stream that nobody asked for again so long leaves the queue */
+    int64_t queue_ms;      /* a stream that nobody asked for so long leaves the queue */
     int64_t start_ms;      /* a placed stream that does not start so long is placed again */
     int64_t flap_half_ms;  /* half-life of the penalty for a death */
     int64_t moves_max;     /* cameras that leave a draining worker at the same time */

@@ -87,15 +87,18 @@ static bool is_starting(const struct weir_stream_row *row)
     return row->state == WEIR_STREAM_STATE_PLACED || row->state == WEIR_STREAM_STATE_STARTING;
 }
 
-/* Nobody waits for ever: a new stream that nobody asks for any more ends with a record. */
+/* Nobody waits for ever: a stream that nobody asks for any more leaves the queue with a record, as
+ * one that never came to play, or as one that nobody watches. */
 static void judge_queued(struct draft *draft, const struct weir_stream_row *row)
 {
-    bool was_never_placed = row->placed_at_ms < row->queued_at_ms || row->generation == 0;
-    if (was_never_placed &&
-        draft->now_ms - idle_wanted_at(draft, row) >= draft->core->config.queue_ms) {
-        draft_cause(draft, WEIR_EV_DECISION_KIND_TIMER, WEIR_REASON_start_expired);
-        draft_stream(draft, row, WEIR_STREAM_STATE_EXPIRED, WEIR_REASON_start_expired);
+    if (draft->now_ms - idle_wanted_at(draft, row) < draft->core->config.queue_ms) {
+        return;
     }
+    bool was_never_placed = row->placed_at_ms < row->queued_at_ms || row->generation == 0;
+    enum weir_reason why = was_never_placed ? WEIR_REASON_start_expired : WEIR_REASON_idle;
+    draft_cause(draft, WEIR_EV_DECISION_KIND_TIMER, why);
+    draft_stream(draft, row,
+                 was_never_placed ? WEIR_STREAM_STATE_EXPIRED : WEIR_STREAM_STATE_STOPPED, why);
 }
 
 static void judge_placed(struct draft *draft, const struct weir_stream_row *row)
