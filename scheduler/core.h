@@ -39,13 +39,13 @@ struct core_config {
     int64_t lost_ms;          /* a placed stream missing from heartbeats for this long is lost */
     int64_t replace_pause_ms; /* least time between placements of a stream that ended by itself */
     int64_t exclusive_ms;     /* as dead_ms, for giving away a camera that is never pulled twice */
-    int64_t queue_ms;      /* a stream that nobody asked for so long leaves the queue */
-    int64_t start_ms;      /* a placed stream that does not start so long is placed again */
-    int64_t flap_half_ms;  /* half-life of the penalty for a death */
-    int64_t moves_max;     /* cameras that leave a draining worker at the same time */
-    int64_t move_ms;       /* a move that takes longer is given up; below the 60 s of DESIGN 5 */
-    int64_t move_pause_ms; /* before a camera whose move failed is moved again */
-    int64_t fade_ms;       /* how long the old worker still serves its last segments */
+    int64_t queue_ms;         /* a stream that nobody asked for so long leaves the queue */
+    int64_t start_ms;         /* a placed stream that does not start so long is placed again */
+    int64_t flap_half_ms;     /* half-life of the penalty for a death */
+    int64_t moves_max;        /* cameras that leave a draining worker at the same time */
+    int64_t move_ms;          /* a move that takes longer is given up; below the 60 s of DESIGN 5 */
+    int64_t move_pause_ms;    /* before a camera whose move failed is moved again */
+    int64_t fade_ms;          /* how long the old worker still serves its last segments */
 };
 
 /* What DESIGN and notes name; settings may change it. */

@@ -15,7 +15,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any
 import pytest
 from client import Answer, Api, fetch, wait_for
 from conftest import free_port_base
-from faults.processes import family, pid_of
+from faults.processes import family, paused, pid_of
 from stack import Stack
 
 DEAD = "rtsp://127.0.0.1:1/none"
@@ -125,17 +124,6 @@ def is_taken(user: Api, camera: str, key: str) -> bool:
     return post_start(user, camera, key).status in (200, 202)
 
 
-@contextmanager
-def stopped(pids: list[int]) -> Iterator[None]:
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
-
-
 def decisions(stack: Stack) -> list[dict[str, Any]]:
     out = subprocess.run(
         ["kcat", "-q", "-b", stack.values["WEIR_KAFKA"], "-C", "-t", "weir.decisions.v1", "-p", "0",
@@ -165,7 +153,7 @@ def test_what_one_api_accepted_is_there_at_the_other_at_once(
         made = accepted(writer, camera)
         assert reader.get(made.headers["location"]).expect(200).json["id"] == made.json["id"]
         assert reader.ticket(made.json["id"])
-    with stopped(stack.processes("weir-scheduler")):
+    with paused(stack.processes("weir-scheduler")):
         camera = first.add_camera("undecided", DEAD)["id"]
         made = accepted(first, camera)
         assert second.stream(made.json["id"])["state"] == "queued"
@@ -249,7 +237,7 @@ def test_a_hung_postgres_holds_nobody_who_does_not_need_it(
     first.wait_state(stream, "backoff", "failed")
     first.call("DELETE", f"/v1/streams/{stream}").expect(202)
     first.wait_state(stream, "stopped")
-    with stopped(family(pid_of(stack.home, "postgres"))):
+    with paused(family(pid_of(stack.home, "postgres"))):
         slowest = 0.0
         with ThreadPoolExecutor(40) as pool:
             # Half of these need Postgres and none may be held by those that do.
@@ -279,7 +267,7 @@ def test_an_api_starts_while_postgres_hangs_and_serves_what_it_can(
     first, second = pair
     stream = first.get("/v1/streams?limit=1").expect(200).json["items"][0]["id"]
     os.kill(pid_of(stack.home, "api-2"), signal.SIGKILL)
-    with stopped(family(pid_of(stack.home, "postgres"))):
+    with paused(family(pid_of(stack.home, "postgres"))):
         environment = dict(
             line.split("=", 1) for line in (stack.home / "env" / "api-2.env").read_text().splitlines()
         )
@@ -315,7 +303,7 @@ def test_after_kafka_was_away_for_long_a_retried_key_is_done_once(
 ) -> None:
     first, second = pair
     wishes = [(first.add_camera(f"away-{i}", DEAD)["id"], str(uuid.uuid4())) for i in range(4)]
-    with stopped(stack.processes("java")):
+    with paused(stack.processes("java")):
         for camera, key in wishes:
             took, answer = timed(partial(post_start, first, camera, key))
             assert answer.expect(503).json["code"] == "outcome_unknown"
