@@ -72,10 +72,9 @@ static void replace_fatal(struct api_bus *bus, enum api_bus_lane lane)
 static bool wait_for_work(struct api_bus *bus)
 {
     int64_t until_ms = weir_clock_mono_ms() + POLL_MS;
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     pthread_mutex_lock(&bus->mutex);
     while (!bus->has_work && !bus->is_ending &&
-           pthread_cond_timedwait(&bus->woken, &bus->mutex, &until) == 0) {
+           weir_clock_wait(&bus->woken, &bus->mutex, until_ms)) {
     }
     bus->has_work = false;
     bool goes_on = !bus->is_ending;
@@ -110,11 +109,7 @@ static void *serve(void *ctx)
 
 static void start_thread(struct api_bus *bus)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&bus->woken, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&bus->woken, NULL);
     pthread_mutex_init(&bus->mutex, NULL);
     pthread_rwlock_init(&bus->producers_lock, NULL);
     sigset_t all, before;

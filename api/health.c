@@ -43,10 +43,8 @@ static bool ask_all(struct api_health *health)
 static bool pause_for(struct api_health *health, int64_t pause_ms)
 {
     int64_t until_ms = weir_clock_mono_ms() + pause_ms;
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     pthread_mutex_lock(&health->mutex);
-    while (!health->is_ending &&
-           pthread_cond_timedwait(&health->end, &health->mutex, &until) == 0) {
+    while (!health->is_ending && weir_clock_wait(&health->end, &health->mutex, until_ms)) {
     }
     bool goes_on = !health->is_ending;
     pthread_mutex_unlock(&health->mutex);
@@ -74,11 +72,7 @@ struct api_health *api_health_new(struct weir_service *service, struct weir_auth
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         weir_service_ready(service, names[i], false, "not asked yet");
     }
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&health->end, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&health->end, NULL);
     pthread_mutex_init(&health->mutex, NULL);
     sigset_t all, before;
     sigfillset(&all);

@@ -40,12 +40,8 @@ struct pass {
 static struct pass *pass_new(void)
 {
     struct pass *pass = weir_xalloc(sizeof(*pass));
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&pass->mutex, NULL);
-    pthread_cond_init(&pass->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&pass->changed, NULL);
     pass->refs = 1;
     return pass;
 }
@@ -76,13 +72,9 @@ static void on_delivered(void *ctx, const struct weir_bus_delivery *delivery)
 /* True when everything that was sent is in the log. */
 static bool pass_wait(struct pass *pass)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += DELIVERY_MS / 1000;
+    int64_t until_ms = weir_clock_mono_ms() + DELIVERY_MS;
     pthread_mutex_lock(&pass->mutex);
-    int timed_out = 0;
-    while (pass->waiting > 0 && !timed_out) {
-        timed_out = pthread_cond_timedwait(&pass->changed, &pass->mutex, &until);
+    while (pass->waiting > 0 && weir_clock_wait(&pass->changed, &pass->mutex, until_ms)) {
     }
     bool is_done = pass->waiting == 0 && !pass->has_failed;
     pthread_mutex_unlock(&pass->mutex);

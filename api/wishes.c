@@ -189,9 +189,8 @@ static bool wait_for_work(struct api_wishes *wishes)
         is_hurried |= !WEIR_CONTAINER(pos, struct sync, node)->is_reached;
     }
     int64_t until_ms = weir_clock_mono_ms() + (is_hurried ? TRY_MS : IDLE_MS);
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     while (!wishes->has_work && !wishes->is_ending &&
-           pthread_cond_timedwait(&wishes->woken, &wishes->mutex, &until) == 0) {
+           weir_clock_wait(&wishes->woken, &wishes->mutex, until_ms)) {
     }
     wishes->has_work = false;
     bool goes_on = !wishes->is_ending;
@@ -246,11 +245,7 @@ enum weir_code api_wishes_open(const struct api_wishes_config *config, struct ap
     wishes->position = NOWHERE;
     wishes->wanted = NOWHERE;
     weir_list_init(&wishes->syncs);
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&wishes->woken, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&wishes->woken, NULL);
     pthread_mutex_init(&wishes->mutex, NULL);
     struct weir_bus_reader_config reader = {.brokers = config->brokers,
                                             .client_id = "weir-api-wishes",

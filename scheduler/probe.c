@@ -3,7 +3,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
@@ -61,16 +60,9 @@ static bool ask_all(struct probe *probe)
 
 static bool is_stopped_after_pause(struct probe *probe, int64_t pause_ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += pause_ms * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
-    }
+    int64_t until_ms = weir_clock_mono_ms() + pause_ms;
     pthread_mutex_lock(&probe->lock);
-    while (!probe->is_stopping &&
-           pthread_cond_timedwait(&probe->stopping, &probe->lock, &until) == 0) {
+    while (!probe->is_stopping && weir_clock_wait(&probe->stopping, &probe->lock, until_ms)) {
     }
     bool is_stopping = probe->is_stopping;
     pthread_mutex_unlock(&probe->lock);
@@ -100,12 +92,8 @@ enum weir_code probe_open(const char *brokers, int32_t cell, weir_bus_wake_fn *w
                           struct probe **ret, struct weir_err *err)
 {
     struct probe *probe = weir_xalloc(sizeof(*probe));
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&probe->lock, NULL);
-    pthread_cond_init(&probe->stopping, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&probe->stopping, NULL);
     probe->cell = cell;
     probe->wake = wake;
     probe->wake_ctx = wake_ctx;

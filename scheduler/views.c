@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -132,12 +131,10 @@ static enum weir_code look(struct views *views, int64_t epoch, int64_t offset, b
 /* Waits for a job, a second at most; NULL then. False to end. */
 static bool wait_for_job(struct views *views, struct job **ret)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += LOOK_EVERY_MS / 1000;
+    int64_t until_ms = weir_clock_mono_ms() + LOOK_EVERY_MS;
     pthread_mutex_lock(&views->lock);
     while (views->job == NULL && !views->is_stopping &&
-           pthread_cond_timedwait(&views->changed, &views->lock, &until) == 0) {
+           weir_clock_wait(&views->changed, &views->lock, until_ms)) {
     }
     *ret = views->job;
     bool is_stopping = views->is_stopping;
@@ -452,12 +449,8 @@ enum weir_code views_open(const char *url, int32_t cell, struct views **ret, str
     views->workers = weir_map_new(sizeof(struct weir_id));
     views->flushed_offset = -1;
     views->needs_all = true;
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&views->lock, NULL);
-    pthread_cond_init(&views->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&views->changed, NULL);
     if (pthread_create(&views->thread, NULL, run, views) != 0) {
         weir_store_close(&views->store);
         weir_map_free(views->streams);

@@ -37,6 +37,12 @@ int64_t weir_clock_wall_us(void)
     return read_us(CLOCK_REALTIME);
 }
 
+bool weir_clock_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t until_ms)
+{
+    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
+    return pthread_cond_clockwait(cond, mutex, CLOCK_MONOTONIC, &until) == 0;
+}
+
 void weir_clock_format_ms(int64_t wall_ms, char text[static WEIR_TIME_TEXT_MAX])
 {
     time_t seconds = (time_t)(wall_ms / 1000);

@@ -9,6 +9,8 @@
 #ifndef WEIR_BASE_CLOCK_H
 #define WEIR_BASE_CLOCK_H
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +21,13 @@ int64_t weir_clock_mono_us(void);
 int64_t weir_clock_boot_ms(void);
 int64_t weir_clock_wall_ms(void);
 int64_t weir_clock_wall_us(void);
+
+/*
+ * Waits for a signal of `cond`, with `mutex` held, while the mono clock is before `until_ms`.
+ * False: it is not any more. As with pthread_cond_wait, true may come without a signal. Needs no
+ * condition with a clock of its own, and no step of the wall clock matters.
+ */
+bool weir_clock_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t until_ms);
 
 #define WEIR_TIME_TEXT_MAX 32
 

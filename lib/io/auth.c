@@ -192,9 +192,8 @@ static bool wait_for_turn(struct weir_auth *auth)
     pthread_mutex_lock(&auth->mutex);
     int64_t pause_ms = auth->last_err.code == WEIR_OK ? REFRESH_MS : RETRY_MS;
     int64_t until_ms = auth->tried_mono_ms ? auth->tried_mono_ms + pause_ms : 0;
-    struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     while (!auth->is_ending && !auth->is_asked &&
-           pthread_cond_timedwait(&auth->changed, &auth->mutex, &until) == 0) {
+           weir_clock_wait(&auth->changed, &auth->mutex, until_ms)) {
     }
     auth->is_asked = false;
     auth->is_loading = true;
@@ -234,11 +233,7 @@ static bool ask_load(struct weir_auth *auth)
 
 static void start_thread(struct weir_auth *auth)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&auth->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&auth->changed, NULL);
     pthread_mutex_init(&auth->mutex, NULL);
     pthread_rwlock_init(&auth->set_lock, NULL);
     sigset_t all, before;

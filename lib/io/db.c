@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
@@ -75,11 +74,7 @@ enum weir_code weir_db_open(const struct weir_db_config *config, struct weir_db 
     db->stall_ms = config->stall_ms;
     db->is_relaxed = config->is_relaxed;
     db->n_slots = config->connections;
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&db->freed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&db->freed, NULL);
     pthread_mutex_init(&db->lock, NULL);
     *ret = db;
     return WEIR_OK;
@@ -363,11 +358,6 @@ static struct slot *find_free(struct weir_db *db)
     return best;
 }
 
-static struct timespec at_mono_ms(int64_t ms)
-{
-    return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
-}
-
 /* With the lock held: a free connection, or NULL when none comes in time. */
 static struct slot *wait_free(struct weir_db *db)
 {
@@ -375,8 +365,7 @@ static struct slot *wait_free(struct weir_db *db)
     struct slot *slot = find_free(db);
     while (!slot && !is_stalled(db) && weir_clock_mono_ms() < end_ms) {
         int64_t look_ms = weir_clock_mono_ms() + STALL_LOOK_MS;
-        struct timespec until = at_mono_ms(look_ms < end_ms ? look_ms : end_ms);
-        pthread_cond_timedwait(&db->freed, &db->lock, &until);
+        weir_clock_wait(&db->freed, &db->lock, look_ms < end_ms ? look_ms : end_ms);
         slot = find_free(db);
     }
     return slot;

@@ -442,9 +442,7 @@ static void *sweep(void *ctx)
         int64_t now_ms = weir_clock_mono_ms();
         weir_http_conns_sweep(&server->conns, now_ms);
         weir_http_run_tick(server->run, now_ms);
-        int64_t next_ms = now_ms + SWEEP_MS;
-        struct timespec next = {.tv_sec = next_ms / 1000, .tv_nsec = next_ms % 1000 * 1000000};
-        pthread_cond_timedwait(&server->sweep_end, &server->sweep_mutex, &next);
+        weir_clock_wait(&server->sweep_end, &server->sweep_mutex, now_ms + SWEEP_MS);
     }
     pthread_mutex_unlock(&server->sweep_mutex);
     return NULL;
@@ -475,11 +473,7 @@ static struct MHD_Daemon *start_daemon(struct weir_http_server *server)
 
 static void start_sweeper(struct weir_http_server *server)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&server->sweep_end, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&server->sweep_end, NULL);
     pthread_mutex_init(&server->sweep_mutex, NULL);
     if (pthread_create(&server->sweeper, NULL, sweep, server) != 0) {
         perror("weir-http-sweep: pthread_create");

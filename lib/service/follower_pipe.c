@@ -3,7 +3,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "lib/base/clock.h"
 
 /* Items handled in one go, so that the loop serves others in between. */
 #define DRAIN_MAX 256
@@ -26,12 +27,8 @@ struct follower_pipe {
 struct follower_pipe *follower_pipe_new(struct weir_loop *loop, follower_item_fn *fn, void *ctx)
 {
     struct follower_pipe *pipe = weir_xalloc(sizeof(*pipe));
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_mutex_init(&pipe->lock, NULL);
-    pthread_cond_init(&pipe->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    pthread_cond_init(&pipe->changed, NULL);
     weir_list_init(&pipe->items);
     pipe->loop = loop;
     pipe->fn = fn;
@@ -162,16 +159,9 @@ bool follower_pipe_take_restart(struct follower_pipe *pipe)
 
 void follower_pipe_sleep(struct follower_pipe *pipe, int64_t ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000;
-    }
+    int64_t until_ms = weir_clock_mono_ms() + ms;
     pthread_mutex_lock(&pipe->lock);
-    while (!pipe->is_stopped && pthread_cond_timedwait(&pipe->changed, &pipe->lock, &until) == 0) {
+    while (!pipe->is_stopped && weir_clock_wait(&pipe->changed, &pipe->lock, until_ms)) {
     }
     pthread_mutex_unlock(&pipe->lock);
 }

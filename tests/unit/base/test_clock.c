@@ -70,6 +70,20 @@ static void what_is_no_time_is_refused(void **state)
     }
 }
 
+static void a_wait_ends_at_its_time_and_never_before(void **state)
+{
+    (void)state;
+    pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    pthread_cond_t cond = PTHREAD_COND_INITIALIZER;
+    pthread_mutex_lock(&mutex);
+    int64_t until_ms = weir_clock_mono_ms() + 30;
+    while (weir_clock_wait(&cond, &mutex, until_ms)) {
+    }
+    assert_true(weir_clock_mono_ms() >= until_ms);
+    assert_false(weir_clock_wait(&cond, &mutex, 0));
+    pthread_mutex_unlock(&mutex);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -77,6 +91,7 @@ int main(void)
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(offsets_fractions_and_leap_seconds_are_understood),
         cmocka_unit_test(what_is_no_time_is_refused),
+        cmocka_unit_test(a_wait_ends_at_its_time_and_never_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
