@@ -41,6 +41,7 @@ struct core_config settings_core_config(const struct scheduler_settings *setting
     config.hold_ms = settings->hold_ms;
     config.stop_ms = settings->stop_ms;
     config.queue_ms = settings->queue_s * 1000;
+    config.flap_half_ms = settings->flap_half_s * 1000;
     config.start_ms = settings->start_s * 1000;
     config.moves_max = settings->drain_moves;
     config.move_ms = settings->drain_move_ms;

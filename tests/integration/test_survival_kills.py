@@ -65,7 +65,7 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
 def silent(cell: Scene) -> Iterator[tuple[SilentHost, str]]:
     """Is called from the first test on, so that the last ones can see how it was left in peace."""
     host = SilentHost()
-    camera = cell.user.add_camera("silent", host.url)
+    camera = cell.user.add_camera("silent", host.url, idle_timeout_s=3600)
     yield host, cell.user.start(camera["id"])["id"]
     host.close()
 

@@ -39,6 +39,9 @@ DISK_MIB = 24
 # So many streams more than planned to reach a worker that the scheduler does not like.
 EXTRA_MAX = 6
 
+# States of a stream that its worker's heartbeats list.
+HELD = ("placed", "starting", "running", "backoff", "suspect")
+
 PROGRAMS = Path(os.environ.get("WEIR_TEST_BUILD") or ROOT / "build" / "release")
 
 
@@ -191,7 +194,7 @@ class Torn(Scene):
             wanted = {
                 (stream, row["generation"])
                 for stream, row in ledger.streams.items()
-                if row.get("worker_id") == mine and row["state"] in ("placed", "starting", "running")
+                if row.get("worker_id") == mine and row["state"] in HELD
             }
             beats = [json.loads(text)["data"] for _, _, text in self.log.read("weir.heartbeats.v1")]
             last = [beat for beat in beats if beat["worker_id"] == mine][-1]
@@ -221,6 +224,9 @@ def torn(home: Path, port_base: int) -> Iterator[Torn]:
             disks[kind] = SmallDisk(Path(f"/tmp/weir-{port_base}-{kind}"), DISK_MIB)
             at_end.callback(disks[kind].close)
             settings.add(home, CRAMPED, {variable: str(disks[kind].folder)})
+        for name in SCHEDULERS:
+            # One test's dead worker must be as good as the others in the next one.
+            settings.add(home, name, {"WEIR_FLAP_HALF_S": "1"})
         at_end.callback(stack.down)
         stack.up(workers=len(WORKERS), schedulers=len(SCHEDULERS), apis=len(APIS))
         made = Torn(stack)
