@@ -27,7 +27,7 @@ AWAY_S = 30
 FULL_S = 10
 HOUR_S = 3600
 # What viewers call a hitch, with patience for a busy machine.
-HITCH_S = 6
+HITCH_S = 10
 
 
 @pytest.fixture(scope="module")

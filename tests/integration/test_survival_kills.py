@@ -26,6 +26,9 @@ from survival import SMALL, Scene, scene
 
 pytestmark = pytest.mark.alone
 
+# More than any freeze of those whom a fault is not meant for, with patience for a busy machine; less
+# than what is away stays away.
+HITCH_S = 10
 WATCHED = ("yard", "gate", "hall", "dock")
 
 
@@ -119,7 +122,7 @@ def test_a_camera_is_away_for_ten_seconds(cell: Scene) -> None:
         wait_for("it is told", lambda: cell.stream("yard")["state"] == "backoff", 20)
         time.sleep(max(0.0, 10 - (time.time() - fault.began)))
         cell.start_again("camera-yard")
-    assert max(fault.freezes[name] for name in others) < 5
+    assert max(fault.freezes[name] for name in others) < HITCH_S
     after = cell.user.wait_state(before["id"], "running")
     assert after["worker_id"] == before["worker_id"]
 
@@ -138,7 +141,7 @@ def test_a_wrong_password_is_named_and_harms_no_neighbour(cell: Scene) -> None:
         stream = cell.user.start(camera["id"])
         failed = cell.user.wait_state(stream["id"], "failed", seconds=30)
     assert failed["reason"] == "source_auth_failed"
-    assert fault.freeze_s < 5
+    assert fault.freeze_s < HITCH_S
     cell.stack.dev("camera", "kill", "locked")
 
 
@@ -155,7 +158,7 @@ def test_the_active_scheduler_is_killed_and_a_start_is_placed_once(cell: Scene) 
         asked = time.monotonic()
         cell.user.wait_state(stream["id"], "running")
         print(f"placed by the standby and running {since(asked):.1f} s after it was asked for")
-    assert fault.freeze_s < 5
+    assert fault.freeze_s < HITCH_S
     assert cell.leader() != leader
     for state in ("queued", "placed", "running"):
         assert cell.applied(stream["id"], state) == 1, state
@@ -167,7 +170,7 @@ def test_reaper_audit_and_a_gateway_process_are_killed(cell: Scene) -> None:
     with cell.watching.over("reaper and audit killed", settle_s=0.5) as fault:
         cell.kill("reaper")
         cell.kill("audit")
-    assert fault.freeze_s < 5
+    assert fault.freeze_s < HITCH_S
     with cell.watching.over("gateway process killed"):
         os.kill(cell.child("gateway", "nginx: worker process")[0], signal.SIGKILL)
 
@@ -176,7 +179,7 @@ def test_one_of_two_apis_is_killed(cell: Scene) -> None:
     for name in ("api", "api-2"):
         with cell.watching.over(f"{name} killed") as fault:
             cell.kill(name)
-        assert fault.freeze_s < 5
+        assert fault.freeze_s < HITCH_S
         cell.heal()
 
 
@@ -222,7 +225,7 @@ def test_a_killed_api_loses_nothing_and_repeats_nothing(cell: Scene) -> None:
             done = [job.result() for job in jobs]
         killer.join()
     print(f"{len(done)} commands, {len(unknown)} tries without an answer")
-    assert fault.freeze_s < 5
+    assert fault.freeze_s < HITCH_S
     cell.heal()
     starts, made = done[0::2], done[1::2]
 
@@ -281,11 +284,11 @@ def test_redis_forgets_everything_and_is_killed(cell: Scene) -> None:
     with cell.watching.over("Redis emptied", settle_s=1) as fault:
         redis(cell, "FLUSHALL")
         wait_for("views are written again", lambda: views_are_back(cell), 30)
-    assert fault.freeze_s < 5
+    assert fault.freeze_s < HITCH_S
     with cell.watching.over("Redis killed") as fault:
         cell.kill("redis")
         assert cell.stream("yard")["state"] == "running"
-    assert fault.freeze_s < 5
+    assert fault.freeze_s < HITCH_S
     cell.heal()
     wait_for("views are written again", lambda: views_are_back(cell), 30)
     assert generations(cell) == before, "nothing was placed again"
@@ -298,7 +301,7 @@ def test_postgres_is_restarted(cell: Scene) -> None:
         assert cell.stream("yard")["state"] == "running"
         fetch(cell.streams["yard"].url).expect(302)
         cell.stack.dev("start", "postgres")
-    assert fault.freeze_s < 5
+    assert fault.freeze_s < HITCH_S
     wait_for(
         "cameras can be added again",
         lambda: cell.user.add_camera("after", "rtsp://127.0.0.1:1/x", idle_timeout_s=5),
@@ -321,7 +324,7 @@ def test_kafka_is_away_for_thirty_seconds(cell: Scene) -> None:
         fetch(cell.user.ticket(cell.streams["yard"].stream_id)).expect(302)
         time.sleep(max(0.0, 30 - since(gone)))
         cell.stack.dev("start", "kafka")
-    assert fault.freeze_s < 5
+    assert fault.freeze_s < HITCH_S
     started = wait_for(
         "the retry is taken",
         lambda: (a := cell.user.call("POST", "/v1/streams", body, key)).status in (200, 202) and a,
@@ -350,4 +353,4 @@ def test_a_silent_host_is_named_and_left_alone_longer_and_longer(
         calls = len(host.calls)
         wait_for("it is called once more", lambda: len(host.calls) > calls, 60)
     beside = neighbours(cell, worker_id)
-    assert all(fault.freezes[name] < 5 for name in beside)
+    assert all(fault.freezes[name] < HITCH_S for name in beside)
