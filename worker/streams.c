@@ -44,8 +44,7 @@ static void send_route(struct worker *worker, const struct stream *stream)
     engine_path(stream, route->path);
     WEIR_STR_SET(route->cdn_secret, stream->slot->cdn_secret);
     route->seq_base = stream->row.seq_base;
-    /* The origin counts from here on by this machine's wall clock, not by the cell's. */
-    route->placed_at_ms = weir_clock_wall_ms() - (worker_now_ms() - stream->seen_at_ms);
+    route->placed_mono_ms = stream->seen_at_ms;
     route->run = stream->run;
     route->variant = worker->variant;
     route->has_muxer = route->has_base = stream->muxer[0] != '\0';

@@ -613,7 +613,7 @@ static const struct codec_field weir_ctl_origin_route_fields[] = {
     {REQ(weir_ctl_origin_route, path), STR(1, 128, TOKEN)},
     {REQ(weir_ctl_origin_route, cdn_secret), STR(1, 64, TOKEN)},
     {REQ(weir_ctl_origin_route, seq_base), INT(0, 9007199254740991)},
-    {REQ(weir_ctl_origin_route, placed_at_ms), INT(0, 9007199254740991)},
+    {REQ(weir_ctl_origin_route, placed_mono_ms), INT(0, 9007199254740991)},
     {REQ(weir_ctl_origin_route, run), INT(0, 9007199254740991)},
     {REQ(weir_ctl_origin_route, variant), ENUM(weir_ctl_origin_route_variant)},
     {OPT(weir_ctl_origin_route, muxer), STR(1, 96, TOKEN)},

@@ -779,7 +779,9 @@ struct weir_ctl_origin_route {
     /* Opens the engine's CDN session; 1..64 bytes, printable ASCII without spaces */
     char cdn_secret[64 + 1];
     int64_t seq_base; /* Added to media sequence numbers; >= 0 */
-    int64_t placed_at_ms; /* When this generation was placed; >= 0 */
+    /* When the worker learned of this generation's placement, by the machine's
+     * CLOCK_MONOTONIC: a wall clock may be set between two readings; >= 0 */
+    int64_t placed_mono_ms;
     int64_t run; /* Rises at each start of the engine; >= 0 */
     enum weir_ctl_origin_route_variant variant; /* The engine's HLS variant */
     /* As an earlier origin told in origin.numbering; absent: nothing of this generation was

@@ -171,7 +171,7 @@ class Routed:
         self.origin, self.engine = origin, engine
         self.generation, self.seq_base = generation, seq_base
         self.stream_id = str(uuid.uuid4())
-        self.placed_at_ms = int(time.time() * 1000)
+        self.placed_mono_ms = int(time.monotonic() * 1000)
 
     def route(self, **numbering: Any) -> None:
         """`numbering`: muxer and base, as an earlier origin told them."""
@@ -183,7 +183,7 @@ class Routed:
             path=self.engine.path,
             cdn_secret=self.engine.secret,
             seq_base=self.seq_base,
-            placed_at_ms=self.placed_at_ms,
+            placed_mono_ms=self.placed_mono_ms,
             run=self.engine.run,
             variant=self.engine.variant,
             **numbering,

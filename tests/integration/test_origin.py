@@ -168,7 +168,7 @@ def test_numbers_go_on_over_a_restarted_origin(routed: Routed, origin: Origin) -
     told = origin.hear("origin.numbering")
     assert (told["base"], told["stream_id"]) == (1000, routed.stream_id)
     assert newest(before).startswith(told["muxer"])
-    routed.placed_at_ms -= 60_000
+    routed.placed_mono_ms -= 60_000
     assert origin.end() == 0
     origin.start()
     routed.route(muxer=told["muxer"], base=told["base"])
@@ -182,7 +182,7 @@ def test_a_muxer_that_began_without_an_origin_is_above_the_one_before(
     routed: Routed, origin: Origin
 ) -> None:
     before = media(routed)
-    routed.placed_at_ms -= 60_000
+    routed.placed_mono_ms -= 60_000
     assert origin.end() == 0
     origin.start()
     routed.route(muxer="the-one-before", base=1000)

@@ -6,6 +6,7 @@ One stack for all tests; players keep their page and their URL. What they saw is
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,7 +14,7 @@ from contextlib import ExitStack
 import pytest
 from client import Api, wait_for
 from conftest import free_port_base
-from faults.processes import children, family, is_alive, paused, pid_of
+from faults.processes import children, family, is_alive, paused, pid_of, tell
 from torn import APIS, CRAMPED, JUMPED_API, JUMPED_WORKER, SCHEDULERS, WORKERS, Torn, torn
 
 pytestmark = pytest.mark.alone
@@ -267,6 +268,23 @@ def test_a_worker_with_a_wrong_clock_serves_as_before(cell: Torn) -> None:
     assert fault.freeze_s < HITCH_S
     assert before == {name: cell.stream(name)["generation"] for name in cell.streams}
     cell.judge_history()
+
+
+def test_playlists_are_not_numbered_by_a_workers_clock(cell: Torn) -> None:
+    """Its origin begins while the clock is wrong, then a new engine is numbered: what is computed from
+    the time of placement must not be an hour off, or the next placement counts backwards."""
+    cell.watch_on(JUMPED_WORKER)
+    name = cell.watched_on(JUMPED_WORKER)[0]
+    player = cell.watching.players[name]
+    before = player.levels[-1]["last"]
+    with cell.watching.over("origin and engine killed, clock 1 h behind", [name]):
+        with cell.clocks[JUMPED_WORKER].off_by(-HOUR_S):
+            tell(children(cell.stack.home, JUMPED_WORKER, "weir-origin"), signal.SIGKILL)
+            cell.watching.playing([name])
+            tell(children(cell.stack.home, JUMPED_WORKER, "mediamtx"), signal.SIGKILL)
+            cell.watching.playing([name])
+    assert cell.worker_of(name) == JUMPED_WORKER
+    assert before < player.levels[-1]["last"] < before + HOUR_S
 
 
 def test_an_api_with_a_wrong_clock_refuses_and_the_other_one_serves(cell: Torn) -> None:

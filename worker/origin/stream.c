@@ -63,20 +63,13 @@ struct stream {
     int64_t n_requests;
 };
 
-/* From here on the wall clock may jump as it likes. */
-static int64_t placed_at_mono_ms(const struct weir_ctl_origin_route *route)
-{
-    int64_t age_ms = weir_clock_wall_ms() - route->placed_at_ms;
-    return weir_clock_mono_ms() - (age_ms > 0 ? age_ms : 0);
-}
-
 struct stream *stream_new(const struct weir_ctl_origin_route *route, const struct stream_host *host)
 {
     struct stream *stream = weir_xalloc(sizeof(*stream));
     stream->route = *route;
     stream->host = host;
     weir_list_init(&stream->pulls);
-    continuity_init(&stream->continuity, route->seq_base, placed_at_mono_ms(route));
+    continuity_init(&stream->continuity, route->seq_base, route->placed_mono_ms);
     if (route->has_muxer && route->has_base) {
         continuity_resume(&stream->continuity, route->muxer, route->base);
     }
