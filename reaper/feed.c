@@ -121,7 +121,6 @@ enum weir_code reaper_feed_open(const struct reaper_feed_config *config, struct 
     return WEIR_OK;
 }
 
-/* The loop does not turn any more, so a post still under way is never run. */
 void reaper_feed_close(struct reaper_feed **feed)
 {
     struct reaper_feed *self = WEIR_TAKE(*feed);
@@ -129,6 +128,7 @@ void reaper_feed_close(struct reaper_feed **feed)
         return;
     weir_timer_free(&self->look);
     weir_bus_reader_close(&self->reader);
+    weir_loop_unpost(self->config.loop, look, self);
     weir_arena_free(self->arena);
     free(self);
 }

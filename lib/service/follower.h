@@ -53,6 +53,7 @@ struct weir_follower_config {
 
 WEIR_MUST_USE enum weir_code weir_follower_open(const struct weir_follower_config *config,
                                                 struct weir_follower **ret, struct weir_err *err);
+/* Not inside of one of its calls; none comes after it. Sets NULL; NULL is fine. */
 void weir_follower_close(struct weir_follower **follower);
 
 /* The ledger: loop thread only. */

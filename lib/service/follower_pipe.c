@@ -16,7 +16,6 @@ struct follower_pipe {
     size_t n_items;
     bool is_posted;
     bool is_stopped;
-    bool is_closed;
     bool wants_restart;
     int64_t alive_mono_ms;
     struct weir_loop *loop;
@@ -43,28 +42,6 @@ static void free_item(struct follower_item *item)
     free(item);
 }
 
-static void free_pipe(struct follower_pipe *pipe)
-{
-    WEIR_LIST_FOR(pos, &pipe->items)
-    {
-        free_item(WEIR_CONTAINER(pos, struct follower_item, node));
-    }
-    pthread_cond_destroy(&pipe->changed);
-    pthread_mutex_destroy(&pipe->lock);
-    free(pipe);
-}
-
-void follower_pipe_close(struct follower_pipe *pipe)
-{
-    pthread_mutex_lock(&pipe->lock);
-    pipe->is_closed = true;
-    bool is_posted = pipe->is_posted;
-    pthread_mutex_unlock(&pipe->lock);
-    if (!is_posted) {
-        free_pipe(pipe);
-    }
-}
-
 struct follower_item *follower_item_new(enum follower_item_kind kind)
 {
     struct follower_item *item = weir_xalloc(sizeof(*item));
@@ -76,7 +53,7 @@ static struct follower_item *pop(struct follower_pipe *pipe)
 {
     struct follower_item *item = NULL;
     pthread_mutex_lock(&pipe->lock);
-    if (!pipe->is_closed && !weir_list_is_empty(&pipe->items)) {
+    if (!weir_list_is_empty(&pipe->items)) {
         item = WEIR_CONTAINER(pipe->items.next, struct follower_item, node);
         weir_list_remove(&item->node);
         pipe->n_items--;
@@ -98,15 +75,24 @@ static void drain(void *ctx)
         free_item(item);
     }
     pthread_mutex_lock(&pipe->lock);
-    bool is_closed = pipe->is_closed;
-    bool is_more = !is_closed && !weir_list_is_empty(&pipe->items);
+    bool is_more = !weir_list_is_empty(&pipe->items);
     pipe->is_posted = is_more;
     pthread_mutex_unlock(&pipe->lock);
-    if (is_closed) {
-        free_pipe(pipe);
-    } else if (is_more) {
+    if (is_more) {
         weir_loop_post(pipe->loop, drain, pipe);
     }
+}
+
+void follower_pipe_close(struct follower_pipe *pipe)
+{
+    weir_loop_unpost(pipe->loop, drain, pipe);
+    WEIR_LIST_FOR(pos, &pipe->items)
+    {
+        free_item(WEIR_CONTAINER(pos, struct follower_item, node));
+    }
+    pthread_cond_destroy(&pipe->changed);
+    pthread_mutex_destroy(&pipe->lock);
+    free(pipe);
 }
 
 void follower_pipe_push(struct follower_pipe *pipe, struct follower_item *item)

@@ -2,8 +2,6 @@
 /*
  * Inside of the follower: what its reader thread hands to the loop's thread, in order and bounded.
  * The thread waits when the loop is FOLLOWER_PIPE_MAX items behind.
- *
- * The pipe outlives both ends: a call already posted to the loop may still come after close.
  */
 #ifndef WEIR_SERVICE_FOLLOWER_PIPE_H
 #define WEIR_SERVICE_FOLLOWER_PIPE_H
@@ -44,7 +42,8 @@ struct follower_pipe;
 typedef void follower_item_fn(void *ctx, struct follower_item *item);
 
 struct follower_pipe *follower_pipe_new(struct weir_loop *loop, follower_item_fn *fn, void *ctx);
-/* Loop thread: no call of `fn` comes after this. The thread must have been joined. */
+/* Loop thread, not inside of `fn`: no call of it comes after this, and what is still in the pipe is
+ * freed. The reader thread must have been joined. */
 void follower_pipe_close(struct follower_pipe *pipe);
 
 struct follower_item *follower_item_new(enum follower_item_kind kind);

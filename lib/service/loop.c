@@ -45,6 +45,8 @@ struct weir_loop {
     size_t n_watches;
     struct weir_list timers; /* few: a list beats a heap */
     int64_t timer_serial;
+    struct post *running; /* the loop's thread only: taken out of `posts`, called one by one */
+    size_t n_running;
     pthread_mutex_t lock; /* guards posts and stopping */
     struct post *posts;
     size_t n_posts;
@@ -111,6 +113,23 @@ void weir_loop_post(struct weir_loop *loop, weir_loop_fn *fn, void *ctx)
     loop->posts[loop->n_posts++] = (struct post){fn, ctx};
     pthread_mutex_unlock(&loop->lock);
     ring_mail(loop);
+}
+
+static void forget(struct post *posts, size_t n, weir_loop_fn *fn, const void *ctx)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (posts[i].fn == fn && posts[i].ctx == ctx) {
+            posts[i].fn = NULL;
+        }
+    }
+}
+
+void weir_loop_unpost(struct weir_loop *loop, weir_loop_fn *fn, const void *ctx)
+{
+    forget(loop->running, loop->n_running, fn, ctx);
+    pthread_mutex_lock(&loop->lock);
+    forget(loop->posts, loop->n_posts, fn, ctx);
+    pthread_mutex_unlock(&loop->lock);
 }
 
 void weir_loop_watch(struct weir_loop *loop, int fd, unsigned events, weir_loop_fd_fn *fn,
@@ -228,16 +247,19 @@ static void run_posts(struct weir_loop *loop)
     ssize_t n = read(loop->mail_fd, &rung, sizeof(rung));
     (void)n; /* empty is fine */
     pthread_mutex_lock(&loop->lock);
-    struct post *posts = loop->posts;
-    size_t count = loop->n_posts;
-    loop->posts = NULL;
+    loop->running = WEIR_TAKE(loop->posts);
+    loop->n_running = loop->n_posts;
     loop->n_posts = 0;
     loop->cap_posts = 0;
     pthread_mutex_unlock(&loop->lock);
-    for (size_t i = 0; i < count; i++) {
-        posts[i].fn(posts[i].ctx);
+    for (size_t i = 0; i < loop->n_running; i++) {
+        const struct post *post = &loop->running[i];
+        if (post->fn) {
+            post->fn(post->ctx);
+        }
     }
-    free(posts);
+    loop->n_running = 0;
+    free(WEIR_TAKE(loop->running));
 }
 
 static void run_event(struct weir_loop *loop, const struct epoll_event *event)

@@ -50,5 +50,11 @@ void weir_timer_free(struct weir_timer **timer); /* sets NULL; NULL is fine */
 
 /* Runs fn(ctx) on the loop's thread soon. From any thread; order is kept; never blocks. */
 void weir_loop_post(struct weir_loop *loop, weir_loop_fn *fn, void *ctx);
+/*
+ * Takes back every post of fn(ctx) that has not run; on the loop's thread, or when the loop runs no
+ * more. Before `ctx` is freed, once nobody posts it any more: a loop that has ended drops its
+ * posts, so none of them can be left to free what it was given.
+ */
+void weir_loop_unpost(struct weir_loop *loop, weir_loop_fn *fn, const void *ctx);
 
 #endif

@@ -34,10 +34,11 @@ QUIET_S = 8
 ATTACK_S = 24
 # What a player's buffer hides: three segments of a second, and what a busy machine adds.
 GAP_EXTRA_S = 4.0
+REPORT_LINES = 80
 TOPICS = ["commands", "facts", "heartbeats", "decisions", "state", "viewers", "config", "audit", "dlq"]
 DAEMONS = ["weir-api", "weir-scheduler", "weir-worker", "weir-tap", "weir-origin", "weir-reaper",
            "weir-audit"]  # fmt: skip
-REPORT = re.compile(rb"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
+REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 
 
 @pytest.fixture(scope="module", params=["as shipped", "sanitized"])
@@ -208,11 +209,17 @@ def test_thirty_viewers_never_notice_what_is_thrown_at_the_system(
 def test_the_daemons_end_without_a_sanitizers_report(stack: Stack) -> None:
     """Leaks are judged at a program's end, so all of them are ended first."""
     stack.dev("down")
-    reports = [
-        f"{path.name}: {line.decode(errors='replace')}"
+    found = {
+        path.name: report
         for path in stack.logs()
         if not path.name.startswith("camera-")  # the tests' own, killed in the middle of a picture
-        for line in path.read_bytes().splitlines()
-        if REPORT.search(line)
-    ]
-    assert not reports, reports
+        if (report := sanitizer_report(path))
+    }
+    assert not found, "\n".join(f"{name}:\n{report}" for name, report in found.items())
+
+
+def sanitizer_report(log: Path) -> str:
+    """The first report with its stacks; "" when there is none."""
+    lines = log.read_text(errors="replace").splitlines()
+    first = next((i for i, line in enumerate(lines) if REPORT.search(line)), None)
+    return "" if first is None else "\n".join(lines[first : first + REPORT_LINES])

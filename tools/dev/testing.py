@@ -215,7 +215,6 @@ def run_unit(name: str | None) -> Count:
 def run_contract(name: str | None) -> Count:
     count = run_ctest("contract", name)
     count.add(run_pytest("contract", name))
-    count.add(run_pytest("tools", name))
     return count
 
 

@@ -117,6 +117,30 @@ static void posts_from_another_thread_run_in_their_order(void **state)
     weir_loop_free(probe.loop);
 }
 
+static void take_back_a_and_stop(void *ctx)
+{
+    struct probe *probe = ctx;
+    weir_loop_unpost(probe->loop, note_a, probe);
+    weir_loop_stop(probe->loop);
+}
+
+static void a_post_taken_back_does_not_run(void **state)
+{
+    (void)state;
+    struct probe probe = {.loop = weir_loop_new()};
+    struct probe other = {.loop = probe.loop};
+    weir_loop_post(probe.loop, note_a, &probe);
+    weir_loop_unpost(probe.loop, note_a, &probe);
+    /* And one of those that run in the same turn as the one that takes it back. */
+    weir_loop_post(probe.loop, take_back_a_and_stop, &probe);
+    weir_loop_post(probe.loop, note_a, &probe);
+    weir_loop_post(probe.loop, note_a, &other);
+    weir_loop_run(probe.loop);
+    assert_string_equal(probe.order, "");
+    assert_string_equal(other.order, "a");
+    weir_loop_free(probe.loop);
+}
+
 static void read_and_unwatch_other(void *ctx, unsigned events)
 {
     struct probe *probe = ctx;
@@ -157,6 +181,7 @@ int main(void)
         cmocka_unit_test(a_timer_may_set_itself_again_at_once),
         cmocka_unit_test(a_timer_may_free_another_that_is_due_too),
         cmocka_unit_test(posts_from_another_thread_run_in_their_order),
+        cmocka_unit_test(a_post_taken_back_does_not_run),
         cmocka_unit_test(no_call_comes_after_unwatch_even_when_both_are_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
