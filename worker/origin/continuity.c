@@ -29,12 +29,19 @@ static int64_t computed_base(const struct continuity *continuity, int64_t now_ms
     return continuity->seq_base + SEGMENTS_PER_S * age_s;
 }
 
+/* One number stays free: a player may have had parts of the segment after the last one listed. */
+static int64_t next_base(const struct continuity *continuity, int64_t now_ms)
+{
+    if (continuity->muxer[0] == '\0') {
+        return continuity->seq_base;
+    }
+    int64_t base = continuity->end > 0 ? continuity->end + 1 : computed_base(continuity, now_ms);
+    return base > continuity->base ? base : continuity->base + 1;
+}
+
 static void begin_muxer(struct continuity *continuity, const char *muxer, int64_t now_ms)
 {
-    bool is_first = continuity->muxer[0] == '\0';
-    int64_t base = is_first ? continuity->seq_base : computed_base(continuity, now_ms);
-    int64_t floor = continuity->end > continuity->base ? continuity->end : continuity->base + 1;
-    continuity->base = !is_first && base < floor ? floor : base;
+    continuity->base = next_base(continuity, now_ms);
     memcpy(continuity->past_muxer, continuity->muxer, sizeof(continuity->past_muxer));
     WEIR_STR_SET(continuity->muxer, muxer);
 }

@@ -6,13 +6,14 @@
  * An engine counts from 0 each time its muxer begins. Behind one generation of a stream muxers come
  * and go: the engine is killed, a slot is replaced, the publisher reconnects. Every muxer gets a
  * base of its own, and bases rise: the first one has exactly the generation's `seq_base`; every
- * later one has
+ * later one begins above all that this origin gave out. An origin that knows no number of this
+ * generation, since it was restarted when the muxer was too, computes
  *
  *     seq_base + 4 x seconds since the placement
  *
  * which is above all that went before, because segments are never shorter than 0.25 s. What is
- * remembered (the highest number given out, the base before) only ever raises it: a burst out of
- * the tap's ring brings a few segments at once.
+ * remembered comes first: it is exact, and lower, so that the next placement, which only knows the
+ * ledger's time, is the further ahead of it.
  *
  * A base is told to weir-worker before it is used, and an origin that takes over resumes with it:
  * players of a muxer that lives on see the same numbers as before.
