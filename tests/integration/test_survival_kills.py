@@ -21,8 +21,9 @@ from typing import Any
 import pytest
 from client import Api, fetch, wait_for
 from conftest import free_port_base
+from dev import keeper, watcher
 from stack import since
-from survival import SMALL, Scene, scene
+from survival import SMALL, Scene, scene, signal_all
 
 pytestmark = pytest.mark.alone
 
@@ -173,6 +174,18 @@ def test_reaper_audit_and_a_gateway_process_are_killed(cell: Scene) -> None:
     assert fault.freeze_s < HITCH_S
     with cell.watching.over("gateway process killed"):
         os.kill(cell.child("gateway", "nginx: worker process")[0], signal.SIGKILL)
+
+
+def test_a_hung_gateway_is_replaced(cell: Scene) -> None:
+    """There is one here, and players know no other: what looks after it starts another."""
+    hung = cell.family("gateway")
+    watcher.start(cell.instance)
+    try:
+        with cell.watching.over("gateway hung"):
+            signal_all(hung, signal.SIGSTOP)
+            wait_for("another gateway", lambda: cell.pid("gateway") != hung[0], 30)
+    finally:
+        keeper.stop(cell.instance, watcher.NAME)
 
 
 def test_one_of_two_apis_is_killed(cell: Scene) -> None:

@@ -1,9 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When `./dev` starts again what died."""
+"""When `./dev` starts again what died, and when it takes a gateway for hung."""
 
 from __future__ import annotations
 
-from dev.watcher import DELAY_S, MAX_DELAY_S, Patience
+import socket
+
+from dev.watcher import (
+    ASK_EVERY_S,
+    DELAY_S,
+    MAX_DELAY_S,
+    UNANSWERED_MAX,
+    Patience,
+    Pulse,
+    answers,
+)
 
 
 def waited(patience: Patience, died_at: float) -> float:
@@ -35,3 +45,25 @@ def test_a_process_that_lived_a_while_is_trusted_again() -> None:
     waited(patience, 1000.0)
     waited(patience, 1001.0)
     assert waited(patience, 1100.0) < DELAY_S + 0.2
+
+
+def test_only_silence_in_a_row_is_a_hang() -> None:
+    pulse = Pulse()
+    told = [False] * (UNANSWERED_MAX - 1) + [True] + [False] * UNANSWERED_MAX + [False]
+    hung = [pulse.hangs(float(now), answered) for now, answered in enumerate(told)]
+    assert [now for now, is_hung in enumerate(hung) if is_hung] == [len(told) - 2]
+
+
+def test_a_server_is_asked_from_time_to_time() -> None:
+    pulse = Pulse()
+    assert pulse.is_due(1000.0)
+    pulse.hangs(1000.0, answered=True)
+    assert not pulse.is_due(1000.0 + ASK_EVERY_S / 2)
+    assert pulse.is_due(1000.0 + ASK_EVERY_S)
+
+
+def test_a_server_that_takes_connections_and_says_nothing_does_not_answer() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        assert not answers("127.0.0.1", port)
+    assert answers("127.0.0.1", port), "nobody there is a death, which others see"

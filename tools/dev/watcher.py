@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Starts what died, as systemd or Kubernetes do in production: `./dev up` runs it, `down` ends it.
 
-It knows no daemon: a record (dev/keeper.py) tells how each process was started and whether it
-should run. What dies is back after about a second; what dies at once again waits longer each time.
+A record (dev/keeper.py) tells how each process was started and whether it should run. What dies is
+back after about a second; what dies at once again waits longer each time. A daemon that hangs is
+missed by nobody, since another one serves; but there is one gateway here, where a fleet has several
+behind a balancer that looks after them. So the gateway alone is also asked whether it answers.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import signal
+import socket
 import sys
 import time
 from dataclasses import dataclass, field
@@ -24,6 +28,11 @@ DELAY_S = 0.8
 MAX_DELAY_S = 15.0
 # A process that lived this long had no trouble at its start.
 SETTLED_S = 4.0
+GATEWAY = "gateway"
+ASK_EVERY_S = 1.0
+ANSWER_S = 1.0
+# So many questions in a row without an answer, and it hangs.
+UNANSWERED_MAX = 4
 
 
 @dataclass
@@ -47,9 +56,52 @@ class Patience:
 
 
 @dataclass
+class Pulse:
+    """Whether a server hangs. Pure, as Patience."""
+
+    asked_at: float = float("-inf")
+    unanswered: int = 0
+
+    def is_due(self, now: float) -> bool:
+        return now - self.asked_at >= ASK_EVERY_S
+
+    def hangs(self, now: float, answered: bool) -> bool:
+        """Called with what became of a question; true once there is no hope, then it starts anew."""
+        self.asked_at = now
+        self.unanswered = 0 if answered else self.unanswered + 1
+        if self.unanswered < UNANSWERED_MAX:
+            return False
+        self.unanswered = 0
+        return True
+
+
+def answers(host: str, port: int) -> bool:
+    """Whether the HTTP server there says anything at all; a refused connection is no hang."""
+    try:
+        with socket.create_connection((host, port), timeout=ANSWER_S) as asked:
+            asked.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            asked.recv(1)
+    except TimeoutError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+@dataclass
 class Watcher:
     instance: Instance
     patience: dict[str, Patience] = field(default_factory=dict)
+    pulse: Pulse = field(default_factory=Pulse)
+
+    def look_after_gateway(self, now: float) -> None:
+        process = keeper.running(self.instance, GATEWAY)
+        if process is None or not self.pulse.is_due(now):
+            return
+        if self.pulse.hangs(now, answers("127.0.0.1", self.instance.port(GATEWAY))):
+            say(f"{stamp()} {GATEWAY} does not answer; killed")
+            for pid in keeper.session_members(process.pid):
+                keeper.signal_quietly(pid, signal.SIGKILL)
 
     def look(self, now: float) -> None:
         for name in keeper.names(self.instance):
@@ -88,7 +140,7 @@ def start(instance: Instance) -> None:
             return
         argv = ["/usr/bin/python3", "-m", "dev.watcher", str(instance.home), str(instance.base)]
         keeper.start(instance, NAME, argv)
-        step.note = "starts again what dies"
+        step.note = "starts again what dies, and a gateway that hangs"
 
 
 def main() -> int:
@@ -96,6 +148,7 @@ def main() -> int:
     while watcher.instance.exists():
         collect_children()
         watcher.look(time.monotonic())
+        watcher.look_after_gateway(time.monotonic())
         time.sleep(LOOK_S)
     return 0
 
