@@ -2,6 +2,7 @@
 #include "api/api.h"
 
 #include "api/health.h"
+#include "api/meters.h"
 #include "api/outbox.h"
 #include "api/play_past.h"
 #include "api/routes.h"
@@ -42,25 +43,14 @@ static void on_drain(void *ctx)
 static void on_done(void *ctx, const struct weir_http_request *req, int status, int64_t duration_us,
                     uint64_t body_bytes)
 {
-    static const int64_t bounds_us[] = {1000,   5000,   10000,   25000,   50000,
-                                        100000, 250000, 1000000, 5000000, 30000000};
     struct api *api = ctx;
-    char class[4] = {(char)('0' + status / 100), 'x', 'x', '\0'};
     (void)body_bytes;
-    weir_metric_add(weir_metrics_counter(api->metrics, "weir_api_requests_total",
-                                         "Requests answered", "status", class),
-                    1);
-    weir_metric_observe(weir_metrics_histogram(api->metrics, "weir_api_request_duration_us",
-                                               "Microseconds until a request was answered, waits "
-                                               "included",
-                                               "route", weir_http_route(req), bounds_us,
-                                               sizeof(bounds_us) / sizeof(bounds_us[0])),
-                        duration_us);
+    api_meters_answered(api->meters, weir_http_route(req), status, duration_us);
+    const char text[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
+                         (char)('0' + status % 10), '\0'};
     weir_log(status >= 500 ? WEIR_LOG_WARN : WEIR_LOG_DEBUG, "request: answered", "request_id",
              weir_http_request_id(req), "method", weir_http_method(req), "route",
-             weir_http_route(req), "status",
-             (char[]){class[0], (char)('0' + status / 10 % 10), (char)('0' + status % 10), '\0'},
-             NULL);
+             weir_http_route(req), "status", text, NULL);
 }
 
 /* ---- begin ---- */
@@ -126,6 +116,7 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
         return code;
     }
     api->access = api_access_new(api->bus, api->metrics);
+    api->meters = api_meters_new(api->metrics);
     api->known_cameras = api_known_cameras_new(KNOWN_CAMERAS_MAX);
     api->activity = api_activity_new(api->bus, (int32_t)settings->cell);
     api->play_past = play_past_new();
@@ -220,6 +211,7 @@ static void close_all(struct api *api)
     api_activity_free(api->activity);
     api_bus_close(&api->bus, BUS_FLUSH_MS);
     api_access_free(api->access);
+    api_meters_free(api->meters);
     api_known_cameras_free(api->known_cameras);
     weir_db_close(&api->db);
     weir_auth_close(&api->auth);

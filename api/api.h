@@ -21,6 +21,7 @@
 
 struct api_outbox;
 struct api_health;
+struct api_meters;
 struct play_past;
 
 struct api {
@@ -33,6 +34,7 @@ struct api {
     struct weir_seal_public seal_key;
     struct api_bus *bus;
     struct api_access *access;
+    struct api_meters *meters;
     struct api_known_cameras *known_cameras;
     struct api_activity *activity;
     struct play_past *play_past;

@@ -20,10 +20,11 @@ void weir_http_conns_done(struct weir_http_conns *conns)
 }
 
 struct weir_http_conn *weir_http_conns_add(struct weir_http_conns *conns, int fd,
-                                           int64_t deadline_mono_ms)
+                                           const char *remote, int64_t deadline_mono_ms)
 {
     struct weir_http_conn *conn = weir_xalloc(sizeof(*conn));
     conn->fd = fd;
+    conn->remote = weir_xstrdup(remote);
     conn->deadline_mono_ms = deadline_mono_ms;
     pthread_mutex_lock(&conns->mutex);
     weir_list_push_back(&conns->list, &conn->node);
@@ -36,6 +37,7 @@ void weir_http_conns_remove(struct weir_http_conns *conns, struct weir_http_conn
     pthread_mutex_lock(&conns->mutex);
     weir_list_remove(&conn->node);
     pthread_mutex_unlock(&conns->mutex);
+    free(conn->remote);
     free(conn);
 }
 

@@ -18,6 +18,7 @@ struct weir_http_conn {
     struct weir_list node;
     int fd;
     int64_t deadline_mono_ms;
+    char *remote; /* the peer's address, numeric, without port; "unix" */
 };
 
 struct weir_http_conns {
@@ -28,8 +29,9 @@ struct weir_http_conns {
 void weir_http_conns_init(struct weir_http_conns *conns);
 void weir_http_conns_done(struct weir_http_conns *conns); /* none may be left */
 
+/* `remote` is copied. */
 struct weir_http_conn *weir_http_conns_add(struct weir_http_conns *conns, int fd,
-                                           int64_t deadline_mono_ms);
+                                           const char *remote, int64_t deadline_mono_ms);
 /* Before the descriptor is closed. Frees `conn`. */
 void weir_http_conns_remove(struct weir_http_conns *conns, struct weir_http_conn *conn);
 

@@ -81,7 +81,7 @@ static struct weir_http_verdict judge_target(const struct weir_http_gate_request
         if (target[i] <= 0x20 || target[i] == 0x7f || target[i] == '#' || target[i] == '\\') {
             return malformed("the target holds a byte that is not allowed");
         }
-        if (strncmp(target + i, "%00", 3) == 0) {
+        if (target[i] == '%' && strncmp(target + i, "%00", 3) == 0) {
             return malformed("the target holds %00");
         }
     }
@@ -102,27 +102,40 @@ static bool is_clean_value(const char *s, size_t len)
     return true;
 }
 
-static bool is_named(const struct weir_http_field *field, const char *name)
+/* The length first, and it is known at compile time: most fields are none of those asked for. */
+struct name {
+    const char *text;
+    size_t len;
+};
+#define NAME(literal)                                                                              \
+    {                                                                                              \
+        literal, sizeof(literal) - 1                                                               \
+    }
+
+static bool is_named(const struct weir_http_field *field, const struct name *name)
 {
-    return field->name_len == strlen(name) && strncasecmp(field->name, name, field->name_len) == 0;
+    return field->name_len == name->len && strncasecmp(field->name, name->text, name->len) == 0;
 }
 
 /* Headers that carry one value by definition: a second one is an attack or a bug. */
-static const char *const single_names[] = {
-    "Host",
-    "Content-Length",
-    "Authorization",
-    "Content-Type",
-    "Expect",
-    "If-Match",
-    "If-None-Match",
-    "Idempotency-Key",
-    "X-Request-Id",
-    "X-Original-URI",
-    "X-Original-Method",
-    "X-Weir-Gateway-Secret",
-    "X-Weir-Worker-Secret",
+static const struct name single_names[] = {
+    NAME("Host"),
+    NAME("Content-Length"),
+    NAME("Authorization"),
+    NAME("Content-Type"),
+    NAME("Expect"),
+    NAME("If-Match"),
+    NAME("If-None-Match"),
+    NAME("Idempotency-Key"),
+    NAME("X-Request-Id"),
+    NAME("X-Original-URI"),
+    NAME("X-Original-Method"),
+    NAME("X-Weir-Gateway-Secret"),
+    NAME("X-Weir-Worker-Secret"),
 };
+static const struct name transfer_encoding = NAME("Transfer-Encoding");
+static const struct name content_length = NAME("Content-Length");
+static const struct name host_name = NAME("Host");
 #define N_SINGLE (sizeof(single_names) / sizeof(single_names[0]))
 
 static struct weir_http_verdict judge_fields(const struct weir_http_gate_request *request,
@@ -144,11 +157,11 @@ static struct weir_http_verdict judge_fields(const struct weir_http_gate_request
         if (!is_clean_value(field->value, field->value_len)) {
             return malformed("a header value holds a control byte");
         }
-        if (is_named(field, "Transfer-Encoding")) {
+        if (is_named(field, &transfer_encoding)) {
             return refuse(411, "length_required", "send Content-Length, not Transfer-Encoding");
         }
         for (size_t k = 0; k < N_SINGLE; k++) {
-            if (is_named(field, single_names[k]) && ++counts[k] > 1) {
+            if (is_named(field, &single_names[k]) && ++counts[k] > 1) {
                 return malformed("a header that must be single is repeated");
             }
         }
@@ -157,7 +170,7 @@ static struct weir_http_verdict judge_fields(const struct weir_http_gate_request
 }
 
 static const struct weir_http_field *find_field(const struct weir_http_gate_request *request,
-                                                const char *name)
+                                                const struct name *name)
 {
     for (size_t i = 0; i < request->n_fields; i++) {
         if (is_named(&request->fields[i], name)) {
@@ -169,7 +182,7 @@ static const struct weir_http_field *find_field(const struct weir_http_gate_requ
 
 static struct weir_http_verdict judge_length(const struct weir_http_gate_request *request)
 {
-    const struct weir_http_field *field = find_field(request, "Content-Length");
+    const struct weir_http_field *field = find_field(request, &content_length);
     struct weir_http_verdict verdict = {0};
     if (!field) {
         return verdict;
@@ -207,7 +220,7 @@ struct weir_http_verdict weir_http_gate(const struct weir_http_gate_request *req
     if (verdict.status) {
         return verdict;
     }
-    const struct weir_http_field *host = find_field(request, "Host");
+    const struct weir_http_field *host = find_field(request, &host_name);
     if (!host || host->value_len == 0 || memchr(host->value, ' ', host->value_len) ||
         memchr(host->value, ',', host->value_len)) {
         return malformed("exactly one Host is needed");

@@ -179,19 +179,6 @@ static void answered(struct weir_http_request *req)
 
 /* ---- receiving ---- */
 
-static const char *remote_of(struct MHD_Connection *connection, struct weir_arena *arena)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char text[NI_MAXHOST] = "unix";
-    if (info && info->client_addr && info->client_addr->sa_family != AF_UNIX) {
-        socklen_t len = info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-                                                                 : sizeof(struct sockaddr_in);
-        getnameinfo(info->client_addr, len, text, sizeof(text), NULL, 0, NI_NUMERICHOST);
-    }
-    return weir_arena_strdup(arena, text);
-}
-
 /* First sight of a request: its line was read, its headers were not. */
 static void *on_target(void *ctx, const char *target, struct MHD_Connection *connection)
 {
@@ -300,7 +287,7 @@ static enum MHD_Result on_head(struct weir_http_server *server, struct weir_http
 {
     req->is_head_seen = true;
     req->method = weir_arena_strdup(req->arena, method);
-    req->remote = remote_of(req->connection, req->arena);
+    req->remote = req->conn->remote;
     req->line_end = version + strlen(version);
     req->fields =
         weir_arena_array(req->arena, WEIR_HTTP_GATE_HEADERS_MAX + 1, sizeof(*req->fields));
@@ -409,14 +396,28 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **sl
     atomic_fetch_sub(&server->n_requests, 1);
 }
 
+static void write_remote(struct MHD_Connection *connection, char *text, size_t size)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    snprintf(text, size, "unix");
+    if (info && info->client_addr && info->client_addr->sa_family != AF_UNIX) {
+        socklen_t len = info->client_addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                                 : sizeof(struct sockaddr_in);
+        getnameinfo(info->client_addr, len, text, (socklen_t)size, NULL, 0, NI_NUMERICHOST);
+    }
+}
+
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode what)
 {
     struct weir_http_server *server = ctx;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        char remote[NI_MAXHOST];
         int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        write_remote(connection, remote, sizeof(remote));
         *socket_context = weir_http_conns_add(
-            &server->conns, fd, weir_clock_mono_ms() + server->config.header_deadline_ms);
+            &server->conns, fd, remote, weir_clock_mono_ms() + server->config.header_deadline_ms);
     } else {
         weir_http_conns_remove(&server->conns, *socket_context);
         *socket_context = NULL;
