@@ -12,6 +12,7 @@
 #include "lib/base/str.h"
 
 #define POLL_MS            100 /* when nobody wakes us */
+#define LINGER_MS          20  /* what nobody waits for goes together */
 #define RECORDS_TIMEOUT_MS 30000
 #define VIEWERS_TIMEOUT_MS 3000
 #define SOURCE             "/weir/api/api"
@@ -49,6 +50,7 @@ static enum weir_code open_lane(struct api_bus *bus, enum api_bus_lane lane, str
         .client_id = names[lane],
         .kind = lane == API_BUS_VIEWERS ? WEIR_BUS_LOSSY : WEIR_BUS_DURABLE,
         .delivery_timeout_ms = timeouts_ms[lane],
+        .linger_ms = lane == API_BUS_COMMANDS ? 0 : LINGER_MS,
         .wake = wake,
         .wake_ctx = bus,
     };

@@ -326,8 +326,8 @@ static enum weir_code open_stores(struct audit_sink *sink, struct weir_err *err)
                                       .connections = 1,
                                       .application = "weir-audit",
                                       .is_relaxed = true};
-    const struct weir_bus_reader_config reader = {.brokers = sink->settings->kafka,
-                                                  .client_id = "weir-audit"};
+    const struct weir_bus_reader_config reader = {
+        .brokers = sink->settings->kafka, .client_id = "weir-audit", .is_patient = true};
     enum weir_code code = weir_db_open(&db, &sink->db, err);
     if (code == WEIR_OK)
         code = weir_bus_reader_open(&reader, &sink->reader, err);

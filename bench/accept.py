@@ -115,7 +115,7 @@ def stop_all(made: Rig, streams: list[str]) -> None:
 def main() -> int:
     report = Report("accept")
     host = SilentHost()
-    limits = {"WEIR_STREAMS_MAX": "1024"}
+    limits = {"WEIR_STREAMS_MAX": "1024", "WEIR_STREAMS_PER_SLOT": "16"}
     accepted: list[float] = []
     acted: list[float] = []
     with rig(WORKERS, weir_worker=limits) as made:

@@ -228,6 +228,7 @@ static enum weir_code open_inputs(struct reaper *reaper, struct weir_err *err)
     const struct weir_follower_config follower = {.brokers = settings->kafka,
                                                   .client_id = GROUP,
                                                   .cell = (int32_t)settings->cell,
+                                                  .is_patient = true,
                                                   .loop = loop,
                                                   .on_reset = on_reset,
                                                   .on_change = on_change,

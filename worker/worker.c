@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/worker.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -279,6 +280,9 @@ static void open_children(struct worker *worker)
     worker->tap_env[0] = level;
     worker->tap_env[1] =
         weir_arena_printf(arena, "WEIR_TAP_SPOOL_DIR=%s/" SPOOL_DIR, settings->segment_dir);
+    /* Beside those of its streams, cameras linger or are kept warm. */
+    worker->tap_env[2] =
+        weir_arena_printf(arena, "WEIR_TAP_CAMERAS_MAX=%" PRId64, 2 * settings->streams_max);
     worker->origin_env[0] =
         weir_arena_printf(arena, "WEIR_ORIGIN_LISTEN=%s", settings->origin_listen);
     worker->origin_env[1] =

@@ -75,6 +75,7 @@ struct weir_bus_producer_config {
     enum weir_bus_kind kind;
     int64_t delivery_timeout_ms; /* 1000..300000; after it the outcome is unknown, not absent */
     size_t queue_max_records;    /* 0: 20000; a full queue is WEIR_EFULL */
+    int64_t linger_ms;           /* 0..1000: how long a record may wait for others; 0: not at all */
     weir_bus_wake_fn *wake;      /* may be NULL: then poll by time */
     void *wake_ctx;
 };
@@ -124,6 +125,9 @@ bool weir_bus_producer_is_fatal(const struct weir_bus_producer *producer);
 struct weir_bus_reader_config {
     const char *brokers;
     const char *client_id;
+    /* Nobody waits for what this reader does: records may come together, up to 0.1 s late. At a
+     * hundred starts a second, each record by itself to each reader is most of the broker's work. */
+    bool is_patient;
     weir_bus_wake_fn *wake; /* called when messages may be waiting; may be NULL */
     void *wake_ctx;
 };

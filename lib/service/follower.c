@@ -128,6 +128,7 @@ enum weir_code weir_follower_open(const struct weir_follower_config *config,
     self->fetch = (struct follower_fetch){.brokers = self->brokers,
                                           .client_id = self->client_id,
                                           .cell = config->cell,
+                                          .is_patient = config->is_patient,
                                           .pipe = self->pipe};
     if (pthread_create(&self->thread, NULL, follower_fetch_run, &self->fetch) != 0) {
         follower_pipe_close(self->pipe);

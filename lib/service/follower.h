@@ -34,6 +34,7 @@ struct weir_follower_config {
     const char *brokers;
     const char *client_id;
     int32_t cell;
+    bool is_patient; /* decisions may come together, up to 0.1 s late; see weir_bus_reader_config */
     struct weir_loop *loop;
     /* Everything known is forgotten; the ledger is empty and will be filled again. May be NULL. */
     void (*on_reset)(void *ctx, const char *why);

@@ -71,7 +71,8 @@ static enum weir_code open_reader(const struct run *run, struct weir_bus_reader 
                                   struct weir_err *err)
 {
     const struct weir_bus_reader_config config = {.brokers = run->fetch->brokers,
-                                                  .client_id = run->fetch->client_id};
+                                                  .client_id = run->fetch->client_id,
+                                                  .is_patient = run->fetch->is_patient};
     return weir_bus_reader_open(&config, ret, err);
 }
 

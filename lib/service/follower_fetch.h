@@ -13,6 +13,7 @@ struct follower_fetch {
     const char *brokers;
     const char *client_id;
     int32_t cell;
+    bool is_patient;
     struct follower_pipe *pipe;
 };
 

@@ -46,6 +46,8 @@ static enum weir_code conf_for(const struct weir_bus_producer_config *config, rd
 {
     char timeout[24];
     char queue[24];
+    char linger[24];
+    snprintf(linger, sizeof(linger), "%lld", (long long)config->linger_ms);
     snprintf(timeout, sizeof(timeout), "%lld", (long long)config->delivery_timeout_ms);
     snprintf(queue, sizeof(queue), "%zu",
              config->queue_max_records ? config->queue_max_records : QUEUE_DEFAULT);
@@ -55,8 +57,9 @@ static enum weir_code conf_for(const struct weir_bus_producer_config *config, rd
         {"acks", is_durable ? "all" : "1"},
         {"message.timeout.ms", timeout},
         {"queue.buffering.max.messages", queue},
-        /* Costs nothing in throughput: while the wire is busy records are batched all the same. */
-        {"linger.ms", "0"},
+        /* 0 costs no throughput: while the wire is busy records are batched all the same. But each
+         * request costs the broker, and all who read the topic another one. */
+        {"linger.ms", linger},
         {"compression.codec", "lz4"},
         /* A topic's limit is one of whole batches: without this, a burst of small records is
          * refused as one that is too large. */
@@ -73,6 +76,8 @@ enum weir_code weir_bus_producer_open(const struct weir_bus_producer_config *con
 {
     if (config->delivery_timeout_ms < 1000 || config->delivery_timeout_ms > 300000)
         return weir_fail(err, WEIR_EINVAL, "delivery timeout must be 1000..300000 ms");
+    if (config->linger_ms < 0 || config->linger_ms > 1000)
+        return weir_fail(err, WEIR_EINVAL, "a record may wait for others 0..1000 ms");
     rd_kafka_conf_t *conf = NULL;
     enum weir_code code = conf_for(config, &conf, err);
     if (code != WEIR_OK)

@@ -29,9 +29,13 @@ enum weir_code weir_bus_reader_open(const struct weir_bus_reader_config *config,
                                     struct weir_bus_reader **ret, struct weir_err *err)
 {
     const struct bus_setting settings[] = {
-        {"enable.auto.commit", "false"},   {"auto.commit.enable", "false"},
-        {"auto.offset.reset", "error"},    {"fetch.wait.max.ms", "100"},
-        {"fetch.error.backoff.ms", "100"}, {"queued.max.messages.kbytes", "16384"},
+        {"enable.auto.commit", "false"},
+        {"auto.commit.enable", "false"},
+        {"auto.offset.reset", "error"},
+        {"fetch.wait.max.ms", "100"},
+        {"fetch.error.backoff.ms", "100"},
+        {"queued.max.messages.kbytes", "16384"},
+        {"fetch.min.bytes", config->is_patient ? "65536" : "1"},
     };
     rd_kafka_conf_t *conf = NULL;
     enum weir_code code = bus_conf_new(config->brokers, config->client_id, settings,
