@@ -84,13 +84,21 @@ struct weir_id weir_id_v7(int64_t wall_ms, const uint8_t random[static 10])
     return id;
 }
 
+#define RANDOM_BYTES 10
+
 struct weir_id weir_id_new(int64_t wall_ms)
 {
-    uint8_t random[10];
-    if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-        abort();
+    /* One call for many ids; up to 256 bytes it is never cut short (getrandom(2)). */
+    static _Thread_local uint8_t pool[25 * RANDOM_BYTES];
+    static _Thread_local size_t n_left;
+    if (n_left == 0) {
+        if (getrandom(pool, sizeof(pool), 0) != (ssize_t)sizeof(pool)) {
+            abort();
+        }
+        n_left = sizeof(pool);
     }
-    return weir_id_v7(wall_ms, random);
+    n_left -= RANDOM_BYTES;
+    return weir_id_v7(wall_ms, pool + n_left);
 }
 
 struct sha1 {

@@ -161,11 +161,25 @@ static size_t utf8_length(const unsigned char *s)
     return 0;
 }
 
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
 static void put_escaped(struct weir_buf *buf, const char *text)
 {
     weir_buf_add(buf, "\"", 1);
     for (const unsigned char *s = (const unsigned char *)text; *s;) {
-        size_t n = utf8_length(s);
+        size_t n = 0;
+        while (is_plain(s[n])) {
+            n++;
+        }
+        if (n > 0) {
+            weir_buf_add(buf, s, n);
+            s += n;
+            continue;
+        }
+        n = utf8_length(s);
         if (n == 0) {
             weir_buf_add(buf, "\\ufffd", 6);
             n = 1;
