@@ -12,14 +12,12 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/io/process.h"
+#include "worker/respawn.h"
 #include "worker/starved.h"
 
-#define BACKOFF_FIRST_MS 500
-#define BACKOFF_MAX_MS   10000
-#define STABLE_MS        30000
-#define READ_BYTES       16384
-#define LOOK_MS          250
-#define FIRST_LINE_MS    10000 /* a program needs its time to start */
+#define READ_BYTES    16384
+#define LOOK_MS       250
+#define FIRST_LINE_MS 10000 /* a program needs its time to start */
 /* Bytes taken in one turn of the loop, so that a chatty child leaves room for the others. */
 #define READ_TURN_BYTES (4U * READ_BYTES)
 
@@ -29,9 +27,8 @@ struct child {
     bool is_up;
     bool is_ending;
     bool is_condemned; /* killed, its exit not seen yet */
-    int64_t started_mono_ms;
+    struct respawn respawn;
     int64_t starts;
-    int64_t backoff_ms;
     struct weir_timer *restart;
     struct weir_timer *look;
     int64_t silent_looks;
@@ -60,12 +57,7 @@ static void close_wires(struct child *child)
 
 static void schedule_restart(struct child *child)
 {
-    if (weir_clock_mono_ms() - child->started_mono_ms >= STABLE_MS) {
-        child->backoff_ms = 0;
-    }
-    weir_timer_set(child->restart, child->backoff_ms);
-    int64_t next = child->backoff_ms ? child->backoff_ms * 2 : BACKOFF_FIRST_MS;
-    child->backoff_ms = next > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : next;
+    weir_timer_set(child->restart, respawn_ended(&child->respawn, weir_clock_mono_ms()));
 }
 
 static void on_exit_seen(void *ctx, unsigned events)
@@ -216,7 +208,7 @@ static void start(void *ctx)
     if (child->is_ending) {
         return;
     }
-    child->started_mono_ms = weir_clock_mono_ms();
+    respawn_started(&child->respawn, weir_clock_mono_ms());
     if (weir_process_start(&spec, &child->process, &err) != WEIR_OK) {
         weir_log(WEIR_LOG_ERROR, "child cannot be started", "child", child->config.name, "why",
                  err.msg, NULL);

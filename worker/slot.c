@@ -17,15 +17,12 @@
 #include "worker/files.h"
 #include "worker/starved.h"
 
-#define START_LOOK_MS    20
-#define START_MAX_MS     10000
-#define LOOK_MS          500
-#define LOOK_TIMEOUT_MS  1500
-#define STRIKES_MAX      2
-#define STABLE_MS        60000
-#define BACKOFF_FIRST_MS 500
-#define BACKOFF_MAX_MS   30000
-#define LOG_LINE_MAX     2048
+#define START_LOOK_MS   20
+#define START_MAX_MS    10000
+#define LOOK_MS         500
+#define LOOK_TIMEOUT_MS 1500
+#define STRIKES_MAX     2
+#define LOG_LINE_MAX    2048
 
 static void look(void *ctx);
 static void start(struct slot *slot);
@@ -181,12 +178,7 @@ static void go_down(struct slot *slot, const char *why)
     close_wires(slot);
     slot->state = SLOT_DOWN;
     slot->strikes = 0;
-    if (weir_clock_mono_ms() - slot->started_mono_ms >= STABLE_MS) {
-        slot->backoff_ms = 0;
-    }
-    weir_timer_set(slot->timer, slot->backoff_ms);
-    int64_t next = slot->backoff_ms ? slot->backoff_ms * 2 : BACKOFF_FIRST_MS;
-    slot->backoff_ms = next > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : next;
+    weir_timer_set(slot->timer, respawn_ended(&slot->respawn, weir_clock_mono_ms()));
     if (was_up) {
         slot->config->on_down(slot->config->ctx, slot);
     }
@@ -236,7 +228,7 @@ static void on_looked(void *ctx, int status)
             slot->empty_since_mono_ms = now;
             log_about(slot, WEIR_LOG_INFO, "engine is up", "its api answers");
             slot->config->on_up(slot->config->ctx, slot);
-        } else if (now - slot->started_mono_ms > START_MAX_MS) {
+        } else if (now - slot->respawn.started_ms > START_MAX_MS) {
             go_down(slot, "its api never answered");
         }
         return;
@@ -299,7 +291,7 @@ static void start(struct slot *slot)
     const char *const argv[] = {"mediamtx", config, NULL};
     struct weir_process_spec spec = {
         .path = slot->config->program, .argv = argv, .cwd = slot->folder, .has_output = true};
-    slot->started_mono_ms = weir_clock_mono_ms();
+    respawn_started(&slot->respawn, weir_clock_mono_ms());
     if (prepare(slot, &err) != WEIR_OK ||
         weir_process_start(&spec, &slot->process, &err) != WEIR_OK) {
         go_down(slot, err.msg);
@@ -328,7 +320,7 @@ struct slot *slot_new(const struct slot_config *config, int index)
 
 void slot_on(struct slot *slot)
 {
-    slot->backoff_ms = 0;
+    slot->respawn = (struct respawn){0};
     start(slot);
 }
 

@@ -26,6 +26,7 @@
 #include "lib/domain/events.h"
 #include "lib/io/process.h"
 #include "worker/probe.h"
+#include "worker/respawn.h"
 
 #define SLOT_PATH_MAX   256
 #define SLOT_SOCKET_MAX 108
@@ -67,8 +68,7 @@ struct slot {
     char folder[SLOT_PATH_MAX];
     struct weir_process process;
     struct weir_timer *timer; /* the next look, or the next start */
-    int64_t started_mono_ms;
-    int64_t backoff_ms;
+    struct respawn respawn;
     int strikes;         /* looks in a row that the engine did not answer */
     struct probe *probe; /* the look under way */
     struct weir_buf line;
