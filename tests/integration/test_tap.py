@@ -272,6 +272,30 @@ def test_many_streams_published_at_once_leave_the_engine_alive(rig: Rig) -> None
             tap.tell("tap.unpublish", stream_id=stream_id, generation=generation)
 
 
+def test_taps_that_take_over_leave_the_engine_alive(rig: Rig) -> None:
+    """What the tap before published still stands in its folder, so the folder alone tells nothing."""
+    camera, engine = rig.camera(), rig.engine()
+    camera_id, streams = str(uuid.uuid4()), [str(uuid.uuid4()) for _ in range(12)]
+
+    def make() -> Tap:
+        tap = rig.tap()
+        tap.camera(camera.url, camera_id=camera_id)
+        await_ring(tap, camera_id, 3000)
+        return tap
+
+    tap, rounds = make(), 8
+    for number in range(rounds):
+        for stream_id in streams:
+            path = tap.publish(camera_id, engine, stream_id)
+        for stream_id in streams:
+            tap.await_line("tap.stream", 60, stream_id=stream_id, state="publishing")
+        await_segments(engine, path, 2)
+        assert engine.api("/v3/paths/list")[0] == 200, f"takeover {number}"
+        successor = make() if number < rounds - 1 else tap
+        tap.process.kill()
+        tap = successor
+
+
 def test_an_engine_that_hangs_disturbs_nobody_else(rig: Rig) -> None:
     camera, hung, fine, tap = rig.camera("--bitrate", "6000"), rig.engine(), rig.engine(), rig.tap()
     camera_id = tap.camera(camera.url)

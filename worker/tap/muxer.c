@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -21,6 +22,8 @@ struct tap_muxer {
     struct sockaddr_un addr;
     struct weir_buf question;
     char *segments; /* "": not waited for */
+    ino_t past;
+    int64_t past_until_mono_ms;
     void (*done)(void *ctx, bool is_there);
     void *ctx;
     int64_t deadline_mono_ms;
@@ -74,21 +77,36 @@ static void ask(struct tap_muxer *muxer)
     weir_timer_set(muxer->timer, PAUSE_MS);
 }
 
+ino_t tap_muxer_folder(const char *segments)
+{
+    struct stat found;
+    return stat(segments, &found) == 0 ? found.st_ino : 0;
+}
+
+static bool may_ask(const struct tap_muxer *muxer, int64_t now_mono_ms)
+{
+    if (!*muxer->segments)
+        return true;
+    ino_t folder = tap_muxer_folder(muxer->segments);
+    return folder != 0 && (folder != muxer->past || now_mono_ms >= muxer->past_until_mono_ms);
+}
+
 static void on_timer(void *ctx)
 {
     struct tap_muxer *muxer = ctx;
+    int64_t now_mono_ms = weir_clock_mono_ms();
     hang_up(muxer);
-    if (weir_clock_mono_ms() >= muxer->deadline_mono_ms)
+    if (now_mono_ms >= muxer->deadline_mono_ms)
         muxer->done(muxer->ctx, false);
-    else if (*muxer->segments && access(muxer->segments, F_OK) != 0)
+    else if (!may_ask(muxer, now_mono_ms))
         weir_timer_set(muxer->timer, PAUSE_MS);
     else
         ask(muxer);
 }
 
 struct tap_muxer *tap_muxer_await(struct weir_loop *loop, const char *socket_path, const char *path,
-                                  const char *segments, void (*done)(void *ctx, bool is_there),
-                                  void *ctx)
+                                  const char *segments, ino_t past,
+                                  void (*done)(void *ctx, bool is_there), void *ctx)
 {
     struct tap_muxer *muxer = weir_xalloc(sizeof(*muxer));
     muxer->loop = loop;
@@ -98,6 +116,8 @@ struct tap_muxer *tap_muxer_await(struct weir_loop *loop, const char *socket_pat
         &muxer->question,
         "GET /v3/hls/muxers/get/%s HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n", path);
     muxer->segments = weir_xstrdup(segments);
+    muxer->past = past;
+    muxer->past_until_mono_ms = weir_clock_mono_ms() + TAP_MUXER_PAST_MS;
     muxer->done = done;
     muxer->ctx = ctx;
     muxer->deadline_mono_ms = weir_clock_mono_ms() + TAP_MUXER_WAIT_MS;

@@ -38,6 +38,7 @@ struct tap_publisher {
     struct weir_buf out;
     struct weir_timer *timer; /* answer's deadline; tick while live; start */
     struct tap_muxer *muxer;
+    ino_t past_folder; /* of an earlier session's segments; 0: there is none */
     int cseq;
     int track; /* of STEP_SETUP */
     char session[65];
@@ -209,7 +210,8 @@ static void next_step(struct tap_publisher *p, enum step step)
         ask_record(p);
     else
         p->muxer = tap_muxer_await(p->loop, p->spec.api_socket, p->spec.path,
-                                   p->spec.has_segments ? p->spec.segments : "", on_muxer, p);
+                                   p->spec.has_segments ? p->spec.segments : "", p->past_folder,
+                                   on_muxer, p);
     flush(p);
 }
 
@@ -307,6 +309,7 @@ static void connect_engine(struct tap_publisher *p)
     int one = 1;
     tell(p, TAP_PUBLISHER_CONNECTING, WEIR_REASON_starting, "");
     p->outlet.format = *p->format;
+    p->past_folder = p->spec.has_segments ? tap_muxer_folder(p->spec.segments) : 0;
     p->step = STEP_CONNECT;
     p->session[0] = '\0';
     p->cseq = 0;
