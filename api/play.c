@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/domain/playlist.h"
+#include "lib/domain/stream_state.h"
 
 #define GENERATION_MAX ((int64_t)1 << 53)
 #define SECOND_MAX     99999999999
@@ -91,7 +92,8 @@ static void add_generation(struct weir_http_response *res, const char *name, int
     weir_http_add_header(res, name, weir_arena_printf(res->arena, "%lld", (long long)generation));
 }
 
-static void add_route(const struct api *api, struct weir_http_response *res,
+/* False when there is no origin to ask. */
+static bool add_route(const struct api *api, struct weir_http_response *res,
                       const struct weir_stream_row *row)
 {
     struct weir_worker_row worker = {0};
@@ -101,13 +103,14 @@ static void add_route(const struct api *api, struct weir_http_response *res,
     if (!play_is_at_origin(row) || !api_view_worker(api->view, &row->worker_id, &worker) ||
         worker.incarnation != row->incarnation ||
         !play_upstream(worker.origin_url, now.upstream, sizeof(now.upstream))) {
-        return;
+        return false;
     }
     weir_http_add_header(res, "X-Weir-Upstream", now.upstream);
     if (play_past_note(api->play_past, &row->stream_id, &now, weir_clock_mono_ms(), &before)) {
         add_generation(res, "X-Weir-Previous-Generation", before.generation);
         weir_http_add_header(res, "X-Weir-Previous-Upstream", before.upstream);
     }
+    return true;
 }
 
 static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
@@ -138,9 +141,12 @@ static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_
     res->status = 204;
     weir_http_add_header(res, "X-Weir-Tenant", WEIR_ID_TEXT(&ticket.tenant_id));
     weir_http_add_header(res, "X-Weir-Ticket-Id", WEIR_ID_TEXT(&ticket.ticket_id));
-    allow_to_keep(req, res);
-    if (is_there) {
-        add_route(api, res, &row);
+    bool has_route = is_there && add_route(api, res, &row);
+    if (has_route || (is_there && weir_stream_state_is_final(row.state))) {
+        allow_to_keep(req, res);
+    } else {
+        /* It may play in a moment: who is led there then must not meet this answer again. */
+        weir_http_add_header(res, "Cache-Control", "no-store");
     }
 }
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import pytest
 from browser import Browser
@@ -124,6 +124,25 @@ def test_two_cameras_play_at_once_in_a_browser(
             watching.add(name, user.ticket(stream["id"]))
         watching.playing()
         watching.judge()
+
+
+def test_whoever_comes_before_it_plays_is_led_there_at_once(stack: Stack, plain_url: str) -> None:
+    """A camera that is pulled already plays within the second in which its first viewer was let in,
+    so what he was told before must not be told him again."""
+    user = stack.user("acme")
+    camera_id = user.add_camera("at-once", plain_url)["id"]
+    stream_id = user.start(camera_id)["id"]
+    user.wait_state(stream_id, "running")
+    for _ in range(4):
+        user.call("DELETE", f"/v1/streams/{stream_id}").expect(202)
+        user.wait_state(stream_id, "stopped")
+        user.start(camera_id)
+        url, answer = user.ticket(stream_id), None
+        while answer is None or answer.status == 302:
+            answer = fetch(url)
+            url = urljoin(url, answer.headers.get("location", ""))
+        answer.expect(200)
+    user.call("DELETE", f"/v1/streams/{stream_id}").expect(202)
 
 
 def test_an_equal_stream_is_the_same_stream(stack: Stack, plain_url: str) -> None:
