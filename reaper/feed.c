@@ -108,12 +108,11 @@ enum weir_code reaper_feed_open(const struct reaper_feed_config *config, struct 
     struct reaper_feed *feed = weir_xalloc(sizeof(*feed));
     feed->config = *config;
     feed->arena = weir_arena_new(0);
-    const struct weir_bus_reader_config reader = {
-        .brokers = config->brokers,
-        .client_id = "weir-reaper",
-        .is_patient = true,
-        .wake = wake,
-        .wake_ctx = feed};
+    const struct weir_bus_reader_config reader = {.brokers = config->brokers,
+                                                  .client_id = "weir-reaper",
+                                                  .is_patient = true,
+                                                  .wake = wake,
+                                                  .wake_ctx = feed};
     enum weir_code code = weir_bus_reader_open(&reader, &feed->reader, err);
     if (code != WEIR_OK) {
         reaper_feed_close(&feed);

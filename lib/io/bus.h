@@ -126,7 +126,8 @@ struct weir_bus_reader_config {
     const char *brokers;
     const char *client_id;
     /* Nobody waits for what this reader does: records may come together, up to 0.1 s late. At a
-     * hundred starts a second, each record by itself to each reader is most of the broker's work. */
+     * hundred starts a second, each record by itself to each reader is most of the broker's work.
+     */
     bool is_patient;
     weir_bus_wake_fn *wake; /* called when messages may be waiting; may be NULL */
     void *wake_ctx;
