@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import itertools
 from pathlib import Path
 
@@ -16,6 +17,7 @@ class Cameras:
 
     def __init__(self, folder: Path, *options: str, n: int = N) -> None:
         self.cameras = [Camera(folder / f"camera{i}", *options) for i in range(n)]
+        atexit.register(self.close)  # a benchmark that is ended leaves none behind
         self.turn = itertools.cycle(camera.url for camera in self.cameras)
 
     def next_url(self) -> str:
