@@ -271,17 +271,17 @@ def test_a_worker_with_a_wrong_clock_serves_as_before(cell: Torn) -> None:
 
 
 def test_playlists_are_not_numbered_by_a_workers_clock(cell: Torn) -> None:
-    """Its origin begins while the clock is wrong, then a new engine is numbered: what is computed from
-    the time of placement must not be an hour off, or the next placement counts backwards."""
+    """Origin and engine end together while the clock is wrong: the next origin remembers no number and
+    computes one from the time of placement, which must not be an hour off, or the next placement
+    counts backwards."""
     cell.watch_on(JUMPED_WORKER)
     name = cell.watched_on(JUMPED_WORKER)[0]
     player = cell.watching.players[name]
     before = player.levels[-1]["last"]
     with cell.watching.over("origin and engine killed, clock 1 h behind", [name]):
         with cell.clocks[JUMPED_WORKER].off_by(-HOUR_S):
-            tell(children(cell.stack.home, JUMPED_WORKER, "weir-origin"), signal.SIGKILL)
-            cell.watching.playing([name])
-            tell(children(cell.stack.home, JUMPED_WORKER, "mediamtx"), signal.SIGKILL)
+            for program in ("weir-origin", "mediamtx"):
+                tell(children(cell.stack.home, JUMPED_WORKER, program), signal.SIGKILL)
             cell.watching.playing([name])
     assert cell.worker_of(name) == JUMPED_WORKER
     assert before < player.levels[-1]["last"] < before + HOUR_S
