@@ -57,7 +57,7 @@ static void take(struct reaper_feed *feed, const struct weir_bus_message *messag
                                                          feed->arena, &event, &err)
                                          : weir_fail(&err, WEIR_EPARSE, "a record without a value");
     if (code == WEIR_OK)
-        feed->config.on_event(feed->config.ctx, &event);
+        feed->config.on_event(feed->config.ctx, &event, message->timestamp_ms);
     else
         feed->config.on_poison(feed->config.ctx, message, &err);
 }

@@ -17,8 +17,8 @@ struct reaper_feed_config {
     const char *brokers;
     int32_t cell;
     struct weir_loop *loop;
-    /* One record that could be read. */
-    void (*on_event)(void *ctx, const struct weir_event *event);
+    /* One record that could be read, and when Kafka had it. */
+    void (*on_event)(void *ctx, const struct weir_event *event, int64_t written_ms);
     /* One that could not; `message` as long as the call. */
     void (*on_poison)(void *ctx, const struct weir_bus_message *message,
                       const struct weir_err *err);

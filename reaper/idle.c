@@ -14,10 +14,12 @@ void reaper_idle_begin(struct reaper_idle *idle, int64_t now_ms)
     *idle = (struct reaper_idle){.active_ms = now_ms};
 }
 
-void reaper_idle_heard(struct reaper_idle *idle, int64_t age_ms, int64_t now_ms)
+void reaper_idle_heard(struct reaper_idle *idle, int64_t age_ms, int64_t written_ms, int64_t now_ms)
 {
-    bool is_after_gap = idle->is_heard && now_ms - idle->heard_ms > REAPER_GAP_MS;
+    bool is_after_gap = idle->is_heard && (now_ms - idle->heard_ms > REAPER_GAP_MS ||
+                                           written_ms - idle->written_ms > REAPER_GAP_MS);
     idle->heard_ms = now_ms;
+    idle->written_ms = written_ms;
     idle->is_heard = true;
     if (is_after_gap)
         move_active(idle, now_ms);

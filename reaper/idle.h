@@ -9,7 +9,7 @@
  *
  *     struct reaper_idle idle;
  *     reaper_idle_begin(&idle, now);                      it runs, or we have just come
- *     reaper_idle_heard(&idle, age_ms, now);              each heartbeat
+ *     reaper_idle_heard(&idle, age_ms, written_ms, now);  each heartbeat
  *     reaper_idle_watched(&idle, now);                    each sign of a viewer
  *     if (reaper_idle_is_due(&idle, timeout_ms, now)) {
  *         ... propose ...
@@ -22,8 +22,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A worker sends a heartbeat each second; later than this is a gap. */
-#define REAPER_GAP_MS 3000
+/* A worker sends a heartbeat each second; later than this is a gap. Less than the silence that
+ * makes a worker suspect (WEIR_SUSPECT_MS): after that, viewers may have been where nobody told of
+ * them. */
+#define REAPER_GAP_MS 2500
 
 /* A proposal that changed nothing is made again after this, doubled each time up to the limit. */
 #define REAPER_AGAIN_MS     3000
@@ -32,6 +34,7 @@
 struct reaper_idle {
     int64_t active_ms;   /* newest sign of a viewer, or where idle time starts anew */
     int64_t heard_ms;    /* last heartbeat that listed it */
+    int64_t written_ms;  /* the same, when Kafka had it */
     int64_t proposed_ms; /* last proposal */
     unsigned proposals;  /* since active_ms */
     bool is_heard;       /* heard_ms is of this run */
@@ -40,8 +43,10 @@ struct reaper_idle {
 /* Idle time starts now. */
 void reaper_idle_begin(struct reaper_idle *idle, int64_t now_ms);
 
-/* Its worker lists it. `age_ms`: since its last playlist request; -1 for never. */
-void reaper_idle_heard(struct reaper_idle *idle, int64_t age_ms, int64_t now_ms);
+/* Its worker lists it. `age_ms`: since its last playlist request; -1 for never. `written_ms`: when
+ * Kafka had it, by Kafka's clock: heartbeats are read in handfuls, which can hide most of a gap. */
+void reaper_idle_heard(struct reaper_idle *idle, int64_t age_ms, int64_t written_ms,
+                       int64_t now_ms);
 
 /* Somebody watches, or asks to. */
 void reaper_idle_watched(struct reaper_idle *idle, int64_t now_ms);

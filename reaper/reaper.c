@@ -56,11 +56,11 @@ static void on_change(void *ctx, const struct weir_ledger_change *change)
                              (enum weir_stream_state)change->from, weir_clock_mono_ms());
 }
 
-static void on_event(void *ctx, const struct weir_event *event)
+static void on_event(void *ctx, const struct weir_event *event, int64_t written_ms)
 {
     struct reaper *reaper = ctx;
     reaper_timeouts_take(reaper->timeouts, event);
-    reaper_watch_take(reaper->watch, event, weir_clock_mono_ms());
+    reaper_watch_take(reaper->watch, event, written_ms, weir_clock_mono_ms());
 }
 
 static void on_poison(void *ctx, const struct weir_bus_message *message, const struct weir_err *err)

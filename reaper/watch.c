@@ -87,7 +87,8 @@ void reaper_watch_changed(struct reaper_watch *watch, const struct weir_stream_r
     reaper_idle_begin(&watched->idle, now_ms);
 }
 
-void reaper_watch_take(struct reaper_watch *watch, const struct weir_event *event, int64_t now_ms)
+void reaper_watch_take(struct reaper_watch *watch, const struct weir_event *event,
+                       int64_t written_ms, int64_t now_ms)
 {
     if (event->type == WEIR_EV_VIEWERS) {
         struct watched *watched = weir_map_find(watch->streams, event->u.viewers.stream_id.b);
@@ -103,7 +104,7 @@ void reaper_watch_take(struct reaper_watch *watch, const struct weir_event *even
         if (watched && watched->generation == listed->generation)
             reaper_idle_heard(&watched->idle,
                               listed->has_last_request_age_ms ? listed->last_request_age_ms : -1,
-                              now_ms);
+                              written_ms, now_ms);
     }
 }
 

@@ -25,8 +25,10 @@ void reaper_watch_begin_all(struct reaper_watch *watch, int64_t now_ms);
 void reaper_watch_changed(struct reaper_watch *watch, const struct weir_stream_row *row,
                           bool is_new, enum weir_stream_state from, int64_t now_ms);
 
-/* Takes a heartbeat or a viewers record; others are ignored. */
-void reaper_watch_take(struct reaper_watch *watch, const struct weir_event *event, int64_t now_ms);
+/* Takes a heartbeat or a viewers record that Kafka had at `written_ms` (its clock); others are
+ * ignored. */
+void reaper_watch_take(struct reaper_watch *watch, const struct weir_event *event,
+                       int64_t written_ms, int64_t now_ms);
 
 size_t reaper_watch_count(const struct reaper_watch *watch);
 

@@ -10,12 +10,19 @@
 
 #define TIMEOUT_MS 30000
 #define NEVER      (-1)
+#define KAFKA_MS   1700000000000 /* its clock is another one */
+
+/* Read in the moment it is written. */
+static void heard(struct reaper_idle *idle, int64_t age_ms, int64_t now_ms)
+{
+    reaper_idle_heard(idle, age_ms, KAFKA_MS + now_ms, now_ms);
+}
 
 /* A heartbeat each second from `from_ms` up to and with `to_ms`; nobody watches at the origin. */
 static void beat(struct reaper_idle *idle, int64_t from_ms, int64_t to_ms)
 {
     for (int64_t now_ms = from_ms; now_ms <= to_ms; now_ms += 1000)
-        reaper_idle_heard(idle, NEVER, now_ms);
+        heard(idle, NEVER, now_ms);
 }
 
 static void a_stream_nobody_ever_watched_is_due_after_its_timeout(void **state)
@@ -45,7 +52,7 @@ static void the_origins_last_request_counts_by_its_age(void **state)
     struct reaper_idle idle;
     reaper_idle_begin(&idle, 0);
     beat(&idle, 0, 29000);
-    reaper_idle_heard(&idle, 2500, 30000);
+    heard(&idle, 2500, 30000);
     beat(&idle, 31000, 57000);
     assert_false(reaper_idle_is_due(&idle, TIMEOUT_MS, 57499));
     assert_true(reaper_idle_is_due(&idle, TIMEOUT_MS, 57500));
@@ -57,7 +64,7 @@ static void older_news_does_not_move_it_back(void **state)
     struct reaper_idle idle;
     reaper_idle_begin(&idle, 0);
     reaper_idle_watched(&idle, 20000);
-    reaper_idle_heard(&idle, 15000, 21000);
+    heard(&idle, 15000, 21000);
     beat(&idle, 22000, 49000);
     assert_false(reaper_idle_is_due(&idle, TIMEOUT_MS, 49999));
 }
@@ -83,14 +90,27 @@ static void silence_suspends_and_a_gap_starts_idle_time_anew(void **state)
     assert_true(reaper_idle_is_due(&idle, TIMEOUT_MS, 63000));
 }
 
+static void a_gap_is_seen_though_what_was_before_it_was_read_late(void **state)
+{
+    (void)state;
+    struct reaper_idle idle;
+    reaper_idle_begin(&idle, 0);
+    beat(&idle, 0, 25000);
+    reaper_idle_heard(&idle, NEVER, KAFKA_MS + 26000, 27000);
+    reaper_idle_heard(&idle, NEVER, KAFKA_MS + 29000, 29100);
+    beat(&idle, 30000, 59000);
+    assert_false(reaper_idle_is_due(&idle, TIMEOUT_MS, 59099));
+    assert_true(reaper_idle_is_due(&idle, TIMEOUT_MS, 59100));
+}
+
 static void a_late_heartbeat_within_the_gap_changes_nothing(void **state)
 {
     (void)state;
     struct reaper_idle idle;
     reaper_idle_begin(&idle, 0);
-    beat(&idle, 0, 27000);
-    reaper_idle_heard(&idle, NEVER, 30000);
-    assert_true(reaper_idle_is_due(&idle, TIMEOUT_MS, 30000));
+    beat(&idle, 0, 28000);
+    heard(&idle, NEVER, 30500);
+    assert_true(reaper_idle_is_due(&idle, TIMEOUT_MS, 30500));
 }
 
 static void a_proposal_is_repeated_ever_more_slowly(void **state)
@@ -101,7 +121,7 @@ static void a_proposal_is_repeated_ever_more_slowly(void **state)
     size_t n = 0;
     reaper_idle_begin(&idle, 0);
     for (int64_t now_ms = 0; now_ms < 400000 && n < 8; now_ms += 500) {
-        reaper_idle_heard(&idle, NEVER, now_ms);
+        heard(&idle, NEVER, now_ms);
         if (reaper_idle_is_due(&idle, TIMEOUT_MS, now_ms)) {
             proposed_ms[n++] = now_ms;
             reaper_idle_proposed(&idle, now_ms);
@@ -136,6 +156,7 @@ int main(void)
         cmocka_unit_test(older_news_does_not_move_it_back),
         cmocka_unit_test(there_is_no_opinion_on_a_stream_never_heard_of),
         cmocka_unit_test(silence_suspends_and_a_gap_starts_idle_time_anew),
+        cmocka_unit_test(a_gap_is_seen_though_what_was_before_it_was_read_late),
         cmocka_unit_test(a_late_heartbeat_within_the_gap_changes_nothing),
         cmocka_unit_test(a_proposal_is_repeated_ever_more_slowly),
         cmocka_unit_test(a_viewer_ends_the_repeating),

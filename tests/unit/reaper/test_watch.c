@@ -52,7 +52,7 @@ static void beat(struct fixture *fixture, int64_t generation, int64_t now_ms)
     struct weir_event event = {.type = WEIR_EV_HEARTBEAT};
     event.u.heartbeat.streams = &listed;
     event.u.heartbeat.n_streams = 1;
-    reaper_watch_take(fixture->watch, &event, now_ms);
+    reaper_watch_take(fixture->watch, &event, now_ms, now_ms);
 }
 
 /* Second by second; returns when the first proposal comes, -1 when none does. */
@@ -90,7 +90,7 @@ static void a_viewer_puts_it_off(void **state)
     event.u.viewers.stream_id = stream;
     change(fixture, WEIR_STREAM_STATE_STARTING, WEIR_STREAM_STATE_RUNNING, 7, 0);
     assert_int_equal(first_due(fixture, 7, 0, 29000, &proposal), -1);
-    reaper_watch_take(fixture->watch, &event, 29500);
+    reaper_watch_take(fixture->watch, &event, 29500, 29500);
     assert_int_equal(first_due(fixture, 7, 30000, 90000, &proposal), 60000);
 }
 
