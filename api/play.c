@@ -71,6 +71,22 @@ static enum weir_code check_ticket(const struct api *api, const struct weir_http
     return WEIR_OK;
 }
 
+/* A generation that the gateway names in a header, bare or as the tag of an answer; 0 for none. */
+static int64_t known_generation(const struct weir_http_request *req, const char *header)
+{
+    char digits[20];
+    int64_t known = 0;
+    const char *text = weir_http_header(req, header);
+    text = text != NULL ? text + strspn(text, "\"") : "";
+    size_t len = strcspn(text, "\"");
+    if (len >= sizeof(digits)) {
+        return 0;
+    }
+    memcpy(digits, text, len);
+    digits[len] = '\0';
+    return weir_str_to_int(digits, 0, GENERATION_MAX, &known, NULL) == WEIR_OK ? known : 0;
+}
+
 /* The gateway's clock says until when: one second is what an answer may be kept. While no api can
  * be reached it may stand in for STALE_S more. */
 static void allow_to_keep(const struct weir_http_request *req, struct weir_http_response *res)
@@ -136,13 +152,20 @@ static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_
         refuse(req, res, WEIR_EFORBIDDEN, "the ticket is for another tenant");
         return;
     }
+    if (play_is_behind(is_there ? &row : NULL, known_generation(req, "If-None-Match"))) {
+        /* Another api's turn, or the gateway's last answer. */
+        weir_http_problem_at(req, res, 404, "unavailable", NULL, "the log is not read so far");
+        return;
+    }
     api_activity_note(api->activity, &ticket.tenant_id, &ticket.stream_id, row.generation,
                       &ticket.ticket_id, WEIR_EV_VIEWERS_SOURCE_GATEWAY);
-    res->status = 204;
+    weir_http_text(res, 200, "");
     weir_http_add_header(res, "X-Weir-Tenant", WEIR_ID_TEXT(&ticket.tenant_id));
     weir_http_add_header(res, "X-Weir-Ticket-Id", WEIR_ID_TEXT(&ticket.ticket_id));
     bool has_route = is_there && add_route(api, res, &row);
     if (has_route || (is_there && weir_stream_state_is_final(row.state))) {
+        weir_http_add_header(res, "ETag",
+                             weir_arena_printf(res->arena, "\"%lld\"", (long long)row.generation));
         allow_to_keep(req, res);
     } else {
         /* It may play in a moment: who is led there then must not meet this answer again. */
@@ -229,6 +252,7 @@ static void get_play_answer(void *ctx, struct weir_http_request *req,
     bool is_there = api_view_stream(api->view, &stream_id, &row);
     question.row = is_there ? &row : NULL;
     question.is_log_known = api_view_is_known(api->view);
+    question.known = known_generation(req, "X-Weir-Known-Generation");
     question.is_held_out = weir_clock_mono_ms() >= hold->until_mono_ms;
     struct play_answer is = play_answer(&question);
     if (is.verdict == PLAY_HOLD) {
@@ -240,7 +264,7 @@ static void get_play_answer(void *ctx, struct weir_http_request *req,
         api_view_unwatch(api->view, api->internal, hold->token);
     }
     if (is.verdict == PLAY_REDIRECT) {
-        redirect(req, res, question.generation, row.generation);
+        redirect(req, res, question.generation, is.generation);
         return;
     }
     answer(req, res, is);

@@ -22,6 +22,11 @@ bool play_is_at_origin(const struct weir_stream_row *row)
            (is_playing(row->state) || row->state == WEIR_STREAM_STATE_BACKOFF);
 }
 
+bool play_is_behind(const struct weir_stream_row *row, int64_t known)
+{
+    return known > (row != NULL ? row->generation : 0);
+}
+
 static struct play_answer answer_of(enum play_verdict verdict, const char *code)
 {
     return (struct play_answer){.verdict = verdict, .code = code};
@@ -41,6 +46,22 @@ static struct play_answer ended(enum weir_stream_state state)
     return answer_of(PLAY_GONE, "stream_stopped");
 }
 
+static struct play_answer redirect_to(int64_t generation)
+{
+    return (struct play_answer){.verdict = PLAY_REDIRECT, .generation = generation, .code = ""};
+}
+
+/* Of a stream that has a newer generation than its row says. */
+static struct play_answer behind(const struct play_question *question)
+{
+    bool is_older = question->generation < question->known;
+    if (question->is_playlist && is_older) {
+        return redirect_to(question->known);
+    }
+    return is_older ? answer_of(PLAY_NOT_FOUND, "not_found")
+                    : answer_of(PLAY_NOT_YET, "unavailable");
+}
+
 static struct play_answer media(const struct play_question *question)
 {
     bool is_current = question->row != NULL && question->row->generation == question->generation &&
@@ -53,6 +74,10 @@ struct play_answer play_answer(const struct play_question *question)
 {
     const struct weir_stream_row *row = question->row;
     bool may_hold = question->is_playlist && question->generation == 0 && !question->is_held_out;
+    if (play_is_behind(row, question->known) ||
+        (row != NULL && play_is_behind(row, question->generation))) {
+        return behind(question);
+    }
     if (row == NULL && !question->is_log_known) {
         return answer_of(may_hold ? PLAY_HOLD : PLAY_NOT_YET, "unavailable");
     }
@@ -69,7 +94,7 @@ struct play_answer play_answer(const struct play_question *question)
     bool is_there = is_playing(row->state) ? row->generation > 0
                                            : question->generation > 0 && play_is_at_origin(row);
     if (is_there && row->generation != question->generation) {
-        return answer_of(PLAY_REDIRECT, "");
+        return redirect_to(row->generation);
     }
     return answer_of(may_hold ? PLAY_HOLD : PLAY_NOT_YET, "stream_starting");
 }

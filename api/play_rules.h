@@ -12,6 +12,10 @@
  *
  * At once, because the one who asks for another generation has just watched it: the gateway repeats
  * what that name last led to, a playlist or a redirect, for as long as it may when it hears 503.
+ *
+ * An api can be behind: cut off from the log, it would lead viewers back to a worker that lost the
+ * stream and does not know it. It sees that by the generations that others name, and then leads
+ * nobody anywhere but to those (docs/adr/0019).
  */
 #ifndef WEIR_API_PLAY_RULES_H
 #define WEIR_API_PLAY_RULES_H
@@ -27,7 +31,7 @@
 bool play_is_at_origin(const struct weir_stream_row *row);
 
 enum play_verdict {
-    PLAY_REDIRECT,  /* to the current generation */
+    PLAY_REDIRECT,  /* to `generation` */
     PLAY_HOLD,      /* ask again when the stream changed, for PLAY_HOLD_MS at most */
     PLAY_NOT_YET,   /* 503, `code` */
     PLAY_NOT_FOUND, /* 404, `code` */
@@ -36,7 +40,8 @@ enum play_verdict {
 
 struct play_answer {
     enum play_verdict verdict;
-    const char *code; /* stable name for clients; static */
+    int64_t generation; /* the current one */
+    const char *code;   /* stable name for clients; static */
 };
 
 struct play_question {
@@ -44,8 +49,12 @@ struct play_question {
     bool is_log_known;                 /* false: no row means nothing yet */
     bool is_playlist;
     int64_t generation; /* asked for; 0: none */
+    int64_t known;      /* newest generation that the gateway knows a way to; 0: none */
     bool is_held_out;   /* PLAY_HOLD_MS are over */
 };
+
+/* Whether the row (NULL: none) is older than what the gateway was told before. */
+bool play_is_behind(const struct weir_stream_row *row, int64_t known);
 
 /* For what did not go to an origin. */
 struct play_answer play_answer(const struct play_question *question);

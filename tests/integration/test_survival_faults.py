@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import signal
 import time
+import urllib.parse
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 
 import pytest
-from client import Api, wait_for
+from client import Api, Viewer, wait_for
 from conftest import free_port_base
 from faults.processes import children, family, is_alive, paused, pid_of, tell
 from torn import APIS, CRAMPED, JUMPED_API, JUMPED_WORKER, SCHEDULERS, WORKERS, Torn, torn
@@ -37,6 +39,18 @@ def cell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Torn]:
         for name in ("yard", "gate", "hall", "dock"):
             made.add(name)
         yield made
+
+
+@dataclass(frozen=True, order=True)
+class Seen:
+    generation: int
+    sequence: int
+
+
+def look(viewer: Viewer) -> Seen:
+    """What a reload shows; again while it says 503, as a player does."""
+    playlist = wait_for("a playlist", viewer.playlist, 60, pause=0.3)
+    return Seen(int(urllib.parse.urlsplit(playlist.url).path.split("/")[-2]), playlist.sequence)
 
 
 @pytest.fixture(autouse=True)
@@ -224,6 +238,35 @@ def test_a_leader_and_an_api_without_kafka_are_not_missed(cell: Torn) -> None:
     assert fault.freeze_s < HITCH_S
     cell.judge_history()
     cell.end("during-cut")
+
+
+def test_an_api_that_is_behind_leads_nobody_back(cell: Torn) -> None:
+    """A worker lost its streams and does not know it, and an api does not know it either."""
+    behind, well = APIS[1], APIS[0]
+    worker = cell.watch_on(*WORKERS)
+    name = cell.watched_on(worker)[0]
+    before = int(cell.stream(name)["generation"])
+    url = cell.streams[name].url
+    viewer = Viewer(url).open()
+    seen = [look(viewer)]
+    with cell.links.cut(behind, "kafka"), cell.links.cut(worker, "kafka"):
+
+        def moved_on() -> bool:
+            seen.append(look(viewer))
+            return seen[-1].generation > before
+
+        wait_for("the viewer is led to another worker", moved_on, 90, pause=0.3)
+        # Whichever api the gateway asks now: many turns of each.
+        until = time.monotonic() + LONG_S
+        while time.monotonic() < until:
+            seen += [look(viewer), look(Viewer(url).open())]
+            time.sleep(0.2)
+        told = cell.api_of(behind).stream(cell.streams[name].stream_id)
+        assert told["generation"] == before, "the cut api knows: nothing was tried"
+    assert cell.api_of(well).stream(cell.streams[name].stream_id)["generation"] > before
+    assert seen == sorted(seen)
+    cell.obeys(worker, 60)
+    cell.judge_history()
 
 
 # ---- away ----

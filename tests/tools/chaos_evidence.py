@@ -140,7 +140,7 @@ class Good:
             asked = {"what": "invoke", **of, "verb": verb, "key": KEYS[name], "about": CAMERA}
             return [asked, {"what": what, **of, "status": status, "state": "queued"}]
 
-        seen = {"what": "seen", "t": 1.0, "client": "c", "stream": STREAM, "discontinuity": 0}
+        seen = {"what": "seen", "t": 1.0, "client": "c", "page": 1, "stream": STREAM, "discontinuity": 0}
         return [
             {"what": "begin", "tenant_id": TENANT, "seed": 1},
             {"what": "planned", "n": 0, "kind": "kill"},

@@ -22,6 +22,12 @@ def test_a_run_in_which_all_is_well_has_no_violation(tmp_path: Path) -> None:
     assert broken(Good(), tmp_path) == {}
 
 
+def test_a_page_that_was_opened_again_begins_anew(tmp_path: Path) -> None:
+    of = Good()
+    of.history[-1].update(page=2, sequence=3, last=4)
+    assert broken(of, tmp_path) == {}
+
+
 # ---- one defect each ----
 
 

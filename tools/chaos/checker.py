@@ -198,12 +198,12 @@ def redis_is_a_replay_of_the_log(of: Evidence) -> Iterator[str]:
 
 
 def no_viewer_saw_a_sequence_go_back(of: Evidence) -> Iterator[str]:
-    seen: dict[tuple[str, str], dict[str, Any]] = {}
+    seen: dict[tuple[int, str], dict[str, Any]] = {}
     for line in of.history:
         if line["what"] != "seen":
             continue
-        before = seen.get((line["client"], line["stream"]))
-        seen[line["client"], line["stream"]] = line
+        before = seen.get((line["page"], line["stream"]))
+        seen[line["page"], line["stream"]] = line
         for name in ("sequence", "last", "discontinuity"):
             if before is not None and line[name] < before[name]:
                 yield (

@@ -132,10 +132,17 @@ def details(answer: rest.Answer, outcome: str) -> dict[str, Any]:
 # ---- watching ----
 
 
+_pages = itertools.count(1)
+
+
 @dataclass
 class Screen:
-    """What one viewer saw of one stream; `worst_s` is the longest stand-still of the picture."""
+    """What one viewer saw of one stream; `worst_s` is the longest stand-still of the picture.
 
+    A page that is opened again has a new player: `page` tells them apart.
+    """
+
+    page: int = field(default_factory=lambda: next(_pages))
     last: int = -1
     moved_at: float = field(default_factory=time.monotonic)
     moves: int = 0
@@ -143,6 +150,7 @@ class Screen:
 
     def begin(self) -> None:
         """From now on: what stood still before is not this session's."""
+        self.page = next(_pages)
         self.moved_at, self.moves = time.monotonic(), 0
 
     def see(self, last: int) -> float:
@@ -249,6 +257,7 @@ def look(caller: Caller, screen: Screen, stream_id: str, answer: rest.Answer) ->
     caller.history.add(
         "seen",
         client=caller.name,
+        page=screen.page,
         stream=stream_id,
         generation=int(generation.group(1)) if generation else 0,
         sequence=sequence,

@@ -63,6 +63,59 @@ static void a_viewer_of_an_older_generation_is_led_to_one_that_fails(void **stat
     assert_int_equal(answered(&question).verdict, PLAY_NOT_YET);
 }
 
+static void an_api_that_is_behind_leads_to_what_the_gateway_knows_and_never_back(void **state)
+{
+    static const enum weir_stream_state states[] = {
+        WEIR_STREAM_STATE_RUNNING, WEIR_STREAM_STATE_STARTING, WEIR_STREAM_STATE_STOPPED};
+    (void)state;
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        struct weir_stream_row row = row_in(states[i]);
+        for (int64_t asked = 0; asked < 9; asked++) {
+            struct play_question question = {.row = &row,
+                                             .is_log_known = true,
+                                             .is_playlist = true,
+                                             .generation = asked,
+                                             .known = 9};
+            assert_int_equal(answered(&question).verdict, PLAY_REDIRECT);
+            assert_int_equal(answered(&question).generation, 9);
+            question.is_playlist = false;
+            assert_int_equal(answered(&question).verdict, PLAY_NOT_FOUND);
+        }
+        struct play_question newer = {
+            .row = &row, .is_log_known = true, .is_playlist = true, .generation = 9};
+        for (newer.known = 0; newer.known <= 9; newer.known++) {
+            newer.is_playlist = true;
+            assert_int_equal(answered(&newer).verdict, PLAY_NOT_YET);
+            newer.is_playlist = false;
+            assert_int_equal(answered(&newer).verdict, PLAY_NOT_YET);
+        }
+    }
+}
+
+static void an_api_that_never_heard_of_a_stream_does_not_call_it_gone(void **state)
+{
+    struct play_question question = {.is_log_known = true, .is_playlist = true, .known = 9};
+    (void)state;
+    assert_true(play_is_behind(NULL, 9));
+    assert_false(play_is_behind(NULL, 0));
+    assert_int_equal(answered(&question).verdict, PLAY_REDIRECT);
+    question.generation = 9;
+    assert_int_equal(answered(&question).verdict, PLAY_NOT_YET);
+}
+
+static void what_the_gateway_knew_before_does_not_hold_a_newer_generation_up(void **state)
+{
+    struct weir_stream_row row = row_in(WEIR_STREAM_STATE_RUNNING);
+    struct play_question question = {
+        .row = &row, .is_log_known = true, .is_playlist = true, .generation = 5};
+    (void)state;
+    for (question.known = 0; question.known <= row.generation; question.known++) {
+        assert_false(play_is_behind(&row, question.known));
+        assert_int_equal(answered(&question).verdict, PLAY_REDIRECT);
+        assert_int_equal(answered(&question).generation, row.generation);
+    }
+}
+
 static void an_ended_stream_is_gone_by_name(void **state)
 {
     static const struct {
@@ -78,7 +131,7 @@ static void an_ended_stream_is_gone_by_name(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct weir_stream_row row = row_in(cases[i].state);
-        for (int64_t generation = 0; generation < 9; generation++) {
+        for (int64_t generation = 0; generation <= row.generation; generation++) {
             struct play_question question = {
                 .row = &row, .is_log_known = true, .is_playlist = true, .generation = generation};
             assert_int_equal(answered(&question).verdict, PLAY_GONE);
@@ -188,6 +241,9 @@ int main(void)
         cmocka_unit_test(a_new_viewer_of_a_starting_stream_is_held_and_then_told_to_wait),
         cmocka_unit_test(a_viewer_of_a_replaced_generation_is_answered_at_once),
         cmocka_unit_test(a_viewer_of_an_older_generation_is_led_to_one_that_fails),
+        cmocka_unit_test(an_api_that_is_behind_leads_to_what_the_gateway_knows_and_never_back),
+        cmocka_unit_test(an_api_that_never_heard_of_a_stream_does_not_call_it_gone),
+        cmocka_unit_test(what_the_gateway_knew_before_does_not_hold_a_newer_generation_up),
         cmocka_unit_test(an_ended_stream_is_gone_by_name),
         cmocka_unit_test(an_unknown_stream_is_gone_once_the_log_is_known),
         cmocka_unit_test(media_of_another_generation_is_not_there),
