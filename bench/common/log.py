@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from typing import Any
+
+from dev import topics
 
 
 @dataclass
@@ -18,13 +19,8 @@ class Record:
 
 def records(brokers: str, topic: str, partition: int = 0) -> list[Record]:
     """Everything kept in one partition."""
-    done = subprocess.run(
-        ["kcat", "-C", "-b", brokers, "-t", topic, "-p", str(partition), "-o", "beginning", "-e",
-         "-q", "-f", "%o\t%T\t%s\n"],
-        check=True, timeout=60, capture_output=True, text=True,
-    )  # fmt: skip
     found = []
-    for line in done.stdout.splitlines():
+    for line in topics.read(brokers, topic, "-f", "%o\t%T\t%s\n", partition=partition).splitlines():
         offset, at_ms, value = line.split("\t", 2)
         found.append(Record(int(offset), int(at_ms), json.loads(value)))
     return found

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from client import wait_for
+from dev import topics
 
 TENANT = "00000000-0000-4000-8000-00000000000a"
 
@@ -111,13 +112,8 @@ class Cell:
 
     def read(self, topic: str, partition: int | None = 0) -> list[tuple[int, str, str]]:
         """(offset, key, value) of everything kept; of all partitions without one."""
-        which = [] if partition is None else ["-p", str(partition)]
-        done = subprocess.run(
-            ["kcat", "-C", "-b", self.kafka, "-t", topic, *which, "-o", "beginning",
-             "-e", "-q", "-f", "%o\t%k\t%s\n"],
-            check=True, timeout=60, capture_output=True, text=True,
-        )
-        rows = [line.split("\t", 2) for line in done.stdout.splitlines()]
+        text = topics.read(self.kafka, topic, "-f", "%o\t%k\t%s\n", partition=partition)
+        rows = [line.split("\t", 2) for line in text.splitlines()]
         return [(int(row[0]), row[1], row[2]) for row in rows]
 
     def event(self, kind: str, key: str, data: dict[str, Any]) -> dict[str, Any]:

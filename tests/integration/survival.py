@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from typing import Any
 
 from browser import Browser, Player
 from client import Api, wait_for
-from dev import commands, keeper
+from dev import commands, keeper, topics
 from dev.instance import Instance
 from stack import Stack
 
@@ -245,13 +244,9 @@ class Scene:
 
     def decisions(self) -> list[dict[str, Any]]:
         """The decision log from its beginning, without what is void: decisions of an older term."""
-        done = subprocess.run(
-            ["kcat", "-q", "-b", self.stack.values["WEIR_KAFKA"], "-C", "-e", "-t",
-             "weir.decisions.v1", "-p", "0", "-o", "beginning"],
-            capture_output=True, text=True, timeout=60, check=True,
-        )  # fmt: skip
+        text = topics.read(self.stack.values["WEIR_KAFKA"], "weir.decisions.v1")
         valid, newest = [], 0
-        for line in done.stdout.splitlines():
+        for line in text.splitlines():
             data = json.loads(line)["data"]
             newest = max(newest, data["epoch"])
             valid += [data] if data["epoch"] == newest else []

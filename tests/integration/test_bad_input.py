@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from client import Api, wait_for
 from conftest import free_port_base
+from dev import topics
 from stack import Stack, token_claims
 
 
@@ -28,13 +28,9 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def dead_letters(stack: Stack) -> list[dict[str, str]]:
-    out = subprocess.run(
-        ["kcat", "-q", "-b", stack.values["WEIR_KAFKA"], "-C", "-t", "weir.dlq.v1", "-o",
-         "beginning", "-e", "-J"],
-        capture_output=True, check=True, timeout=30,
-    ).stdout  # fmt: skip
+    text = topics.read(stack.values["WEIR_KAFKA"], "weir.dlq.v1", "-J", partition=None)
     letters = []
-    for line in out.decode(errors="replace").splitlines():
+    for line in text.splitlines():
         record = json.loads(line)
         flat = record.get("headers", [])
         letters.append({flat[i]: flat[i + 1] for i in range(0, len(flat), 2)})

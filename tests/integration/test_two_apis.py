@@ -23,6 +23,7 @@ from typing import Any
 import pytest
 from client import Answer, Api, fetch, wait_for
 from conftest import free_port_base
+from dev import topics
 from faults.processes import family, paused, pid_of
 from stack import Stack
 
@@ -125,12 +126,8 @@ def is_taken(user: Api, camera: str, key: str) -> bool:
 
 
 def decisions(stack: Stack) -> list[dict[str, Any]]:
-    out = subprocess.run(
-        ["kcat", "-q", "-b", stack.values["WEIR_KAFKA"], "-C", "-t", "weir.decisions.v1", "-p", "0",
-         "-o", "beginning", "-e"],
-        capture_output=True, check=True, timeout=60,
-    ).stdout  # fmt: skip
-    return [json.loads(line)["data"] for line in out.splitlines()]
+    text = topics.read(stack.values["WEIR_KAFKA"], "weir.decisions.v1")
+    return [json.loads(line)["data"] for line in text.splitlines()]
 
 
 def timed(what: Callable[[], Answer]) -> tuple[float, Answer]:

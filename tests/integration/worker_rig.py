@@ -19,7 +19,7 @@ from typing import Any
 
 from client import Answer, fetch, wait_for
 from conftest import ROOT, Dev
-from dev import engine_build
+from dev import engine_build, topics
 from faults.disk import SmallDisk
 from tap_rig import segments, sequence
 
@@ -115,10 +115,8 @@ class Log:
         self.next_offset += 1
 
     def read(self, topic: str, offset: str = "beginning") -> list[tuple[int, dict[str, Any]]]:
-        argv = ["kcat", "-C", "-b", self.brokers, "-t", topic, "-p", PARTITION, "-e", "-q"]
-        argv += ["-o", offset, "-f", "%o %s\n"]
-        done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=20)
-        rows = [line.split(" ", 1) for line in done.stdout.splitlines()]
+        text = topics.read(self.brokers, topic, "-f", "%o %s\n", offset=offset)
+        rows = [line.split(" ", 1) for line in text.splitlines()]
         return [(int(number), json.loads(text)) for number, text in rows]
 
     def fact(self, kind: str, after: int = -1, **fields: Any) -> tuple[int, dict[str, Any]] | None:

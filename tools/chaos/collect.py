@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from dev import build, keeper, keys, services
+from dev import build, keeper, keys, services, topics
 from dev.instance import Instance
 from faults import processes
 
@@ -38,11 +38,9 @@ def write_lines(path: Path, rows: Iterable[Any]) -> None:
 
 def records(instance: Instance, topic: str) -> list[dict[str, Any]]:
     """All records of the cell's partition: offset, ts, key, and the value as its exact text."""
-    argv = ["kcat", "-C", "-q", "-e", "-J", "-b", instance.address("kafka"), "-t", topic]
-    argv += ["-p", str(CELL), "-o", "beginning"]
-    done = subprocess.run(argv, capture_output=True, check=True, timeout=120)
+    text = topics.read(instance.address("kafka"), topic, "-J", partition=CELL, timeout_s=120)
     found = []
-    for line in done.stdout.decode("utf-8", "replace").splitlines():
+    for line in text.splitlines():
         row = json.loads(line)
         found.append({"offset": row["offset"], "ts": row["ts"], "raw": row["payload"]})
     return found
