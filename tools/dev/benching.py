@@ -33,6 +33,7 @@ ORDER = (
     "freeze",
     "stream_cost",
     "get_stream",
+    "gateway",
     "audit_sink",
     "soak",
 )
