@@ -30,6 +30,7 @@ CHAOS_MINUTES = 3.5
 CHAOS_SEED = 1
 RESULTS = ROOT / "build" / "results"
 PLAYER = ROOT / "tests" / "integration" / "player"
+MINTER = ROOT / "tests" / "integration" / "minter"
 
 
 @dataclass
@@ -107,18 +108,19 @@ def set_up(groups: Sequence[str]) -> None:
 
     together(builds, *([engine, kafka] if real & set(groups) else []))
     if "integration" in groups:
-        player()
+        node_packages(PLAYER, "browser player (hls.js)")
+        node_packages(MINTER, "token minter (jose)")
 
 
-def player() -> None:
-    """The browser player's packages, as its lock file pins them."""
-    if not (PLAYER / "package-lock.json").is_file():
+def node_packages(folder: Path, what: str) -> None:
+    """The packages of a folder with a package.json, as its lock file pins them."""
+    locked = folder / "package-lock.json"
+    if not locked.is_file():
         return
-    with Step("browser player (hls.js)"):
-        done = PLAYER / "node_modules" / ".package-lock.json"
-        locked = PLAYER / "package-lock.json"
+    with Step(what):
+        done = folder / "node_modules" / ".package-lock.json"
         if not done.is_file() or done.stat().st_mtime < locked.stat().st_mtime:
-            run_logged(["npm", "ci", "--no-audit", "--no-fund"], RESULTS / "npm.log", cwd=PLAYER)
+            run_logged(["npm", "ci", "--no-audit", "--no-fund"], RESULTS / "npm.log", cwd=folder)
             done.touch()
 
 

@@ -266,7 +266,7 @@ static void claims_that_prove_nothing_are_refused(void **state)
         CLAIMS(ISS "," AUD ",\"exp\":1795003600," WHO "," APP),
         CLAIMS(ISS "," AUD ",\"iat\":" NOW ",\"exp\":\"1795003600\"," WHO "," APP),
         CLAIMS(ISS "," AUD ",\"iat\":" NOW ",\"exp\":1795003600.5," WHO "," APP),
-        CLAIMS(ISS "," AUD ",\"iat\":-1,\"exp\":1795003600," WHO "," APP),
+        CLAIMS(ISS "," AUD ",\"iat\":-9223372036854775808,\"exp\":1795003600," WHO "," APP),
         CLAIMS(ISS "," AUD ",\"iat\":" NOW ",\"exp\":9223372036854775807," WHO "," APP),
         CLAIMS(ISS "," AUD ",\"iat\":1794990000,\"exp\":1794999969," WHO "," APP),
         CLAIMS(ISS "," AUD ",\"iat\":1795000031,\"exp\":1795003600," WHO "," APP),
