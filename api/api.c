@@ -84,6 +84,10 @@ static enum weir_code open_keys(struct api *api, struct weir_err *err)
         .ca_file = settings->jwks_ca_file,
         .issuer = settings->jwt_issuer,
         .audience = settings->jwt_audience,
+        .hs256_secret = settings->jwt_hs256_secret,
+        .allows_anonymous = settings->jwt_anonymous,
+        .refresh_ms = settings->jwks_refresh_s * 1000,
+        .stale_max_ms = settings->jwks_stale_max_s * 1000,
     };
     enum weir_code code = check_secrets(settings, err);
     if (code == WEIR_OK) {

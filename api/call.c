@@ -53,6 +53,12 @@ static bool may_call(const struct weir_principal *who, enum api_need need)
     return who->is_platform || (who->has_tenant && who->role >= WEIR_ROLE_ADMIN);
 }
 
+static bool lacks_second_factor(const struct api_call *call, enum api_need need)
+{
+    bool is_high = need != API_VIEWER && need != API_OPERATOR;
+    return call->api->settings->admin_aal2 && is_high && !call->who.has_aal2;
+}
+
 /* On the server's thread only a token that is known already: judging one takes long there. */
 static enum weir_code recall_token(struct api_call *call)
 {
@@ -94,7 +100,8 @@ static enum weir_code admit(struct api_call *call, enum api_need need)
     }
     call->tenant_id = call->who.tenant_id;
     weir_id_format(&call->who.subject, call->actor);
-    if (may_call(&call->who, need)) {
+    bool may = may_call(&call->who, need);
+    if (may && !lacks_second_factor(call, need)) {
         call->is_admitted = true;
         return WEIR_OK;
     }
@@ -102,7 +109,9 @@ static enum weir_code admit(struct api_call *call, enum api_need need)
         api_call_note(call, "access", "route", NULL, WEIR_EV_AUDIT_ACCESS_OUTCOME_DENIED,
                       weir_http_route(call->req));
     }
-    return api_call_refuse(call, 403, "forbidden", NULL, "this token's role may not do that");
+    return may ? api_call_refuse(call, 403, "second_factor_needed", NULL,
+                                 "this needs a sign-in with a second factor")
+               : api_call_refuse(call, 403, "forbidden", NULL, "this token's role may not do that");
 }
 
 /* Made at the first run, in the request's arena. */

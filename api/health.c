@@ -18,6 +18,11 @@ struct api_health {
     struct weir_auth *auth;
     struct weir_db *db;
     const char *brokers;
+    struct weir_metric *key_age_s;
+    struct weir_metric *key_fetches;
+    struct weir_metric *key_failures;
+    struct weir_metric *tokens_cached;
+    struct weir_auth_stats told; /* what the counters hold */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t end;
@@ -31,8 +36,33 @@ static bool report(struct api_health *health, const char *name, enum weir_code c
     return code == WEIR_OK;
 }
 
+static void measure_auth(struct api_health *health)
+{
+    struct weir_auth_stats now;
+    weir_auth_stats(health->auth, &now);
+    weir_metric_set(health->key_age_s, now.key_age_ms < 0 ? -1 : now.key_age_ms / 1000);
+    weir_metric_add(health->key_fetches, (int64_t)(now.key_fetches - health->told.key_fetches));
+    weir_metric_add(health->key_failures, (int64_t)(now.key_failures - health->told.key_failures));
+    weir_metric_set(health->tokens_cached, (int64_t)now.tokens_cached);
+    health->told = now;
+}
+
+static void add_metrics(struct api_health *health, struct weir_metrics *metrics)
+{
+    health->key_age_s = weir_metrics_gauge(
+        metrics, "weir_api_jwks_age_seconds",
+        "Seconds since the key set was fetched or confirmed; -1 before the first time", NULL, NULL);
+    health->key_fetches = weir_metrics_counter(metrics, "weir_api_jwks_fetches_total",
+                                               "Times the key set was asked for", NULL, NULL);
+    health->key_failures = weir_metrics_counter(metrics, "weir_api_jwks_failures_total",
+                                                "Times that brought no key set", NULL, NULL);
+    health->tokens_cached = weir_metrics_gauge(metrics, "weir_api_tokens_cached",
+                                               "Access tokens known to be good", NULL, NULL);
+}
+
 static bool ask_all(struct api_health *health)
 {
+    measure_auth(health);
     struct weir_err err = {0};
     bool is_well = report(health, "jwks", weir_auth_check(health->auth, &err), &err);
     is_well &= report(health, "postgres", weir_db_ping(health->db, &err), &err);
@@ -68,6 +98,7 @@ struct api_health *api_health_new(struct weir_service *service, struct weir_auth
     health->auth = auth;
     health->db = db;
     health->brokers = brokers;
+    add_metrics(health, weir_service_metrics(service));
     static const char *const names[] = {"jwks", "postgres", "kafka"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         weir_service_ready(service, names[i], false, "not asked yet");

@@ -4,12 +4,14 @@
  *
  * Order of judgement (RFC 8725, RFC 7519; OWASP ASVS 5.0 V9): form and charset, cache of tokens
  * that were found good, header with exactly one known `alg`, key by `kid` whose own algorithm is
- * that one, signature, then claims: iss, aud, exp, nbf, iat, role, sub, session_id,
- * app_metadata.tenant_id. Symmetric keys and `none` are never accepted; jku, x5u, jwk are ignored.
+ * that one, signature, then claims: iss, aud, exp, nbf, iat, role, sub, session_id, is_anonymous,
+ * app_metadata.tenant_id. `none` and symmetric keys of a set are never accepted; jku, x5u, jwk are
+ * ignored. HS256 passes only with a secret that was given for it, and by that secret alone.
  *
- * The set is read from a file or fetched by https: at the start, every 10 minutes, and once more
- * for a kid nobody knows (at most every 30 s). When that fails the last good set serves for an
- * hour, then nothing passes.
+ * How the set is kept fresh, and for how long an old one serves: lib/io/auth_keys.h.
+ *
+ * The cache holds tokens by their SHA-256, at most `cache_max`, for at most 5 minutes and not
+ * beyond their end; it is emptied when the keys change.
  */
 #ifndef WEIR_IO_AUTH_H
 #define WEIR_IO_AUTH_H
@@ -28,7 +30,14 @@ struct weir_auth_config {
     const char *ca_file; /* authorities to trust for https, PEM; NULL or "": the system's */
     const char *issuer;
     const char *audience;
-    size_t cache_max; /* 0: 65536 verified tokens */
+    const char *hs256_secret; /* NULL or "": HS256 is refused; else 32 to 512 bytes and no PEM */
+    bool allows_anonymous;    /* users that Supabase calls anonymous */
+    size_t cache_max;         /* 0: 65536 verified tokens */
+    /* 0 is a default each, see lib/io/auth_keys.h */
+    int64_t refresh_ms;
+    int64_t retry_ms;
+    int64_t cool_down_ms;
+    int64_t stale_max_ms;
 };
 
 enum weir_role { WEIR_ROLE_VIEWER, WEIR_ROLE_OPERATOR, WEIR_ROLE_ADMIN };
@@ -41,7 +50,17 @@ struct weir_principal {
     struct weir_id tenant_id;
     enum weir_role role; /* in the tenant */
     bool is_platform;    /* app_metadata.platform is true */
+    bool has_aal2;       /* signed in with a second factor */
     int64_t expires_at_ms;
+};
+
+/* What the key set and the cache are like; the counters only grow. */
+struct weir_auth_stats {
+    uint64_t key_fetches;
+    uint64_t key_failures;
+    uint64_t key_changes; /* sets that differed from the one before */
+    int64_t key_age_ms;   /* since the set was fetched or confirmed; -1: there is none */
+    size_t tokens_cached;
 };
 
 /* Loads the set in a thread of its own; until it is there weir_auth_verify is WEIR_EUNAVAILABLE. */
@@ -66,6 +85,8 @@ WEIR_MUST_USE enum weir_code weir_auth_verify(struct weir_auth *auth, const char
 /* The same from memory alone: true when this token was found good a moment ago. Never slow. */
 bool weir_auth_recall(struct weir_auth *auth, const char *header, int64_t now_ms,
                       struct weir_principal *ret);
+
+void weir_auth_stats(struct weir_auth *auth, struct weir_auth_stats *ret);
 
 const char *weir_role_name(enum weir_role role);
 

@@ -99,13 +99,25 @@ static bool is_absent_or(const struct weir_json *jwk, const char *name, const ch
     return weir_json_find(jwk, name) == NULL || (text && strcmp(text, wanted) == 0);
 }
 
-/* False when this is no key for us. */
+/* RFC 7517 section 4.3. */
+static bool may_verify(const struct weir_json *jwk)
+{
+    const struct weir_json *ops = weir_json_find(jwk, "key_ops");
+    for (size_t i = 0; ops && ops->type == WEIR_JSON_ARR && i < ops->n; i++) {
+        if (ops->items[i].type == WEIR_JSON_STR && strcmp(ops->items[i].str, "verify") == 0) {
+            return true;
+        }
+    }
+    return ops == NULL;
+}
+
+/* False when this is no key for us. A private one that was published is everybody's. */
 static bool read_key(const struct weir_json *jwk, struct weir_jwk *ret)
 {
     const char *type = weir_json_find_str(jwk, "kty");
     const char *id = weir_json_find_str(jwk, "kid");
     if (!type || !id || !id[0] || strlen(id) > WEIR_JWK_ID_MAX ||
-        !is_absent_or(jwk, "use", "sig")) {
+        !is_absent_or(jwk, "use", "sig") || !may_verify(jwk) || weir_json_find(jwk, "d")) {
         return false;
     }
     struct weir_jwk key = {0};

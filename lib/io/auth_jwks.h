@@ -28,9 +28,9 @@ struct weir_jwks {
 };
 
 /*
- * Reads the P-256 and RSA (2048 to 4096 bits) signing keys of a set; others, and keys without an
- * id, are left out: symmetric ones above all. WEIR_EPARSE when it is no set, WEIR_ENOTFOUND when it
- * holds no usable key.
+ * Reads the public P-256 and RSA (2048 to 4096 bits) signing keys of a set; others, and keys
+ * without an id, are left out: symmetric and private ones above all. WEIR_EPARSE when it is no set,
+ * WEIR_ENOTFOUND when it holds no usable key.
  */
 WEIR_MUST_USE enum weir_code weir_jwks_parse(const char *bytes, size_t len, struct weir_jwks **ret,
                                              struct weir_err *err);

@@ -9,6 +9,7 @@
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
 #include "lib/domain/json.h"
+#include "lib/io/auth_hs256.h"
 
 #define HEADER_BYTES_MAX    1024
 #define ES256_BYTES         64
@@ -22,6 +23,7 @@ struct parts {
     const char *claims;
     size_t claims_len;
     size_t signed_len; /* from header on: header "." claims */
+    size_t len;        /* of the whole token */
     uint8_t signature[SIGNATURE_BYTES_MAX];
     size_t signature_len;
 };
@@ -43,6 +45,7 @@ static enum weir_code split(const char *jwt, size_t len, struct parts *ret, stru
     ret->claims = first + 1;
     ret->claims_len = (size_t)(second - first - 1);
     ret->signed_len = (size_t)(second - jwt);
+    ret->len = len;
     if (!weir_base64url_decode(second + 1, len - ret->signed_len - 1, ret->signature,
                                sizeof(ret->signature), &ret->signature_len)) {
         return refuse(err, "the signature is not base64url");
@@ -64,16 +67,15 @@ static enum weir_code parse_part(const char *text, size_t len, size_t max, const
     return WEIR_OK;
 }
 
-/* The key that the header names, if the header is one we take. */
-static enum weir_code choose_key(const struct weir_jwks *set, const struct weir_json *header,
-                                 const struct weir_jwk **ret, bool *ret_is_key_unknown,
-                                 struct weir_err *err)
+static enum weir_code check_header(const struct weir_json *header, bool has_hs256,
+                                   const char **ret_alg, struct weir_err *err)
 {
     const char *alg = weir_json_find_str(header, "alg");
-    const char *id = weir_json_find_str(header, "kid");
     const char *type = weir_json_find_str(header, "typ");
-    if (!alg || (strcmp(alg, "ES256") != 0 && strcmp(alg, "RS256") != 0)) {
-        return refuse(err, "alg is not ES256 or RS256");
+    bool is_known = alg && (strcmp(alg, "ES256") == 0 || strcmp(alg, "RS256") == 0 ||
+                            (has_hs256 && strcmp(alg, "HS256") == 0));
+    if (!is_known) {
+        return refuse(err, "alg is none that is taken here");
     }
     if (weir_json_find(header, "crit") || weir_json_find(header, "b64")) {
         return refuse(err, "the header asks for extensions");
@@ -81,12 +83,23 @@ static enum weir_code choose_key(const struct weir_jwks *set, const struct weir_
     if (weir_json_find(header, "typ") && (!type || strcasecmp(type, "JWT") != 0)) {
         return refuse(err, "typ is not JWT");
     }
-    if (!id) {
+    *ret_alg = alg;
+    return WEIR_OK;
+}
+
+/* The key of the set that the header names, if it is one of the header's algorithm. */
+static enum weir_code choose_key(const struct weir_jwks *set, const struct weir_json *header,
+                                 const char *alg, const struct weir_jwk **ret,
+                                 char ret_unknown_kid[static WEIR_JWK_ID_MAX + 1],
+                                 struct weir_err *err)
+{
+    const char *id = weir_json_find_str(header, "kid");
+    if (!id || strlen(id) > WEIR_JWK_ID_MAX) {
         return refuse(err, "the header names no key");
     }
     const struct weir_jwk *key = weir_jwks_find(set, id);
     if (!key) {
-        *ret_is_key_unknown = true;
+        weir_str_copy(ret_unknown_kid, WEIR_JWK_ID_MAX + 1, id);
         return refuse(err, "the key is not known");
     }
     if (key->alg != (alg[0] == 'E' ? WEIR_JWK_ES256 : WEIR_JWK_RS256)) {
@@ -132,6 +145,32 @@ static bool is_signed(const struct weir_jwk *key, const struct parts *parts)
             1;
     EVP_MD_CTX_free(md);
     return is_good;
+}
+
+/* Whether the token is signed by whom its header names: a key of the set, or the secret. */
+static enum weir_code
+check_signature(const struct weir_jwks *set, const struct weir_jwt_policy *policy,
+                const struct weir_json *header, const struct parts *parts, struct weir_arena *arena,
+                char ret_unknown_kid[static WEIR_JWK_ID_MAX + 1], struct weir_err *err)
+{
+    const char *alg = NULL;
+    const struct weir_jwk *key = NULL;
+    enum weir_code code = check_header(header, policy->hs256_secret != NULL, &alg, err);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    bool is_good;
+    if (strcmp(alg, "HS256") == 0) {
+        const char *text = weir_arena_memdup(arena, parts->header, parts->len);
+        is_good = weir_hs256_is_signed(policy->hs256_secret, text);
+    } else {
+        code = choose_key(set, header, alg, &key, ret_unknown_kid, err);
+        if (code != WEIR_OK) {
+            return code;
+        }
+        is_good = is_signed(key, parts);
+    }
+    return is_good ? WEIR_OK : refuse(err, "the signature is wrong");
 }
 
 static bool has_audience(const struct weir_json *claims, const char *wanted)
@@ -190,14 +229,23 @@ static bool read_id(const struct weir_json *json, const char *name, struct weir_
     return text && weir_id_parse(text, strlen(text), ret, NULL) == WEIR_OK;
 }
 
-static enum weir_code read_rights(const struct weir_json *claims, struct weir_principal *ret,
+/* Anything but a plain "no" is a yes. */
+static bool is_anonymous(const struct weir_json *claims)
+{
+    const struct weir_json *told = weir_json_find(claims, "is_anonymous");
+    return told && (told->type != WEIR_JSON_BOOL || told->boolean);
+}
+
+static enum weir_code read_rights(const struct weir_json *claims,
+                                  const struct weir_jwt_policy *policy, struct weir_principal *ret,
                                   struct weir_err *err)
 {
-    const struct weir_json *anonymous = weir_json_find(claims, "is_anonymous");
     const struct weir_json *app = weir_json_find(claims, "app_metadata");
-    if (anonymous && anonymous->boolean) {
+    const char *aal = weir_json_find_str(claims, "aal");
+    if (is_anonymous(claims) && !policy->allows_anonymous) {
         return weir_fail(err, WEIR_EFORBIDDEN, "anonymous users have no access");
     }
+    ret->has_aal2 = aal && strcmp(aal, "aal2") == 0;
     const struct weir_json *platform = weir_json_find(app, "platform");
     ret->is_platform = platform && platform->type == WEIR_JSON_BOOL && platform->boolean;
     ret->has_tenant = read_id(app, "tenant_id", &ret->tenant_id);
@@ -238,35 +286,31 @@ static enum weir_code check_claims(const struct weir_json *claims,
         return refuse(err, "role is not authenticated");
     }
     if (!read_id(claims, "sub", &ret->subject) ||
-        (weir_json_find(claims, "session_id") &&
-         !read_id(claims, "session_id", &ret->session_id))) {
+        !read_id(claims, "session_id", &ret->session_id)) {
         return refuse(err, "sub or session_id is no UUID");
     }
-    return read_rights(claims, ret, err);
+    return read_rights(claims, policy, ret, err);
 }
 
 enum weir_code weir_jwt_verify(const struct weir_jwks *set, const struct weir_jwt_policy *policy,
                                const char *jwt, size_t len, int64_t now_ms,
-                               struct weir_principal *ret, bool *ret_is_key_unknown,
+                               struct weir_principal *ret,
+                               char ret_unknown_kid[static WEIR_JWK_ID_MAX + 1],
                                struct weir_err *err)
 {
     struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
     struct parts parts;
     struct weir_json header;
     struct weir_json claims;
-    const struct weir_jwk *key = NULL;
     struct weir_principal principal = {0};
-    *ret_is_key_unknown = false;
+    ret_unknown_kid[0] = '\0';
     enum weir_code code = split(jwt, len, &parts, err);
     if (code == WEIR_OK) {
         code = parse_part(parts.header, parts.header_len, HEADER_BYTES_MAX, "header", arena,
                           &header, err);
     }
     if (code == WEIR_OK) {
-        code = choose_key(set, &header, &key, ret_is_key_unknown, err);
-    }
-    if (code == WEIR_OK && !is_signed(key, &parts)) {
-        code = refuse(err, "the signature is wrong");
+        code = check_signature(set, policy, &header, &parts, arena, ret_unknown_kid, err);
     }
     if (code == WEIR_OK) {
         code = parse_part(parts.claims, parts.claims_len, WEIR_JWT_BYTES_MAX, "payload", arena,

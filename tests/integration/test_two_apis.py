@@ -8,15 +8,12 @@ import json
 import os
 import shutil
 import signal
-import ssl
 import subprocess
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,63 +22,17 @@ from client import Answer, Api, fetch, wait_for
 from conftest import free_port_base
 from dev import topics
 from faults.processes import family, paused, pid_of
+from key_server import KeyServer
 from stack import Stack
 
 DEAD = "rtsp://127.0.0.1:1/none"
-
-
-class KeyServer(ThreadingHTTPServer):
-    """The key set of tokens by https, as an authentication service serves it."""
-
-    daemon_threads = True
-
-    def __init__(self, folder: Path) -> None:
-        self.keys: dict[str, Any] = {"keys": []}
-        self.delay_s = 0.0
-        self.fetches = 0
-        self.asked_at = 0.0
-        self.ca = folder / "ca.pem"
-        private = folder / "ca.key"
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-keyout", str(private), "-out", str(self.ca), "-days", "2",
-             "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
-            check=True, capture_output=True,
-        )  # fmt: skip
-        super().__init__(("127.0.0.1", 0), KeyHandler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.ca, private)
-        self.socket = context.wrap_socket(self.socket, server_side=True)
-        threading.Thread(target=self.serve_forever, args=(0.1,), daemon=True).start()
-
-    @property
-    def url(self) -> str:
-        return f"https://127.0.0.1:{self.server_address[1]}/auth/v1/.well-known/jwks.json"
-
-
-class KeyHandler(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        assert isinstance(self.server, KeyServer)
-        self.server.fetches += 1
-        self.server.asked_at = time.monotonic()
-        time.sleep(self.server.delay_s)
-        body = json.dumps(self.server.keys).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeyServer]:
     server = KeyServer(tmp_path_factory.mktemp("keys"))
     yield server
-    server.shutdown()
-    server.server_close()
+    server.close()
 
 
 @pytest.fixture(scope="module")

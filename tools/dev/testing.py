@@ -20,7 +20,7 @@ from dev.instance import ROOT
 from dev.shell import run_logged
 from dev.ui import DevError, Step, complain, report, say, tail, together
 
-GROUPS = ("check", "unit", "scenario", "contract", "integration", "chaos", "fuzz")
+GROUPS = ("check", "unit", "scenario", "contract", "integration", "supabase", "chaos", "fuzz")
 PYTHON = "/usr/bin/python3"
 FUZZ_SECONDS = 180
 # One seed, so that one tree gets one verdict; WEIR_FUZZ_SEED and WEIR_FUZZ_S look further.
@@ -30,6 +30,9 @@ CHAOS_MINUTES = 3.5
 CHAOS_SEED = 1
 RESULTS = ROOT / "build" / "results"
 PLAYER = ROOT / "tests" / "integration" / "player"
+MINTER = ROOT / "tests" / "integration" / "minter"
+SUPABASE = ROOT / "tests" / "supabase"
+SUPABASE_NEEDS = ("WEIR_SUPABASE_URL", "WEIR_SUPABASE_SERVICE_KEY")
 
 
 @dataclass
@@ -55,8 +58,9 @@ class Count:
 def run(groups: Sequence[str], name: str | None) -> int:
     """Sets up, runs the groups (all without one), prints the counts; the exit code."""
     wanted = list(groups) or list(GROUPS)
+    lacking = [] if has_supabase() else ["supabase"]
     RESULTS.mkdir(parents=True, exist_ok=True)
-    set_up(wanted)
+    set_up([group for group in wanted if group not in lacking])
     total = Count()
     broken = False
     for group in wanted:
@@ -67,12 +71,12 @@ def run(groups: Sequence[str], name: str | None) -> int:
         except DevError as error:
             report(error)
             count = Count(failed=1)
-        if count.ran == 0 and name is None:
+        if count.ran == 0 and name is None and group not in lacking:
             complain(f"{group}: no test ran, which counts as a failure")
             count.failed += 1
         say(f"{group}: {count}  ({time.monotonic() - since:.0f} s)")
         total.add(count)
-    if total.ran == 0:
+    if total.ran == 0 and (name is not None or not total.skipped):
         complain(f"no test matches {name!r}")
         broken = True
     say()
@@ -86,7 +90,7 @@ def set_up(groups: Sequence[str]) -> None:
     say("== setup")
     packages.ensure(["build", "run", "camera", "test"], log)
 
-    real = {"integration", "chaos"}
+    real = {"integration", "supabase", "chaos"}
 
     def builds() -> None:
         if {"unit", "scenario", "contract", "integration"} & set(groups):
@@ -107,18 +111,21 @@ def set_up(groups: Sequence[str]) -> None:
 
     together(builds, *([engine, kafka] if real & set(groups) else []))
     if "integration" in groups:
-        player()
+        node_packages(PLAYER, "browser player (hls.js)")
+        node_packages(MINTER, "token minter (jose)")
+    if "supabase" in groups:
+        node_packages(SUPABASE, "supabase-js")
 
 
-def player() -> None:
-    """The browser player's packages, as its lock file pins them."""
-    if not (PLAYER / "package-lock.json").is_file():
+def node_packages(folder: Path, what: str) -> None:
+    """The packages of a folder with a package.json, as its lock file pins them."""
+    locked = folder / "package-lock.json"
+    if not locked.is_file():
         return
-    with Step("browser player (hls.js)"):
-        done = PLAYER / "node_modules" / ".package-lock.json"
-        locked = PLAYER / "package-lock.json"
+    with Step(what):
+        done = folder / "node_modules" / ".package-lock.json"
         if not done.is_file() or done.stat().st_mtime < locked.stat().st_mtime:
-            run_logged(["npm", "ci", "--no-audit", "--no-fund"], RESULTS / "npm.log", cwd=PLAYER)
+            run_logged(["npm", "ci", "--no-audit", "--no-fund"], RESULTS / "npm.log", cwd=folder)
             done.touch()
 
 
@@ -180,6 +187,20 @@ def run_integration(name: str | None) -> Count:
     return count
 
 
+def has_supabase() -> bool:
+    return all(os.environ.get(name) for name in SUPABASE_NEEDS)
+
+
+def run_supabase(name: str | None) -> Count:
+    """Against a Supabase Auth server that runs somewhere: who has none skips this as one test."""
+    if has_supabase():
+        return run_pytest("supabase", name)
+    if name is not None and name not in "supabase":
+        return Count()
+    say(f"  skipped: it needs a server, told by {' and '.join(SUPABASE_NEEDS)}")
+    return Count(skipped=1)
+
+
 def run_pytest(folder: str, name: str | None, *flags: str, part: str = "") -> Count:
     place = ROOT / "tests" / folder
     if not any(place.rglob("test_*.py")):
@@ -190,7 +211,8 @@ def run_pytest(folder: str, name: str | None, *flags: str, part: str = "") -> Co
     argv += [f"--junitxml={report_file}"]
     if name is not None:
         argv += ["-k", name]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
+    folders = [ROOT / "tools", *([ROOT / "tests" / "integration"] if folder == "supabase" else [])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(path) for path in folders)}
     done = subprocess.run(argv, cwd=ROOT, env=environment, check=False)
     count = Count()
     if report_file.is_file():
@@ -296,6 +318,7 @@ RUNNERS: dict[str, Callable[[str | None], Count]] = {
     "scenario": lambda name: run_ctest("scenario", name),
     "contract": run_contract,
     "integration": run_integration,
+    "supabase": run_supabase,
     "chaos": run_chaos,
     "fuzz": run_fuzz,
 }
