@@ -76,6 +76,19 @@ static enum weir_code check_secrets(const struct api_settings *settings, struct 
     return WEIR_OK;
 }
 
+static enum weir_code read_reach(struct api *api, struct weir_err *err)
+{
+    const struct api_settings *settings = api->settings;
+    api->reach.allow_local = settings->source_allow_local;
+    enum weir_code code =
+        weir_networks_parse(settings->default_camera_networks, &api->reach.tenant, err);
+    if (code != WEIR_OK) {
+        return weir_fail_in(err, code, "WEIR_TENANT_CAMERA_NETWORKS");
+    }
+    code = weir_networks_parse(settings->service_networks, &api->reach.service, err);
+    return code == WEIR_OK ? code : weir_fail_in(err, code, "WEIR_SERVICE_NETWORKS");
+}
+
 static enum weir_code open_keys(struct api *api, struct weir_err *err)
 {
     const struct api_settings *settings = api->settings;
@@ -90,6 +103,9 @@ static enum weir_code open_keys(struct api *api, struct weir_err *err)
         .stale_max_ms = settings->jwks_stale_max_s * 1000,
     };
     enum weir_code code = check_secrets(settings, err);
+    if (code == WEIR_OK) {
+        code = read_reach(api, err);
+    }
     if (code == WEIR_OK) {
         code = weir_ticket_keys_open(settings->ticket_key, &api->tickets, err);
     }

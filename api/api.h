@@ -13,6 +13,7 @@
 #include "api/settings.h"
 #include "api/view.h"
 #include "api/wishes.h"
+#include "lib/domain/reach.h"
 #include "lib/io/auth.h"
 #include "lib/io/db.h"
 #include "lib/io/http_server.h"
@@ -32,6 +33,7 @@ struct api {
     struct weir_auth *auth;
     struct weir_ticket_keys *tickets;
     struct weir_seal_public seal_key;
+    struct weir_reach reach; /* of a tenant without networks of its own */
     struct api_bus *bus;
     struct api_access *access;
     struct api_meters *meters;

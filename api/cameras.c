@@ -273,6 +273,26 @@ static enum weir_code begin(struct api_call *call, struct weir_db_tx **tx)
 
 /* ---- create ---- */
 
+/* A literal address outside of the tenant's networks is told at once. */
+static enum weir_code check_reach(struct api_call *call, struct weir_db_tx *tx, const char *host)
+{
+    struct weir_db_rows *rows = NULL;
+    struct weir_reach reach = call->api->reach;
+    struct weir_err err = {0};
+    enum weir_code code = weir_db_exec(tx, "SELECT camera_networks FROM tenant", NULL, 0,
+                                       call->arena, &rows, &call->err);
+    const char *networks =
+        code == WEIR_OK && weir_db_count(rows) > 0 ? weir_db_text(rows, 0, 0) : NULL;
+    if (code == WEIR_OK && networks) {
+        code = weir_networks_parse(networks, &reach.tenant, &call->err);
+    }
+    if (code == WEIR_OK && api_source_url_judge(host, &reach, &err) != WEIR_OK) {
+        return api_call_refuse(call, 422, "address_denied", "/source/url", "/source/url %s",
+                               err.msg);
+    }
+    return code;
+}
+
 /* One creation of a tenant at a time, so that its quota and its keys hold. */
 static enum weir_code lock_tenant(struct api_call *call, struct weir_db_tx *tx)
 {
@@ -407,6 +427,9 @@ static enum weir_code create(struct api_call *call)
     if (code == WEIR_OK) {
         code = check_quota(call, tx);
     }
+    if (code == WEIR_OK) {
+        code = check_reach(call, tx, host);
+    }
     if (code != WEIR_OK) {
         return code;
     }
@@ -489,6 +512,9 @@ static enum weir_code patch(struct api_call *call)
     }
     if (code == WEIR_OK) {
         code = api_call_if_match(call, camera.version);
+    }
+    if (code == WEIR_OK && values[F_URL].is_given) {
+        code = check_reach(call, tx, host);
     }
     if (code != WEIR_OK) {
         return code;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/domain/reach.h"
 
 struct reader {
     const struct api_field *fields;
@@ -138,6 +139,35 @@ static enum weir_code read_labels(struct reader *reader, const struct api_field 
     return WEIR_OK;
 }
 
+static enum weir_code read_networks(struct reader *reader, const struct api_field *field,
+                                    const struct weir_json *json, struct api_value *ret)
+{
+    struct weir_networks networks = {0};
+    if (json->type != WEIR_JSON_ARR) {
+        return fail(reader, "wrong_type", field->pointer, "must be an array of networks");
+    }
+    for (size_t i = 0; i < json->n; i++) {
+        char pointer[API_POINTER_MAX];
+        struct weir_err err = {0};
+        snprintf(pointer, sizeof(pointer), "%s/%zu", field->pointer, i);
+        if (json->items[i].type != WEIR_JSON_STR) {
+            return fail(reader, "wrong_type", pointer, "must be a string");
+        }
+        enum weir_code code = weir_networks_add(&networks, json->items[i].str, &err);
+        if (code == WEIR_ELIMIT) {
+            return fail(reader, "too_many", field->pointer, "must have at most %d networks",
+                        WEIR_NETWORKS_MAX);
+        }
+        if (code != WEIR_OK) {
+            return fail(reader, "bad_network", pointer,
+                        "must be a network like 192.168.0.0/16, or " WEIR_NETWORK_PUBLIC ": %s",
+                        err.msg);
+        }
+    }
+    ret->json = json;
+    return WEIR_OK;
+}
+
 static enum weir_code read_value(struct reader *reader, const struct api_field *field,
                                  const struct weir_json *json, struct api_value *ret)
 {
@@ -164,6 +194,8 @@ static enum weir_code read_value(struct reader *reader, const struct api_field *
                        weir_id_parse(json->str, json->len, &ret->id, NULL) == WEIR_OK
                    ? WEIR_OK
                    : fail(reader, "wrong_type", field->pointer, "must be a UUID");
+    case API_NETWORKS:
+        return read_networks(reader, field, json, ret);
     case API_LABELS:
         break;
     }

@@ -20,9 +20,10 @@ enum api_field_kind {
     API_STR, /* min..max bytes of UTF-8 without control characters */
     API_INT, /* min..max */
     API_BOOL,
-    API_ENUM,   /* one of `names` */
-    API_ID,     /* a UUID */
-    API_LABELS, /* an object of at most `max` short strings */
+    API_ENUM,     /* one of `names` */
+    API_ID,       /* a UUID */
+    API_LABELS,   /* an object of at most `max` short strings */
+    API_NETWORKS, /* an array of networks, as lib/domain/reach.h takes them for a tenant */
 };
 
 struct api_field {
@@ -41,7 +42,7 @@ struct api_value {
     int64_t integer; /* API_INT; index of an API_ENUM */
     bool boolean;
     struct weir_id id;
-    const struct weir_json *json; /* API_LABELS */
+    const struct weir_json *json; /* API_LABELS, API_NETWORKS */
 };
 
 #define API_POINTER_MAX     160

@@ -14,8 +14,8 @@ struct key {
 
 struct entry {
     struct key key;
-    struct api_known_camera camera; /* its text stands in `sealed` */
-    char sealed[];
+    struct api_known_camera camera; /* its texts stand in `texts` */
+    char texts[];
 };
 
 struct api_known_cameras {
@@ -67,11 +67,16 @@ void api_known_cameras_put(struct api_known_cameras *known, const struct weir_id
                            const struct weir_id *camera_id, const struct api_known_camera *camera)
 {
     size_t size = strlen(camera->sealed) + 1;
-    struct entry *entry = weir_xalloc(sizeof(*entry) + size);
+    size_t networks_size = camera->networks ? strlen(camera->networks) + 1 : 0;
+    struct entry *entry = weir_xalloc(sizeof(*entry) + size + networks_size);
     entry->key = (struct key){*tenant_id, *camera_id};
     entry->camera = *camera;
-    memcpy(entry->sealed, camera->sealed, size);
-    entry->camera.sealed = entry->sealed;
+    memcpy(entry->texts, camera->sealed, size);
+    entry->camera.sealed = entry->texts;
+    if (camera->networks) {
+        memcpy(entry->texts + size, camera->networks, networks_size);
+        entry->camera.networks = entry->texts + size;
+    }
     pthread_mutex_lock(&known->mutex);
     drop(known, &entry->key);
     if (weir_map_count(known->entries) >= known->max) {
@@ -99,7 +104,9 @@ bool api_known_cameras_find(struct api_known_cameras *known, const struct weir_i
     const struct entry *entry = weir_map_find(known->entries, &key);
     if (entry) {
         *ret = entry->camera;
-        ret->sealed = weir_arena_strdup(arena, entry->sealed);
+        ret->sealed = weir_arena_strdup(arena, entry->camera.sealed);
+        ret->networks =
+            entry->camera.networks ? weir_arena_strdup(arena, entry->camera.networks) : NULL;
     }
     pthread_mutex_unlock(&known->mutex);
     return entry != NULL;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Cameras that Postgres was asked for lately: whose they are, how many streams their tenant may
- * have, and their sealed source, which nobody here can open. It answers only while Postgres is
- * away, so that streams can be started then too. Thread-safe.
+ * have and where its cameras may be, and their sealed source, which nobody here can open. It
+ * answers only while Postgres is away, so that streams can be started then too. Thread-safe.
  */
 #ifndef WEIR_API_KNOWN_CAMERAS_H
 #define WEIR_API_KNOWN_CAMERAS_H
@@ -18,6 +18,7 @@ struct api_known_camera {
     int64_t max_streams; /* of the tenant */
     int64_t source_version;
     const char *sealed;
+    const char *networks; /* of the tenant's cameras; NULL: the deployment's default */
 };
 
 /* Keeps the `max` newest. */

@@ -36,10 +36,11 @@ static enum weir_code read_row(struct api *api, struct weir_http_request *req,
     const char *params[] = {weir_id_format(&lease->camera_id, id)};
     enum weir_code code = weir_db_begin(api->db, &lease->tenant_id, &tx, err);
     if (code == WEIR_OK) {
-        code = weir_db_exec(tx,
-                            "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8')"
-                            " FROM camera c JOIN tenant t ON t.id = c.tenant_id WHERE c.id = $1",
-                            params, 1, weir_http_arena(req), &rows, err);
+        code = weir_db_exec(
+            tx,
+            "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'),"
+            " t.camera_networks FROM camera c JOIN tenant t ON t.id = c.tenant_id WHERE c.id = $1",
+            params, 1, weir_http_arena(req), &rows, err);
     }
     if (code == WEIR_OK && weir_db_count(rows) == 0) {
         code = weir_fail(err, WEIR_ENOTFOUND, "there is no such camera");
@@ -48,6 +49,7 @@ static enum weir_code read_row(struct api *api, struct weir_http_request *req,
         ret->max_streams = weir_db_int(rows, 0, 0);
         ret->source_version = weir_db_int(rows, 0, 1);
         ret->sealed = weir_db_text(rows, 0, 2);
+        ret->networks = weir_db_text(rows, 0, 3);
     }
     return code;
 }
@@ -68,8 +70,9 @@ static enum weir_code find_source(struct api *api, struct weir_http_request *req
     return code;
 }
 
-static void answer(struct weir_http_request *req, struct weir_http_response *res,
-                   const struct weir_lease_row *lease, const struct api_known_camera *camera)
+static void answer(const struct api *api, struct weir_http_request *req,
+                   struct weir_http_response *res, const struct weir_lease_row *lease,
+                   const struct api_known_camera *camera)
 {
     struct weir_json_out out = {0};
     weir_json_open(&out, NULL, '{');
@@ -77,6 +80,8 @@ static void answer(struct weir_http_request *req, struct weir_http_response *res
     weir_json_str(&out, "camera_id", WEIR_ID_TEXT(&lease->camera_id));
     weir_json_int(&out, "version", camera->source_version);
     weir_json_str(&out, "sealed", camera->sealed);
+    weir_json_str(&out, "networks",
+                  camera->networks ? camera->networks : api->settings->default_camera_networks);
     weir_json_close(&out, '}');
     size_t len;
     const char *text = weir_json_take(&out, weir_http_arena(req), &len);
@@ -137,6 +142,6 @@ void api_cameras_source(void *ctx, struct weir_http_request *req, struct weir_ht
         weir_http_problem(req, res, &err);
         return;
     }
-    answer(req, res, &lease, &known);
+    answer(api, req, res, &lease, &known);
     note(api, req, &lease, &worker_id, WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED);
 }

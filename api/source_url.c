@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/source_url.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -17,29 +17,6 @@ static bool is_plain(const char *text)
         }
     }
     return true;
-}
-
-/* A host name of letters, digits, dots, hyphens and underscores, or an IPv4 address. */
-static bool is_name(const char *host, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (!isalnum((unsigned char)host[i]) && !strchr("-._", host[i])) {
-            return false;
-        }
-    }
-    return len > 0 && host[0] != '-' && host[0] != '.';
-}
-
-static bool is_ipv6(const char *host, size_t len)
-{
-    char text[INET6_ADDRSTRLEN];
-    struct in6_addr address;
-    if (len < 4 || len - 2 >= sizeof(text) || host[0] != '[' || host[len - 1] != ']') {
-        return false;
-    }
-    memcpy(text, host + 1, len - 2);
-    text[len - 2] = '\0';
-    return inet_pton(AF_INET6, text, &address) == 1;
 }
 
 static bool is_port(const char *text, size_t len)
@@ -76,9 +53,11 @@ enum weir_code api_source_url_check(const char *url, char host[static API_HOST_M
     const char *search = bracket ? bracket : authority;
     const char *colon = memchr(search, ':', authority_len - (size_t)(search - authority));
     size_t host_len = colon ? (size_t)(colon - authority) : authority_len;
-    if (host_len > API_HOST_MAX ||
-        (!is_name(authority, host_len) && !is_ipv6(authority, host_len))) {
-        return weir_fail(err, WEIR_ESEMANTIC, "must name a host");
+    struct weir_ip ip;
+    if (host_len > API_HOST_MAX || weir_host_read(authority, host_len, &ip) == WEIR_HOST_BAD) {
+        return weir_fail(err, WEIR_ESEMANTIC,
+                         "must name a host: a name, an IPv4 address of four decimal numbers, or an "
+                         "IPv6 address in brackets");
     }
     if (colon && !is_port(colon + 1, authority_len - host_len - 1)) {
         return weir_fail(err, WEIR_ESEMANTIC, "must have a port of 1 to 65535, or none");
@@ -88,4 +67,44 @@ enum weir_code api_source_url_check(const char *url, char host[static API_HOST_M
     }
     host[host_len] = '\0';
     return WEIR_OK;
+}
+
+/* As many of the networks as a message holds. */
+static void write_some(const struct weir_networks *networks, char *out, size_t size)
+{
+    char text[WEIR_NETWORKS_TEXT_MAX];
+    if (weir_str_copy(out, size, weir_networks_format(networks, text))) {
+        return;
+    }
+    char *cut = strrchr(out, ' ');
+    snprintf(cut, size - (size_t)(cut - out), " ...");
+}
+
+enum weir_code api_source_url_judge(const char *host, const struct weir_reach *reach,
+                                    struct weir_err *err)
+{
+    struct weir_ip ip;
+    const char *what = "a loopback";
+    char some[160];
+    enum weir_host_kind kind = weir_host_read(host, strlen(host), &ip);
+    bool is_literal = kind == WEIR_HOST_LITERAL;
+    bool is_allowed = is_literal ? weir_reach_allows(reach, &ip)
+                                 : kind == WEIR_HOST_NAME &&
+                                       (reach->allow_local || !weir_host_is_localhost(host));
+    if (is_allowed) {
+        return WEIR_OK;
+    }
+    enum weir_ip_kind ip_kind = is_literal ? weir_ip_kind(&ip, &what) : WEIR_IP_LOCAL;
+    if (ip_kind == WEIR_IP_LOCAL || ip_kind == WEIR_IP_NEVER) {
+        return weir_fail(err, WEIR_ESEMANTIC,
+                         "names %s address, at which Weir reads no camera; give the address that "
+                         "the camera has in its own network",
+                         what);
+    }
+    write_some(&reach->tenant, some, sizeof(some));
+    return weir_fail(err, WEIR_ESEMANTIC,
+                     "names %s, which is not where this tenant's cameras may be (%s); give an "
+                     "address there, or ask who runs this Weir to add the camera's network to the "
+                     "tenant's camera_networks",
+                     host, some[0] ? some : "nowhere");
 }

@@ -147,11 +147,12 @@ struct facts {
     " fingerprint = CASE WHEN i.made_at < now() - interval '24 hours' THEN EXCLUDED.fingerprint"   \
     " ELSE i.fingerprint END, made_at = CASE WHEN i.made_at < now() - interval '24 hours'"         \
     " THEN now() ELSE i.made_at END RETURNING fingerprint = $4::bytea AS is_same)"                 \
-    " SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'), NOT is_same,"        \
-    " set_config('synchronous_commit', 'off', true) FROM made" OF_CAMERA
+    " SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'),"                     \
+    " t.camera_networks, NOT is_same, set_config('synchronous_commit', 'off', true)"               \
+    " FROM made" OF_CAMERA
 #define ASK_CAMERA                                                                                 \
-    "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'), false"                \
-    " FROM (SELECT 1) AS one" OF_CAMERA
+    "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'),"                      \
+    " t.camera_networks, false FROM (SELECT 1) AS one" OF_CAMERA
 
 /* Keys of a day ago go with one wish in so many, told by the id that its key makes: as good as
  * drawn. */
@@ -188,7 +189,8 @@ static enum weir_code ask_postgres(struct api_call *call, const struct weir_id *
         ret->camera.max_streams = weir_db_int(rows, 0, 0);
         ret->camera.source_version = weir_db_int(rows, 0, 1);
         ret->camera.sealed = weir_db_text(rows, 0, 2);
-        ret->is_key_reused = weir_db_bool(rows, 0, 3);
+        ret->camera.networks = weir_db_text(rows, 0, 3);
+        ret->is_key_reused = weir_db_bool(rows, 0, 4);
     }
     return code;
 }

@@ -9,18 +9,21 @@
 #include "api/outbox.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/domain/reach.h"
 
 #define COLUMNS                                                                                    \
     "id, name, max_streams, max_cameras, idle_timeout_s, version, "                                \
     "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "                \
-    "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+    "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "                \
+    "camera_networks"
 
-enum { F_ID, F_NAME, F_MAX_STREAMS, F_MAX_CAMERAS, F_IDLE, N_FIELDS };
+enum { F_ID, F_NAME, F_MAX_STREAMS, F_MAX_CAMERAS, F_IDLE, F_NETWORKS, N_FIELDS };
 
 #define COMMON_FIELDS                                                                              \
     [F_MAX_STREAMS] = {"/max_streams", API_INT, .max = 1000000},                                   \
     [F_MAX_CAMERAS] = {"/max_cameras", API_INT, .max = 1000000},                                   \
-    [F_IDLE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true}
+    [F_IDLE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true},          \
+    [F_NETWORKS] = {"/camera_networks", API_NETWORKS, .is_nullable = true}
 
 static const struct api_field create_fields[N_FIELDS] = {
     [F_ID] = {"/id", API_ID},
@@ -41,6 +44,24 @@ static enum weir_code begin(struct api_call *call, struct weir_db_tx **tx)
                            : code;
 }
 
+/* The row's text as an array; null where the default counts. */
+static void write_networks(struct weir_json_out *out, const char *text)
+{
+    if (!text) {
+        weir_json_null(out, "camera_networks");
+        return;
+    }
+    weir_json_open(out, "camera_networks", '[');
+    while (*text) {
+        char entry[WEIR_CIDR_TEXT_MAX];
+        size_t len = strcspn(text, " ");
+        snprintf(entry, sizeof(entry), "%.*s", (int)len, text);
+        weir_json_str(out, NULL, entry);
+        text += len + (text[len] == ' ');
+    }
+    weir_json_close(out, ']');
+}
+
 static void write_tenant(struct weir_json_out *out, const struct weir_db_rows *rows, size_t row)
 {
     weir_json_open(out, NULL, '{');
@@ -50,6 +71,7 @@ static void write_tenant(struct weir_json_out *out, const struct weir_db_rows *r
     weir_json_int(out, "max_cameras", weir_db_int(rows, row, 3));
     weir_json_raw(out, "idle_timeout_s",
                   weir_db_text(rows, row, 4) ? weir_db_text(rows, row, 4) : "null");
+    write_networks(out, weir_db_text(rows, row, 8));
     weir_json_int(out, "version", weir_db_int(rows, row, 5));
     weir_json_str(out, "created_at", weir_db_text(rows, row, 6));
     weir_json_str(out, "updated_at", weir_db_text(rows, row, 7));
@@ -82,6 +104,10 @@ static enum weir_code publish(struct api_call *call, struct weir_db_tx *tx,
     tenant->has_idle_timeout_s = weir_db_text(rows, 0, 4) != NULL;
     tenant->idle_timeout_s = weir_db_int(rows, 0, 4);
     tenant->version = weir_db_int(rows, 0, 5);
+    tenant->has_camera_networks = weir_db_text(rows, 0, 8) != NULL;
+    if (tenant->has_camera_networks) {
+        WEIR_STR_SET(tenant->camera_networks, weir_db_text(rows, 0, 8));
+    }
     return api_outbox_put(tx, &event, &tenant->tenant_id, &tenant->tenant_id, API_OUTBOX_EVERY_CELL,
                           call->arena, &call->err);
 }
@@ -123,6 +149,21 @@ static const char *number_text(struct weir_arena *arena, const struct api_value 
     return weir_arena_printf(arena, "%" PRId64, value->is_given ? value->integer : otherwise);
 }
 
+/* What the row keeps of a list; NULL when it was not given, or as null. */
+static const char *networks_text(struct weir_arena *arena, const struct api_value *value)
+{
+    struct weir_networks networks = {0};
+    char text[WEIR_NETWORKS_TEXT_MAX];
+    if (!value->is_given || value->is_null) {
+        return NULL;
+    }
+    for (size_t i = 0; i < value->json->n; i++) {
+        WEIR_IGNORE(weir_networks_add(&networks, value->json->items[i].str, NULL),
+                    "judged when it was read");
+    }
+    return weir_arena_strdup(arena, weir_networks_format(&networks, text));
+}
+
 static enum weir_code create(struct api_call *call)
 {
     struct api_value values[N_FIELDS];
@@ -141,6 +182,7 @@ static enum weir_code create(struct api_call *call)
         values[F_IDLE].is_given && !values[F_IDLE].is_null
             ? number_text(call->arena, &values[F_IDLE], 0)
             : NULL,
+        networks_text(call->arena, &values[F_NETWORKS]),
     };
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     code = begin(call, &tx);
@@ -150,9 +192,9 @@ static enum weir_code create(struct api_call *call)
     weir_http_add_header(call->res, "Location",
                          weir_arena_printf(call->arena, "/v1/tenants/%s", id_text));
     return change(call, &tx,
-                  "INSERT INTO tenant (id, name, max_streams, max_cameras, idle_timeout_s) "
-                  "VALUES ($1, $2, $3, $4, $5) RETURNING " COLUMNS,
-                  params, 5, 201, "tenant.create");
+                  "INSERT INTO tenant (id, name, max_streams, max_cameras, idle_timeout_s, "
+                  "camera_networks) VALUES ($1, $2, $3, $4, $5, $6) RETURNING " COLUMNS,
+                  params, 6, 201, "tenant.create");
 }
 
 enum lock { LOCK_NONE, LOCK_FOR_CHANGE };
@@ -220,12 +262,14 @@ static enum weir_code patch(struct api_call *call)
         number_text(call->arena, &values[F_MAX_STREAMS], weir_db_int(rows, 0, 2)),
         number_text(call->arena, &values[F_MAX_CAMERAS], weir_db_int(rows, 0, 3)),
         idle,
+        values[F_NETWORKS].is_given ? networks_text(call->arena, &values[F_NETWORKS])
+                                    : weir_db_text(rows, 0, 8),
     };
     return change(call, &tx,
                   "UPDATE tenant SET name = $2, max_streams = $3, max_cameras = $4, "
-                  "idle_timeout_s = $5, version = version + 1, updated_at = now() "
-                  "WHERE id = $1 RETURNING " COLUMNS,
-                  params, 5, 200, "tenant.update");
+                  "idle_timeout_s = $5, camera_networks = $6, version = version + 1, "
+                  "updated_at = now() WHERE id = $1 RETURNING " COLUMNS,
+                  params, 6, 200, "tenant.update");
 }
 
 static enum weir_code list(struct api_call *call)

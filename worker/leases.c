@@ -106,7 +106,7 @@ static bool is_same_place(const struct source *a, const struct source *b)
     return strcmp(a->url, b->url) == 0 && a->transport == b->transport &&
            a->is_exclusive == b->is_exclusive && a->has_username == b->has_username &&
            strcmp(a->username, b->username) == 0 && a->has_password == b->has_password &&
-           strcmp(a->password, b->password) == 0;
+           strcmp(a->password, b->password) == 0 && strcmp(a->networks, b->networks) == 0;
 }
 
 static void take_source(struct lease *lease, const struct source *source)
@@ -183,6 +183,21 @@ void leases_config_changed(struct worker *worker, const struct weir_id *camera_i
     }
 }
 
+void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_id,
+                           const char *networks)
+{
+    void *value;
+    for (size_t at = 0; weir_map_next(worker->leases, &at, NULL, &value);) {
+        struct lease *lease = value;
+        bool is_same = networks && strcmp(lease->source.networks, networks) == 0;
+        if (lease->has_source && weir_id_equal(&lease->row.tenant_id, tenant_id) && !is_same) {
+            lease->is_stale = true;
+            lease->fetch_at_ms = 0;
+            worker_pass_soon(worker);
+        }
+    }
+}
+
 /* ---- the tap ---- */
 
 static void give(struct worker *worker, struct lease *lease)
@@ -190,8 +205,10 @@ static void give(struct worker *worker, struct lease *lease)
     const struct source *source = &lease->source;
     struct weir_ctl ctl = {.type = WEIR_CTL_TAP_CAMERA};
     struct weir_ctl_tap_camera *camera = &ctl.u.tap_camera;
+    camera->tenant_id = lease->row.tenant_id;
     camera->camera_id = lease->row.camera_id;
     WEIR_STR_SET(camera->url, source->url);
+    WEIR_STR_SET(camera->networks, source->networks);
     camera->has_username = source->has_username;
     WEIR_STR_SET(camera->username, source->username);
     camera->has_password = source->has_password;

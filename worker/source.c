@@ -74,6 +74,22 @@ static enum weir_code take_sealed(const struct weir_json *json, struct source *s
     return WEIR_OK;
 }
 
+static enum weir_code take_networks(const struct weir_json *json, struct source *source,
+                                    struct weir_err *err)
+{
+    struct weir_networks networks;
+    const char *text = weir_json_find_str(json, "networks");
+    if (!text) {
+        return weir_fail(err, WEIR_EINVAL, "the api's answer lacks networks");
+    }
+    enum weir_code code = weir_networks_parse(text, &networks, err);
+    if (code != WEIR_OK) {
+        return weir_fail_in(err, code, "networks of the tenant");
+    }
+    weir_networks_format(&networks, source->networks);
+    return WEIR_OK;
+}
+
 static enum weir_code open_sealed(const char *sealed, const struct weir_seal_private *key,
                                   struct weir_arena *arena, struct weir_json *ret,
                                   struct weir_err *err)
@@ -105,7 +121,10 @@ enum weir_code source_read(const struct weir_http_answer *answer,
     if (!sealed || !version || version->type != WEIR_JSON_INT) {
         return weir_fail(err, WEIR_EINVAL, "the api's answer lacks sealed or version");
     }
-    code = open_sealed(sealed, key, arena, &inner, err);
+    code = take_networks(&outer, &source, err);
+    if (code == WEIR_OK) {
+        code = open_sealed(sealed, key, arena, &inner, err);
+    }
     if (code != WEIR_OK) {
         return code;
     }

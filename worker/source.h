@@ -6,17 +6,20 @@
  *     GET {api}/internal/v1/cameras/{camera_id}/source
  *     Authorization: Bearer {worker secret}        X-Weir-Worker-Id: {worker_id}
  *
- *     200 {"camera_id":"...","tenant_id":"...","version":7,"sealed":"...","exclusive":false}
+ *     200 {"camera_id":"...","tenant_id":"...","version":7,"sealed":"...","exclusive":false,
+ *          "networks":"public 192.168.0.0/16"}
  *
  * The route answers only for cameras that the log places on the asking worker. The sealed text is
  * {"tenant_id","camera_id","version","url","username","password","transport"}; it must be about the
- * camera and tenant of the lease and the version that is told beside it.
+ * camera and tenant of the lease and the version that is told beside it. `networks` is where the
+ * tenant's cameras may be (lib/domain/reach.h), beside the seal because it is not the camera's.
  */
 #ifndef WEIR_WORKER_SOURCE_H
 #define WEIR_WORKER_SOURCE_H
 
 #include "lib/base/arena.h"
 #include "lib/domain/events.h"
+#include "lib/domain/reach.h"
 #include "lib/io/http_client.h"
 #include "lib/io/seal.h"
 #include "worker/calls.h"
@@ -32,6 +35,7 @@ struct source {
     char password[257];
     enum weir_ctl_tap_camera_transport transport;
     bool is_exclusive; /* may never be pulled twice */
+    char networks[WEIR_NETWORKS_TEXT_MAX];
 };
 
 /* Fills in the call that asks for a camera; `fn` and `ctx` are the caller's. */
@@ -40,7 +44,8 @@ void source_ask(struct call *call, const char *secret, const struct weir_id *wor
 
 /*
  * Reads the route's answer. WEIR_ENOTFOUND, WEIR_EFORBIDDEN as the api says; WEIR_EFORBIDDEN also
- * for a sealed text of another key, tenant, camera or version. Pure.
+ * for a sealed text of another key, tenant, camera or version. WEIR_EINVAL: not such an answer, as
+ * when the networks are missing, without which nothing may be connected to. Pure.
  */
 WEIR_MUST_USE enum weir_code source_read(const struct weir_http_answer *answer,
                                          const struct weir_seal_private *key,

@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/domain/reach.h"
 #include "worker/files.h"
 #include "worker/room.h"
 
@@ -283,6 +284,13 @@ static void open_children(struct worker *worker)
     /* Beside those of its streams, cameras linger or are kept warm. */
     worker->tap_env[2] =
         weir_arena_printf(arena, "WEIR_TAP_CAMERAS_MAX=%" PRId64, 2 * settings->streams_max);
+    worker->tap_env[3] =
+        weir_arena_printf(arena, "WEIR_SERVICE_NETWORKS=%s", settings->service_networks);
+    worker->tap_env[4] = weir_arena_printf(arena, "WEIR_SITE_NETWORKS=%s", settings->site_networks);
+    worker->tap_env[5] =
+        weir_arena_printf(arena, "WEIR_CAMERA_TRIALS_MAX=%" PRId64, settings->camera_trials_max);
+    worker->tap_env[6] = weir_arena_printf(arena, "WEIR_CAMERA_TRIALS_PERIOD_S=%" PRId64,
+                                           settings->camera_trials_period_s);
     worker->origin_env[0] =
         weir_arena_printf(arena, "WEIR_ORIGIN_LISTEN=%s", settings->origin_listen);
     worker->origin_env[1] =
@@ -324,6 +332,14 @@ static enum weir_code parse_variant(const char *text, enum weir_ctl_origin_route
     }
     return weir_fail(err, WEIR_EINVAL, "WEIR_HLS_VARIANT: '%s' is none of fmp4, lowLatency, mpegts",
                      text);
+}
+
+/* For the tap, which would only end over it. */
+static enum weir_code check_networks(const char *name, const char *text, struct weir_err *err)
+{
+    struct weir_networks networks;
+    enum weir_code code = weir_networks_parse(text, &networks, err);
+    return code == WEIR_OK ? code : weir_fail_in(err, code, "%s", name);
 }
 
 static void open_slots(struct worker *worker)
@@ -435,6 +451,12 @@ static enum weir_code open_identity(struct worker *worker, struct weir_err *err)
     code = parse_variant(settings->hls_variant, &worker->variant, err);
     if (code == WEIR_OK) {
         code = weir_seal_parse_private(settings->seal_private_key, &worker->seal_key, err);
+    }
+    if (code == WEIR_OK) {
+        code = check_networks("WEIR_SERVICE_NETWORKS", settings->service_networks, err);
+    }
+    if (code == WEIR_OK) {
+        code = check_networks("WEIR_SITE_NETWORKS", settings->site_networks, err);
     }
     return code == WEIR_OK ? open_folders(worker, err) : code;
 }

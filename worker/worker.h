@@ -7,7 +7,7 @@
  *     streams.c   streams: a place in an engine, publish, ready, stop
  *     facts.c     what is told to the scheduler
  *     heartbeat.c once a second, load and all that runs
- *     config.c    cameras whose address changed
+ *     config.c    cameras whose address changed, tenants whose networks did
  *     worker.c    puts it together: children, timers, the one pass over everything
  *
  * One thread (the loop) owns all of it. The decision log says what should be; plan.h says what to
@@ -209,6 +209,9 @@ void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *s
 void leases_tap_started(struct worker *worker);
 /* A camera's configuration changed to `version`. */
 void leases_config_changed(struct worker *worker, const struct weir_id *camera_id, int64_t version);
+/* A tenant changed; `networks` is where its cameras may be, NULL when that is the default. */
+void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_id,
+                           const char *networks);
 /* Any camera's may have. */
 void leases_all_changed(struct worker *worker);
 

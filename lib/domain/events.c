@@ -537,6 +537,7 @@ static const struct codec_field weir_ev_config_tenant_fields[] = {
     {REQ(weir_ev_config_tenant, max_streams), INT(0, 1000000)},
     {REQ(weir_ev_config_tenant, max_cameras), INT(0, 1000000)},
     {OPT(weir_ev_config_tenant, idle_timeout_s), INT(1, 86400)},
+    {OPT(weir_ev_config_tenant, camera_networks), STR(0, 1535, TEXT)},
 };
 OBJECT(weir_ev_config_tenant);
 
@@ -633,10 +634,12 @@ static const char *const weir_ctl_tap_camera_transport_names[] = {
 };
 
 static const struct codec_field weir_ctl_tap_camera_fields[] = {
+    {REQ(weir_ctl_tap_camera, tenant_id), ID},
     {REQ(weir_ctl_tap_camera, camera_id), ID},
     {REQ(weir_ctl_tap_camera, url), STR(1, 2048, TEXT)},
     {OPT(weir_ctl_tap_camera, username), STR(0, 256, TEXT)},
     {OPT(weir_ctl_tap_camera, password), STR(0, 256, TEXT)},
+    {REQ(weir_ctl_tap_camera, networks), STR(0, 1535, TEXT)},
     {REQ(weir_ctl_tap_camera, transport), ENUM(weir_ctl_tap_camera_transport)},
     {REQ(weir_ctl_tap_camera, ring_ms), INT(0, 600000)},
     {REQ(weir_ctl_tap_camera, ring_bytes), INT(0, 1000000000000)},

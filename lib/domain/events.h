@@ -684,6 +684,10 @@ struct weir_ev_config_tenant {
     int64_t max_cameras; /* Cameras; 0..1000000 */
     bool has_idle_timeout_s;
     int64_t idle_timeout_s; /* Overrides the reaper's; 1..86400 */
+    /* Where its cameras may be: networks and the word public, separated by spaces. Absent: the
+     * deployment's default; 0..1535 bytes, UTF-8 without control characters */
+    bool has_camera_networks;
+    char camera_networks[1535 + 1];
 };
 
 /* What became of it. */
@@ -808,6 +812,7 @@ enum weir_ctl_tap_camera_transport {
 /* Pull this camera, or pull it in this new way. The only message with a camera's credentials:
  * a pipe between parent and child, never a log. */
 struct weir_ctl_tap_camera {
+    struct weir_id tenant_id; /* The tenant that owns it */
     struct weir_id camera_id; /* The camera */
     /* rtsp or rtsps, without credentials; 1..2048 bytes, UTF-8 without control characters */
     char url[2048 + 1];
@@ -815,10 +820,13 @@ struct weir_ctl_tap_camera {
     char username[256 + 1]; /* For the camera; 0..256 bytes, UTF-8 without control characters */
     bool has_password;
     char password[256 + 1]; /* For the camera; 0..256 bytes, UTF-8 without control characters */
+    /* Where this tenant's cameras may be: networks and the word public, separated by spaces;
+     * 0..1535 bytes, UTF-8 without control characters */
+    char networks[1535 + 1];
     enum weir_ctl_tap_camera_transport transport; /* Of RTP */
     int64_t ring_ms; /* Length of the ring; 0..600000 */
     int64_t ring_bytes; /* Cap of the ring; 0..1000000000000 */
-    bool allow_local; /* Loopback, link-local and metadata addresses too */
+    bool allow_local; /* Loopback and link-local addresses too */
     bool has_exclusive;
     bool exclusive; /* May never be pulled twice: obeys tap.fence. Absent: no */
 };

@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { NAME, URL, TRANSPORT, SIZE, LABELS, WARM, ID, N_FIELDS };
+enum { NAME, URL, TRANSPORT, SIZE, LABELS, WARM, ID, NETWORKS, N_FIELDS };
 
 static const char *const names[] = {"tcp", "udp", NULL};
 static const struct api_field fields[N_FIELDS] = {
@@ -20,6 +20,7 @@ static const struct api_field fields[N_FIELDS] = {
     [LABELS] = {"/labels", API_LABELS, .max = 8},
     [WARM] = {"/warm", API_BOOL},
     [ID] = {"/id", API_ID},
+    [NETWORKS] = {"/camera_networks", API_NETWORKS, .is_nullable = true},
 };
 
 static void must(bool holds)

@@ -27,6 +27,8 @@ BUILD = Path(os.environ.get("WEIR_TEST_BUILD") or ROOT / "build" / "release")
 TAP = BUILD / "worker" / "tap" / "weir-tap"
 CAMERA = BUILD / "tests" / "camera" / "weir-testcamera"
 
+TENANT = "0191a000-0000-7000-8000-000000000001"
+
 ENGINE_CONF = """
 logLevel: info
 api: true
@@ -197,7 +199,8 @@ class Camera:
 class Tap:
     """weir-tap, with this process on the other end of its descriptor 3."""
 
-    def __init__(self, folder: Path, **environment: str) -> None:
+    def __init__(self, folder: Path, *before: str, **environment: str) -> None:
+        """`before`: a command that ends in becoming the one behind it."""
         self.folder = folder
         folder.mkdir(exist_ok=True)
         ours, theirs = socket.socketpair()
@@ -211,7 +214,7 @@ class Tap:
 
         with (folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [str(TAP)],
+                [*before, str(TAP)],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **environment},
@@ -243,6 +246,8 @@ class Tap:
             "ring_ms": 10000,
             "ring_bytes": 64 << 20,
             "allow_local": True,
+            "tenant_id": TENANT,
+            "networks": "public",
         }
         self.tell("tap.camera", camera_id=camera_id, url=url, **{**settings, **fields})
         return camera_id

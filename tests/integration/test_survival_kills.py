@@ -356,7 +356,7 @@ def test_a_silent_host_is_named_and_left_alone_longer_and_longer(
 ) -> None:
     host, stream_id = silent
     stream = cell.user.wait_state(stream_id, "backoff")
-    assert stream["reason"] == "source_timeout"
+    assert stream["reason"] == "source_unreachable"
     worker_id = stream["worker_id"]
     wait_for("it was called six times", lambda: len(host.calls) >= 6, 90)
     gaps = [after - before for before, after in zip(host.calls, host.calls[1:], strict=False)]

@@ -59,6 +59,7 @@ class Sources:
                 sealed = seal(public_key, json.dumps(camera))
                 told = {name: camera[name] for name in ("tenant_id", "camera_id", "version")}
                 told["exclusive"] = camera.get("exclusive", False)
+                told["networks"] = camera.get("networks", "public")
                 body = json.dumps({**told, "sealed": sealed}).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")

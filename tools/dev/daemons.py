@@ -86,6 +86,9 @@ def api(instance: Instance, index: int = 0) -> Daemon:
         "WEIR_WORKER_SECRET_FILE": str(secrets / "worker-secret"),
         "WEIR_GATEWAY_SECRET_FILE": str(secrets / "gateway-secret"),
         "WEIR_GATEWAY_URL": f"http://{instance.address('gateway')}",
+        # The test cameras are on loopback, a developer's own ones in the house.
+        "WEIR_SOURCE_ALLOW_LOCAL": "true",
+        "WEIR_TENANT_CAMERA_NETWORKS": "public,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
     }
     return Daemon(name, "weir-api", (), env, ports)
 

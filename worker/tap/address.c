@@ -2,6 +2,7 @@
 #include "worker/tap/address.h"
 
 #include <arpa/inet.h>
+#include <ifaddrs.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,29 +41,19 @@ static enum weir_code parse_authority(const char *text, size_t len, struct tap_u
 {
     if (memchr(text, '@', len) != NULL)
         return weir_fail(err, WEIR_EINVAL, "the URL holds credentials; give them on their own");
-    const char *end = text + len;
-    const char *host_end;
-    const char *host = text;
-    if (len > 0 && *text == '[') {
-        host++;
-        host_end = memchr(text, ']', len);
-        if (host_end == NULL)
-            return weir_fail(err, WEIR_EINVAL, "the URL's address has no closing bracket");
-    } else {
-        host_end = memchr(text, ':', len);
-        host_end = host_end != NULL ? host_end : end;
-    }
-    size_t n = (size_t)(host_end - host);
-    if (n == 0 || n >= sizeof(url->host))
-        return weir_fail(err, WEIR_EINVAL, "the URL's host is empty or longer than 255 bytes");
-    memcpy(url->host, host, n);
-    url->host[n] = '\0';
-    const char *after = *host_end == ']' ? host_end + 1 : host_end;
-    if (after == end)
-        return WEIR_OK;
-    if (*after != ':')
-        return weir_fail(err, WEIR_EINVAL, "the URL's host is malformed");
-    return parse_port(after + 1, (size_t)(end - after) - 1, url, err);
+    const char *bracket = memchr(text, ']', len);
+    const char *search = bracket != NULL ? bracket : text;
+    const char *colon = memchr(search, ':', len - (size_t)(search - text));
+    size_t n = colon != NULL ? (size_t)(colon - text) : len;
+    struct weir_ip ip;
+    enum weir_host_kind kind = weir_host_read(text, n, &ip);
+    if (kind == WEIR_HOST_BAD)
+        return weir_fail(err, WEIR_EINVAL, "the URL's host is no name and no plain IP address");
+    bool has_brackets = *text == '[';
+    url->is_literal = kind == WEIR_HOST_LITERAL;
+    memcpy(url->host, text + has_brackets, n - 2 * has_brackets);
+    url->host[n - 2 * has_brackets] = '\0';
+    return colon != NULL ? parse_port(colon + 1, len - n - 1, url, err) : WEIR_OK;
 }
 
 enum weir_code tap_url_parse(const char *text, struct tap_url *ret, struct weir_err *err)
@@ -95,62 +86,6 @@ enum weir_code tap_url_parse(const char *text, struct tap_url *ret, struct weir_
     return WEIR_OK;
 }
 
-static bool is_denied4(uint32_t ip)
-{
-    return ip >> 24 == 127 || ip >> 24 == 0 || ip >> 16 == 0xa9fe /* 169.254/16 */ ||
-           ip >> 28 >= 14 /* multicast, reserved, broadcast */ ||
-           ip == 0x646464c8 /* 100.100.100.200: metadata */;
-}
-
-static uint32_t read32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-/* The IPv4 address inside an IPv6 one. */
-static bool unwrap4(const uint8_t *b, uint32_t *ret)
-{
-    static const uint8_t mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-    static const uint8_t nat64[12] = {0, 0x64, 0xff, 0x9b};
-    static const uint8_t compatible[12] = {0};
-    if (memcmp(b, mapped, 12) == 0 || memcmp(b, nat64, 12) == 0 || memcmp(b, compatible, 12) == 0) {
-        *ret = read32(b + 12);
-        return true;
-    }
-    if (b[0] == 0x20 && b[1] == 0x02) { /* 6to4 */
-        *ret = read32(b + 2);
-        return true;
-    }
-    return false;
-}
-
-static bool is_denied6(const uint8_t *b)
-{
-    static const uint8_t metadata[16] = {0xfd, 0, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54};
-    uint32_t ip;
-    if (unwrap4(b, &ip)) /* :: and ::1 are among them */
-        return is_denied4(ip);
-    return (b[0] == 0xfe && (b[1] & 0xc0) == 0x80) || b[0] == 0xff || memcmp(b, metadata, 16) == 0;
-}
-
-bool tap_address_is_denied(const struct sockaddr *addr)
-{
-    if (addr->sa_family == AF_INET)
-        return is_denied4(ntohl(((const struct sockaddr_in *)(const void *)addr)->sin_addr.s_addr));
-    if (addr->sa_family == AF_INET6)
-        return is_denied6(((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr.s6_addr);
-    return true;
-}
-
-bool tap_address_is_group(const struct sockaddr *addr)
-{
-    uint32_t ip;
-    if (addr->sa_family == AF_INET)
-        return ntohl(((const struct sockaddr_in *)(const void *)addr)->sin_addr.s_addr) >> 28 >= 14;
-    const uint8_t *b = ((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr.s6_addr;
-    return b[0] == 0xff || (unwrap4(b, &ip) && ip >> 28 >= 14);
-}
-
 bool tap_address_is_same_host(const struct sockaddr *a, const struct sockaddr *b)
 {
     if (a->sa_family != b->sa_family)
@@ -170,20 +105,47 @@ static void free_list(struct addrinfo **list)
         freeaddrinfo(*list);
 }
 
-enum weir_code tap_address_resolve(const struct tap_url *url, bool allow_local, unsigned turn,
-                                   struct sockaddr_storage *ret, struct weir_err *err)
+static void free_interfaces(struct ifaddrs **list)
+{
+    if (*list != NULL)
+        freeifaddrs(*list);
+}
+
+/* This machine's own services are as near at its other addresses as on loopback. */
+static bool is_own(const struct weir_ip *ip)
+{
+    struct ifaddrs *list WEIR_CLEANUP(free_interfaces) = NULL;
+    if (getifaddrs(&list) != 0)
+        return true;
+    for (const struct ifaddrs *at = list; at != NULL; at = at->ifa_next) {
+        struct weir_ip own;
+        if (at->ifa_addr != NULL && weir_ip_of(at->ifa_addr, &own) && weir_ip_equal(&own, ip))
+            return true;
+    }
+    return false;
+}
+
+static bool is_allowed(const struct weir_reach *reach, const struct addrinfo *ai)
+{
+    struct weir_ip ip;
+    return ai->ai_addrlen <= sizeof(struct sockaddr_storage) && weir_ip_of(ai->ai_addr, &ip) &&
+           weir_reach_allows(reach, &ip) && (reach->allow_local || !is_own(&ip));
+}
+
+enum weir_code tap_address_resolve(const struct tap_url *url, const struct weir_reach *reach,
+                                   unsigned turn, struct sockaddr_storage *ret,
+                                   struct weir_err *err)
 {
     char port[8];
     snprintf(port, sizeof(port), "%d", url->port);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+                             .ai_flags = AI_NUMERICSERV | (url->is_literal ? AI_NUMERICHOST : 0)};
     struct addrinfo *list WEIR_CLEANUP(free_list) = NULL;
     if (getaddrinfo(url->host, port, &hints, &list) != 0 || list == NULL)
         return weir_fail(err, WEIR_ENOTFOUND, "the host's name has no address");
     unsigned n = 0;
     for (const struct addrinfo *ai = list; ai != NULL; ai = ai->ai_next, n++) {
-        bool is_denied =
-            allow_local ? tap_address_is_group(ai->ai_addr) : tap_address_is_denied(ai->ai_addr);
-        if (is_denied || ai->ai_addrlen > sizeof(*ret))
+        if (!is_allowed(reach, ai))
             return weir_fail(err, WEIR_EFORBIDDEN, "the address is not one of a camera");
     }
     const struct addrinfo *pick = list;

@@ -14,37 +14,32 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/domain/reach.h"
 
 struct tap_url {
-    bool is_tls; /* rtsps */
-    char host[256];
+    bool is_tls;    /* rtsps */
+    char host[256]; /* without brackets */
+    bool is_literal;
     int port;
     char rest[2049]; /* path and query, "/" at least */
 };
 
 /*
- * rtsp or rtsps, no user information, no fragment, no white space or control characters.
- * WEIR_EINVAL names the rule, never the URL.
+ * rtsp or rtsps, no user information, no fragment, no white space or control characters, a host as
+ * weir_host_read takes it. WEIR_EINVAL names the rule, never the URL.
  */
 WEIR_MUST_USE enum weir_code tap_url_parse(const char *text, struct tap_url *ret,
                                            struct weir_err *err);
 
 /*
- * True for what a camera is not: loopback, link-local (and with it the metadata services),
- * multicast, unspecified, broadcast; also when wrapped in IPv6 (v4-mapped, NAT64, 6to4).
- */
-bool tap_address_is_denied(const struct sockaddr *addr);
-
-/* The same for the only addresses that a setting can not allow: multicast and broadcast. */
-bool tap_address_is_group(const struct sockaddr *addr);
-
-/*
  * Resolves `url->host` and gives one of its addresses with the port, a different one each `turn`.
- * Blocks for as long as the resolver does. WEIR_ENOTFOUND: no such name. WEIR_EFORBIDDEN: one of
- * its addresses is denied (all of them count).
+ * Every address of the name is judged, this machine's own ones too, and one that `reach` does not
+ * allow refuses them all. Blocks for as long as the resolver does. WEIR_EFORBIDDEN: the address, or
+ * one of the name's, is not allowed. WEIR_ENOTFOUND: no such name.
  */
-WEIR_MUST_USE enum weir_code tap_address_resolve(const struct tap_url *url, bool allow_local,
-                                                 unsigned turn, struct sockaddr_storage *ret,
+WEIR_MUST_USE enum weir_code tap_address_resolve(const struct tap_url *url,
+                                                 const struct weir_reach *reach, unsigned turn,
+                                                 struct sockaddr_storage *ret,
                                                  struct weir_err *err);
 
 /* Same address, the port left aside. */

@@ -14,6 +14,7 @@
 #include "worker/tap/retry.h"
 
 #define OVER_PAUSE_MS 10000
+#define HUSH_MS       1000 /* behind the end of the slowest attempt */
 
 struct follower {
     struct weir_list node;
@@ -24,11 +25,15 @@ struct tap_camera {
     struct tap_shared shared;
     struct weir_ctl_tap_camera spec;
     char host[256]; /* for the gate */
+    struct weir_reach reach;
     struct tap_reader *reader;
     bool is_inside; /* the gate */
     bool is_up;
     bool is_fenced;
-    struct weir_timer *timer; /* of the next attempt */
+    struct weir_timer *timer; /* of the next attempt, or of telling `held` */
+    int64_t began_mono_ms;    /* the newest attempt */
+    bool is_holding;
+    struct tap_failure held; /* told when others would have been */
     unsigned attempts;
     unsigned failures; /* in a row */
     struct tap_format format;
@@ -195,6 +200,18 @@ static void after_end(struct tap_camera *camera)
     tap_clock_restart(&camera->clock);
 }
 
+static void tell_failure(struct tap_camera *camera, const struct tap_failure *failure)
+{
+    int64_t delay_ms = failure->is_permanent ? TAP_RETRY_PERMANENT_MS
+                                             : tap_retry_delay_ms(++camera->failures, arc4random());
+    delay_ms = failure->retry_ms > 0 ? failure->retry_ms : delay_ms;
+    tap_report_failing(camera->shared.control, &camera->spec.camera_id, failure, delay_ms);
+    weir_log(WEIR_LOG_WARN, "camera: failing", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id),
+             "reason", weir_reason_name(failure->reason), "detail", failure->detail, "why",
+             failure->why, NULL);
+    weir_timer_set(camera->timer, delay_ms);
+}
+
 static void on_ended(void *ctx, const struct tap_failure *failure)
 {
     struct tap_camera *camera = ctx;
@@ -202,12 +219,15 @@ static void on_ended(void *ctx, const struct tap_failure *failure)
     camera->reader = NULL;
     camera->stats.reconnects++;
     after_end(camera);
-    int64_t delay_ms = failure->is_permanent ? TAP_RETRY_PERMANENT_MS
-                                             : tap_retry_delay_ms(++camera->failures, arc4random());
-    tap_report_failing(camera->shared.control, &camera->spec.camera_id, failure, delay_ms);
-    weir_log(WEIR_LOG_WARN, "camera: failing", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id),
-             "reason", weir_reason_name(failure->reason), "detail", failure->detail, NULL);
-    weir_timer_set(camera->timer, delay_ms);
+    int64_t left_ms =
+        camera->began_mono_ms + camera->shared.open_ms + HUSH_MS - weir_clock_mono_ms();
+    camera->is_holding = failure->is_hushed && left_ms > 0;
+    if (!camera->is_holding) {
+        tell_failure(camera, failure);
+        return;
+    }
+    camera->held = *failure;
+    weir_timer_set(camera->timer, left_ms);
 }
 
 static const struct tap_reader_calls reader_calls = {on_opened, on_unit, on_ended};
@@ -217,7 +237,9 @@ static void start_reader(struct tap_camera *camera)
     const struct weir_ctl_tap_camera *from = &camera->spec;
     struct tap_reader_spec spec = {.has_credentials = from->has_username || from->has_password,
                                    .is_udp = from->transport == WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP,
-                                   .allow_local = from->allow_local,
+                                   .reach = camera->reach,
+                                   .tenant_id = from->tenant_id,
+                                   .trials = camera->shared.trials,
                                    .open_ms = camera->shared.open_ms,
                                    .keyframe_ms = camera->shared.keyframe_ms,
                                    .turn = camera->attempts++};
@@ -226,6 +248,7 @@ static void start_reader(struct tap_camera *camera)
         memcpy(spec.username, from->username, sizeof(spec.username));
     if (from->has_password)
         memcpy(spec.password, from->password, sizeof(spec.password));
+    camera->began_mono_ms = weir_clock_mono_ms();
     camera->reader = tap_reader_start(camera->shared.loop, &spec, &reader_calls, camera);
     explicit_bzero(&spec, sizeof(spec));
     if (camera->reader != NULL)
@@ -239,6 +262,7 @@ static void stop_reader(struct tap_camera *camera)
     if (camera->reader != NULL)
         camera->gaps_before += tap_reader_gaps(camera->reader);
     tap_reader_cancel(&camera->reader);
+    camera->is_holding = false;
     after_end(camera);
 }
 
@@ -273,6 +297,11 @@ static void on_timer(void *ctx)
         hold(camera);
         return;
     }
+    if (camera->is_holding) {
+        camera->is_holding = false;
+        tell_failure(camera, &camera->held);
+        return;
+    }
     int64_t wait_ms = tap_gate_enter(camera->shared.gate, camera->host, camera->failures > 0,
                                      weir_clock_mono_ms());
     if (wait_ms > 0) {
@@ -287,7 +316,15 @@ static void on_timer(void *ctx)
 static void take_spec(struct tap_camera *camera, const struct weir_ctl_tap_camera *spec)
 {
     struct tap_url url;
+    struct weir_err err = {0};
     camera->spec = *spec;
+    camera->reach = *camera->shared.reach;
+    camera->reach.allow_local = spec->allow_local;
+    if (weir_networks_parse(spec->networks, &camera->reach.tenant, &err) != WEIR_OK) {
+        camera->reach.tenant = (struct weir_networks){0};
+        weir_log(WEIR_LOG_ERROR, "camera: its networks cannot be read, so it has none", "camera_id",
+                 WEIR_ID_TEXT(&spec->camera_id), "why", err.msg, NULL);
+    }
     bool is_good = tap_url_parse(spec->url, &url, NULL) == WEIR_OK;
     WEIR_IGNORE(!WEIR_STR_SET(camera->host, is_good ? url.host : ""), "both have 256 bytes");
     camera->ring.max_ms = spec->ring_ms;
@@ -357,14 +394,16 @@ static bool is_same_source(const struct weir_ctl_tap_camera *a, const struct wei
            (!a->has_username || strcmp(a->username, b->username) == 0) &&
            a->has_password == b->has_password &&
            (!a->has_password || strcmp(a->password, b->password) == 0) &&
-           a->transport == b->transport && a->allow_local == b->allow_local;
+           a->transport == b->transport && a->allow_local == b->allow_local &&
+           strcmp(a->networks, b->networks) == 0 && weir_id_equal(&a->tenant_id, &b->tenant_id);
 }
 
 void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_camera *spec)
 {
     bool is_same = is_same_source(&camera->spec, spec);
     take_spec(camera, spec);
-    if (is_same && !is_held(camera) && (camera->reader != NULL || camera->failures > 0))
+    if (is_same && !is_held(camera) &&
+        (camera->reader != NULL || camera->is_holding || camera->failures > 0))
         return;
     stop_reader(camera);
     camera->failures = 0;

@@ -23,6 +23,8 @@ struct tap_shared {
     const char *spool_dir; /* or "" */
     int64_t open_ms;       /* as in tap_reader_spec */
     int64_t keyframe_ms;
+    struct tap_trials *trials;
+    const struct weir_reach *reach; /* but for what a tenant's camera says */
 };
 
 struct tap_camera;

@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -19,6 +20,11 @@ int tap_guard_connect(int fd, const struct sockaddr *addr, socklen_t len) __asm_
 ssize_t tap_guard_sendto(int fd, const void *bytes, size_t n, int flags,
                          const struct sockaddr *addr, socklen_t len) __asm__("sendto");
 ssize_t tap_guard_recv(int fd, void *bytes, size_t n, int flags) __asm__("recv");
+int tap_guard_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                          struct addrinfo **ret) __asm__("getaddrinfo");
+
+typedef int resolve_fn(const char *node, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret);
 
 static _Thread_local struct tap_guard *current;
 
@@ -135,8 +141,24 @@ ssize_t tap_guard_recv(int fd, void *bytes, size_t n, int flags)
     return got;
 }
 
+int tap_guard_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
+                          struct addrinfo **ret)
+{
+    resolve_fn *resolve = (resolve_fn *)(uintptr_t)dlsym(RTLD_NEXT, "getaddrinfo");
+    struct addrinfo numeric = {0};
+    if (hints != NULL)
+        numeric = *hints;
+    if (current != NULL)
+        numeric.ai_flags |= AI_NUMERICHOST;
+    return resolve != NULL
+               ? resolve(node, service, hints != NULL || current != NULL ? &numeric : NULL, ret)
+               : EAI_FAIL;
+}
+
 bool tap_guard_is_in_place(void)
 {
     return dlsym(RTLD_DEFAULT, "connect") == (void *)(uintptr_t)&tap_guard_connect &&
-           dlsym(RTLD_DEFAULT, "sendto") == (void *)(uintptr_t)&tap_guard_sendto;
+           dlsym(RTLD_DEFAULT, "sendto") == (void *)(uintptr_t)&tap_guard_sendto &&
+           dlsym(RTLD_DEFAULT, "recv") == (void *)(uintptr_t)&tap_guard_recv &&
+           dlsym(RTLD_DEFAULT, "getaddrinfo") == (void *)(uintptr_t)&tap_guard_getaddrinfo;
 }

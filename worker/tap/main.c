@@ -26,7 +26,8 @@ static int fail(const char *what)
 }
 
 /* Returns -1 to go on, else the exit code. */
-static int start(int argc, char **argv, struct weir_arena *arena, struct tap_settings *ret)
+static int start(int argc, char **argv, struct weir_arena *arena, struct tap_settings *ret,
+                 struct weir_reach *ret_reach)
 {
     struct weir_err err;
     enum weir_log_level level;
@@ -37,7 +38,8 @@ static int start(int argc, char **argv, struct weir_arena *arena, struct tap_set
     }
     if (weir_settings_load(tap_setting_rows, tap_n_setting_rows, argc, argv, arena, ret, &err) !=
             WEIR_OK ||
-        weir_log_level_parse(ret->log_level, &level, &err) != WEIR_OK)
+        weir_log_level_parse(ret->log_level, &level, &err) != WEIR_OK ||
+        tap_settings_reach(ret, ret_reach, &err) != WEIR_OK)
         return fail(err.msg);
     struct sockaddr_storage addr;
     socklen_t len = sizeof(addr);
@@ -53,13 +55,14 @@ static int start(int argc, char **argv, struct weir_arena *arena, struct tap_set
 int main(int argc, char **argv)
 {
     struct tap_settings settings;
+    struct weir_reach reach;
     struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
-    int exit_code = start(argc, argv, arena, &settings);
+    int exit_code = start(argc, argv, arena, &settings, &reach);
     if (exit_code >= 0)
         return exit_code;
     tap_source_init();
     struct weir_loop *loop = weir_loop_new();
-    struct tap *tap = tap_new(loop, &settings, CONTROL_FD);
+    struct tap *tap = tap_new(loop, &settings, &reach, CONTROL_FD);
     weir_loop_run(loop);
     tap_free(tap);
     /* Readers may still hang in a resolver; they hold nothing that has to be kept. */

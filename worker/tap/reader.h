@@ -14,9 +14,11 @@
 
 #include <stdatomic.h>
 
+#include "lib/domain/reach.h"
 #include "lib/domain/reason.h"
 #include "lib/service/loop.h"
 #include "worker/tap/media.h"
+#include "worker/tap/trials.h"
 
 struct tap_reader;
 
@@ -26,16 +28,25 @@ struct tap_reader_spec {
     char username[257];
     char password[257];
     bool is_udp;
-    bool allow_local;
-    int64_t open_ms;     /* all of OPTIONS to PLAY */
-    int64_t keyframe_ms; /* no key unit, or 3 intervals of them when that is longer */
-    unsigned turn;       /* counts attempts: which of several addresses is tried */
+    struct weir_reach reach;
+    struct weir_id tenant_id;
+    struct tap_trials *trials; /* not owned */
+    int64_t open_ms;           /* all of OPTIONS to PLAY */
+    int64_t keyframe_ms;       /* no key unit, or 3 intervals of them when that is longer */
+    unsigned turn;             /* counts attempts: which of several addresses is tried */
 };
 
 struct tap_failure {
     enum weir_reason reason;
     bool is_permanent;
     char detail[160]; /* for people; never a credential, never what the camera said */
+    /*
+     * Where nothing has spoken RTSP to the tenant, closed, filtered and other ports are told in the
+     * same words and after the same time (docs/adr/0027); `why` is for our log only.
+     */
+    bool is_hushed;
+    char why[200];
+    int64_t retry_ms; /* 0: as usual */
 };
 
 struct tap_reader_calls {

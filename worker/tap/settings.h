@@ -3,6 +3,7 @@
 #ifndef WEIR_WORKER_TAP_SETTINGS_H
 #define WEIR_WORKER_TAP_SETTINGS_H
 
+#include "lib/domain/reach.h"
 #include "lib/service/settings.h"
 
 /* The order of these includes matters. */
@@ -16,5 +17,9 @@ struct tap_settings {
 
 extern const struct weir_setting tap_setting_rows[];
 extern const size_t tap_n_setting_rows;
+
+/* The networks of the settings. WEIR_EINVAL, WEIR_ELIMIT name the setting. */
+WEIR_MUST_USE enum weir_code tap_settings_reach(const struct tap_settings *settings,
+                                                struct weir_reach *ret, struct weir_err *err);
 
 #endif

@@ -5,8 +5,10 @@
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
 #include <libavutil/opt.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
@@ -16,16 +18,21 @@
 #include "worker/tap/guard.h"
 #include "worker/tap/nal.h"
 
-#define ALLOCATION_MAX (64U << 20) /* one allocation inside libavformat */
-#define AAC_SAMPLES    1024
-#define TEARDOWN_MS    300
-#define JUDGE_MS       3000
+#define ALLOCATION_MAX     (64U << 20) /* one allocation inside libavformat */
+#define AAC_SAMPLES        1024
+#define TEARDOWN_MS        300
+#define JUDGE_MS           3000
+#define TURN_POLL_US       20000
+#define TURN_RETRY_MS      1000
+#define TURN_RETRY_MOST_MS 60000
 
 struct source {
     struct tap_reader *reader;
     int64_t keyframe_ms; /* as in tap_reader_spec */
     AVFormatContext *av;
     struct tap_guard guard;
+    bool is_known;            /* RTSP came from that address to this tenant before */
+    bool has_spoken;          /* and now */
     int64_t deadline_mono_ms; /* of what is going on now */
     bool is_closing;
     bool has_timed_out;
@@ -123,16 +130,19 @@ static bool explain_answer(int code, struct tap_failure *failure)
     }
 }
 
-static void explain_open(const struct source *source, int code, struct tap_failure *failure)
+/* A first answer that is no RTSP ended the connection; of TLS only the outcome is seen. */
+static void explain_open(struct source *source, int code, struct tap_failure *failure)
 {
     const struct tap_guard *guard = &source->guard;
+    bool is_answer = explain_answer(code, failure);
+    source->has_spoken = source->has_spoken || is_answer || (!guard->is_tls && guard->received > 0);
     if (guard->was_led_away)
         fail(failure, WEIR_REASON_source_redirected, false, "redirects are not followed");
     else if (!guard->is_connected)
         explain_connect(guard, failure);
     else if (guard->is_not_rtsp)
         fail(failure, WEIR_REASON_source_protocol_error, false, "what answers is not RTSP");
-    else if (explain_answer(code, failure))
+    else if (is_answer)
         return;
     else if (source->has_timed_out && guard->received == 0)
         fail(failure, WEIR_REASON_source_timeout, false, "connected, but nothing was answered");
@@ -146,27 +156,77 @@ static void explain_open(const struct source *source, int code, struct tap_failu
         fail(failure, WEIR_REASON_source_protocol_error, false, "the answers make no sense");
 }
 
-/* Checks the address and writes the URL that libavformat gets, with credentials. */
-static enum weir_code prepare(struct source *source, const struct tap_reader_spec *spec,
-                              struct weir_buf *out, struct tap_failure *failure)
+/* The same words for everything, so that nobody learns more than whether a camera is there. */
+static void hush(struct tap_failure *failure, enum weir_reason reason, const char *detail)
+{
+    snprintf(failure->why, sizeof(failure->why), "%s: %s", weir_reason_name(failure->reason),
+             failure->detail);
+    fail(failure, reason, false, detail);
+    failure->is_hushed = true;
+}
+
+/* What a name resolves to is nobody's business: nothing, or nothing that is allowed. */
+static void explain_address(const struct tap_url *url, const struct weir_err *err,
+                            struct tap_failure *failure)
+{
+    if (err->code == WEIR_EFORBIDDEN)
+        fail(failure, WEIR_REASON_source_denied, true,
+             "the address is not in a network where this tenant's cameras may be");
+    else
+        fail(failure, WEIR_REASON_source_name_unknown, false, err->msg);
+    if (!url->is_literal)
+        hush(failure, WEIR_REASON_source_name_unknown,
+             "the name has no address where this tenant's cameras may be");
+}
+
+/* False when too many addresses of the tenant did not speak RTSP lately. */
+static bool take_turn(struct source *source, const struct tap_reader_spec *spec,
+                      struct tap_failure *failure)
+{
+    const struct sockaddr *addr = (const struct sockaddr *)(const void *)&source->guard.addr;
+    int64_t give_up_mono_ms = weir_clock_mono_ms() + spec->open_ms;
+    int64_t wait_ms = TURN_RETRY_MS;
+    for (;;) {
+        int64_t now = weir_clock_mono_ms();
+        enum tap_trials_verdict verdict = tap_trials_enter(spec->trials, &spec->tenant_id, addr,
+                                                           now, &source->is_known, &wait_ms);
+        if (verdict == TAP_TRIALS_GO)
+            return true;
+        if (verdict == TAP_TRIALS_FULL || now >= give_up_mono_ms ||
+            tap_reader_is_cancelled(source->reader))
+            break;
+        usleep(TURN_POLL_US);
+    }
+    fail(failure, WEIR_REASON_source_rate_limited, false,
+         "too many other addresses of this tenant did not answer lately");
+    failure->retry_ms = wait_ms < TURN_RETRY_MS        ? TURN_RETRY_MS
+                        : wait_ms > TURN_RETRY_MOST_MS ? TURN_RETRY_MOST_MS
+                                                       : wait_ms;
+    return false;
+}
+
+/* Checks the address and writes the URL that libavformat gets, with credentials. False: `failure`
+ * says why not; else a turn was taken. */
+static bool prepare(struct source *source, const struct tap_reader_spec *spec, struct weir_buf *out,
+                    struct tap_failure *failure)
 {
     struct tap_url url;
-    struct weir_err err;
-    enum weir_code code = tap_url_parse(spec->url, &url, &err);
-    if (code == WEIR_OK)
-        code = tap_address_resolve(&url, spec->allow_local, spec->turn, &source->guard.addr, &err);
-    if (code == WEIR_OK)
-        code =
-            tap_url_write(&url, &source->guard.addr, spec->has_credentials ? spec->username : NULL,
-                          spec->password, out, &err);
-    source->guard.is_tls = url.is_tls;
-    if (code == WEIR_EFORBIDDEN)
-        fail(failure, WEIR_REASON_source_denied, true, err.msg);
-    else if (code == WEIR_ENOTFOUND)
-        fail(failure, WEIR_REASON_source_name_unknown, false, err.msg);
-    else if (code != WEIR_OK)
+    struct weir_err err = {0};
+    if (tap_url_parse(spec->url, &url, &err) != WEIR_OK) {
         fail(failure, WEIR_REASON_source_invalid, true, err.msg);
-    return code;
+        return false;
+    }
+    if (tap_address_resolve(&url, &spec->reach, spec->turn, &source->guard.addr, &err) != WEIR_OK) {
+        explain_address(&url, &err, failure);
+        return false;
+    }
+    if (tap_url_write(&url, &source->guard.addr, spec->has_credentials ? spec->username : NULL,
+                      spec->password, out, &err) != WEIR_OK) {
+        fail(failure, WEIR_REASON_source_invalid, true, err.msg);
+        return false;
+    }
+    source->guard.is_tls = url.is_tls;
+    return take_turn(source, spec, failure);
 }
 
 /* Ends before PLAY. */
@@ -401,11 +461,21 @@ static void close_av(struct source *source)
     tap_assembler_done(&source->assembler);
 }
 
+static void note_spoken(struct source *source, const struct tap_reader_spec *spec)
+{
+    source->has_spoken = true;
+    tap_trials_confirm(spec->trials, &spec->tenant_id,
+                       (const struct sockaddr *)(const void *)&source->guard.addr,
+                       weir_clock_mono_ms());
+}
+
 /* Opens, chooses, and plays; `ret` says why not. */
 static bool play(struct source *source, const struct tap_reader_spec *spec, const char *url,
                  struct tap_failure *ret)
 {
     int code = open_av(source, spec, url, false);
+    if (code >= 0)
+        note_spoken(source, spec);
     bool is_chosen = code >= 0 && choose_streams(source, ret);
     if (is_chosen && source->format.audio_dropped[0] != '\0') {
         /* Without the useless track, libavformat gives the camera's times as they are. */
@@ -424,24 +494,38 @@ static bool play(struct source *source, const struct tap_reader_spec *spec, cons
     return is_chosen && code >= 0;
 }
 
+static void connect_and_read(struct source *source, const struct tap_reader_spec *spec,
+                             const char *url, struct tap_failure *ret)
+{
+    if (tap_reader_is_cancelled(source->reader))
+        return;
+    running = source;
+    tap_guard_enter(&source->guard);
+    source->deadline_mono_ms = weir_clock_mono_ms() + spec->open_ms;
+    if (play(source, spec, url, ret))
+        read_packets(source, ret);
+    close_av(source);
+    tap_guard_leave();
+    running = NULL;
+}
+
 void tap_source_run(struct tap_reader *reader, const struct tap_reader_spec *spec,
                     struct tap_failure *ret)
 {
     struct source source = {
         .reader = reader, .keyframe_ms = spec->keyframe_ms, .video = -1, .audio = -1};
-    source.guard.connect_ms = TAP_SOURCE_CONNECT_MS;
+    source.guard.connect_ms =
+        spec->open_ms < TAP_SOURCE_CONNECT_MS ? spec->open_ms : TAP_SOURCE_CONNECT_MS;
     source.guard.is_cancelled = tap_reader_cancel_flag(reader);
     struct weir_buf url = {.max = 4096};
     fail(ret, WEIR_REASON_stopped, false, "");
-    if (prepare(&source, spec, &url, ret) == WEIR_OK && !tap_reader_is_cancelled(reader)) {
-        running = &source;
-        tap_guard_enter(&source.guard);
-        source.deadline_mono_ms = weir_clock_mono_ms() + spec->open_ms;
-        if (play(&source, spec, url.bytes, ret))
-            read_packets(&source, ret);
-        close_av(&source);
-        tap_guard_leave();
-        running = NULL;
+    if (prepare(&source, spec, &url, ret)) {
+        connect_and_read(&source, spec, url.bytes, ret);
+        tap_trials_leave(spec->trials, &spec->tenant_id,
+                         (const struct sockaddr *)(const void *)&source.guard.addr,
+                         source.has_spoken, weir_clock_mono_ms());
+        if (!source.has_spoken && !source.is_known)
+            hush(ret, WEIR_REASON_source_unreachable, "no camera answers there by RTSP");
     }
     if (url.bytes != NULL)
         explicit_bzero(url.bytes, url.cap);

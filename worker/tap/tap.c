@@ -19,6 +19,7 @@
 struct tap {
     const struct tap_settings *settings;
     struct tap_shared shared;
+    struct weir_reach reach;
     struct weir_map *cameras; /* struct tap_camera by camera_id */
     struct weir_timer *timer;
     struct weir_timer *fence;
@@ -203,10 +204,15 @@ static void on_timer(void *ctx)
 
 static const struct tap_control_calls control_calls = {on_line, on_closed};
 
-struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings, int fd)
+struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
+                    const struct weir_reach *reach, int fd)
 {
     struct tap *tap = weir_xalloc(sizeof(*tap));
     tap->settings = settings;
+    tap->reach = *reach;
+    tap->shared.reach = &tap->reach;
+    tap->shared.trials =
+        tap_trials_new((int)settings->trials_max, settings->trials_period_s * 1000);
     tap->cameras = weir_map_new(sizeof(struct weir_id));
     tap->shared.loop = loop;
     tap->shared.gate =
@@ -234,5 +240,7 @@ void tap_free(struct tap *tap)
     weir_timer_free(&tap->sweep);
     tap_control_free(tap->shared.control);
     tap_gate_free(tap->shared.gate);
+    if (tap_reader_count() == 0) /* else the process ends with it */
+        tap_trials_free(tap->shared.trials);
     free(tap);
 }

@@ -3,13 +3,18 @@
 #ifndef WEIR_WORKER_TAP_TAP_H
 #define WEIR_WORKER_TAP_TAP_H
 
+#include "lib/domain/reach.h"
 #include "lib/service/loop.h"
 #include "worker/tap/settings.h"
 
 struct tap;
 
-/* Listens on descriptor `fd`; stops the loop when it closes. `settings` is kept. */
-struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings, int fd);
+/*
+ * Listens on descriptor `fd`; stops the loop when it closes. `settings` is kept. `reach` is copied:
+ * what holds for every tenant.
+ */
+struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
+                    const struct weir_reach *reach, int fd);
 void tap_free(struct tap *tap); /* NULL is fine */
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "tests/unit/check.h"
 
-enum { NAME, URL, USER, SIZE, COLOR, LABELS, NOTE, N_FIELDS };
+enum { NAME, URL, USER, SIZE, COLOR, LABELS, NOTE, NETWORKS, N_FIELDS };
 
 static const char *const colors[] = {"red", "blue", NULL};
 static const struct api_field fields[N_FIELDS] = {
@@ -16,6 +16,7 @@ static const struct api_field fields[N_FIELDS] = {
     [COLOR] = {"/color", API_ENUM, .names = colors},
     [LABELS] = {"/labels", API_LABELS, .max = 2},
     [NOTE] = {"/is_on", API_BOOL},
+    [NETWORKS] = {"/networks", API_NETWORKS, .is_nullable = true},
 };
 
 static struct weir_arena *arena;
@@ -106,12 +107,42 @@ static void each_fault_is_named_with_its_place(void **state)
 
 #define WITH_ARENA(test) cmocka_unit_test_setup_teardown(test, begin, end)
 
+#define WITH_NETWORKS(list) "{\"name\":\"n\",\"source\":{\"url\":\"u\"},\"networks\":" list "}"
+
+static void networks_are_taken_one_by_one(void **state)
+{
+    (void)state;
+    assert_int_equal(read_text(WITH_NETWORKS("[\"public\",\"10.0.0.0/8\"]")), WEIR_OK);
+    assert_int_equal(values[NETWORKS].json->n, 2);
+    assert_int_equal(read_text(WITH_NETWORKS("[]")), WEIR_OK);
+    assert_int_equal(read_text(WITH_NETWORKS("null")), WEIR_OK);
+    assert_true(values[NETWORKS].is_given && values[NETWORKS].is_null);
+    assert_int_equal(read_text(WITH_NETWORKS("\"public\"")), WEIR_ESEMANTIC);
+    assert_string_equal(fault.code, "wrong_type");
+    assert_int_equal(read_text(WITH_NETWORKS("[\"public\",5]")), WEIR_ESEMANTIC);
+    assert_string_equal(fault.pointer, "/networks/1");
+    assert_int_equal(read_text(WITH_NETWORKS("[\"10.0.0.1/8\"]")), WEIR_ESEMANTIC);
+    assert_string_equal(fault.code, "bad_network");
+    assert_string_equal(fault.pointer, "/networks/0");
+    assert_non_null(strstr(fault.detail, "192.168.0.0/16"));
+    assert_int_equal(read_text(WITH_NETWORKS("[\"127.0.0.0/8\"]")), WEIR_ESEMANTIC);
+    assert_int_equal(read_text(WITH_NETWORKS("[\"10.0.0.0/8 11.0.0.0/8\"]")), WEIR_ESEMANTIC);
+    char many[1024] = WITH_NETWORKS("[\"9.9.9.9\"");
+    many[strlen(many) - 1] = '\0';
+    for (int i = 0; i < 32; i++)
+        strcat(many, ",\"9.9.9.9\"");
+    strcat(many, "]}");
+    assert_int_equal(read_text(many), WEIR_ESEMANTIC);
+    assert_string_equal(fault.code, "too_many");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_ARENA(a_document_like_the_table_is_read),
         WITH_ARENA(what_was_not_given_is_not_given),
         WITH_ARENA(each_fault_is_named_with_its_place),
+        cmocka_unit_test_setup_teardown(networks_are_taken_one_by_one, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

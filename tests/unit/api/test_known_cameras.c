@@ -23,8 +23,10 @@ static void put(struct api_known_cameras *known, const struct weir_id *tenant, u
                 int64_t max_streams)
 {
     struct weir_id id = camera(n);
-    struct api_known_camera camera_of = {
-        .max_streams = max_streams, .source_version = max_streams, .sealed = "sealed"};
+    struct api_known_camera camera_of = {.max_streams = max_streams,
+                                         .source_version = max_streams,
+                                         .sealed = "sealed",
+                                         .networks = max_streams > 8 ? "public" : NULL};
     api_known_cameras_put(known, tenant, &id, &camera_of);
 }
 
@@ -49,6 +51,7 @@ static void the_newest_answer_counts(void **state)
     put(known, &acme, 1, 9);
     assert_true(api_known_cameras_find(known, &acme, &id, arena, &found));
     assert_int_equal(found.max_streams, 9);
+    assert_string_equal(found.networks, "public");
     api_known_cameras_remove(known, &acme, &id);
     assert_string_equal(found.sealed, "sealed");
     assert_false(knows(known, &acme, 1));

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -90,12 +91,39 @@ static void a_lease_renewed_while_its_address_is_on_the_way_asks_again(void **st
     assert_int_equal(lease->attempts, 1);
 }
 
+static struct lease *with_source(struct cell *cell, const char *networks)
+{
+    leases_take_row(&cell->worker, &cell->row);
+    struct lease *lease = leases_find(&cell->worker, &cell->row.camera_id);
+    lease->has_source = true;
+    snprintf(lease->source.networks, sizeof(lease->source.networks), "%s", networks);
+    return lease;
+}
+
+static void a_tenant_whose_networks_changed_has_its_cameras_fetched_again(void **state)
+{
+    struct cell *cell = *state;
+    const struct weir_id other = {.b = {7}};
+    struct lease *lease = with_source(cell, "public");
+    leases_tenant_changed(&cell->worker, &cell->row.tenant_id, "public");
+    assert_false(lease->is_stale);
+    leases_tenant_changed(&cell->worker, &other, "10.0.0.0/8");
+    assert_false(lease->is_stale);
+    leases_tenant_changed(&cell->worker, &cell->row.tenant_id, "10.0.0.0/8");
+    assert_true(lease->is_stale);
+    lease->is_stale = false;
+    leases_tenant_changed(&cell->worker, &cell->row.tenant_id, NULL);
+    assert_true(lease->is_stale);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_address_that_cannot_be_had_is_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lease_renewed_while_its_address_is_on_the_way_asks_again,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            a_tenant_whose_networks_changed_has_its_cameras_fetched_again, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,7 +47,8 @@ static struct weir_http_answer answer_of(struct setup *setup, const char *inner,
     const char *sealed = weir_seal(&public_key, inner, strlen(inner), setup->arena);
     char *body = weir_arena_printf(setup->arena,
                                    "{\"camera_id\":\"" CAMERA "\",\"tenant_id\":\"" TENANT
-                                   "\",\"version\":%d,\"sealed\":\"%s\"}",
+                                   "\",\"version\":%d,\"sealed\":\"%s\","
+                                   "\"networks\":\"10.0.0.0/8, public\"}",
                                    version, sealed);
     return (struct weir_http_answer){.status = 200, .body = body, .body_len = strlen(body)};
 }
@@ -72,6 +73,7 @@ static void a_sealed_source_is_opened(void **state)
                      WEIR_OK);
     assert_int_equal(source.version, 7);
     assert_string_equal(source.url, "rtsp://cam/1");
+    assert_string_equal(source.networks, "public 10.0.0.0/8");
     assert_string_equal(source.username, "viewer");
     assert_string_equal(source.password, "p@ss:w/\xc3\xb6 rd");
     assert_int_equal(source.transport, WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP);
