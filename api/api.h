@@ -24,6 +24,9 @@ struct api_outbox;
 struct api_health;
 struct api_meters;
 struct play_past;
+struct revocations;
+struct ticket_quota;
+struct api_config;
 
 struct api {
     const struct api_settings *settings;
@@ -40,6 +43,9 @@ struct api {
     struct api_known_cameras *known_cameras;
     struct api_activity *activity;
     struct play_past *play_past;
+    struct revocations *revocations;
+    struct ticket_quota *ticket_quota;
+    struct api_config *config;
     struct api_view *view;
     struct api_wishes *wishes;
     struct api_outbox *outbox;

@@ -51,6 +51,7 @@ struct weir_principal {
     enum weir_role role; /* in the tenant */
     bool is_platform;    /* app_metadata.platform is true */
     bool has_aal2;       /* signed in with a second factor */
+    int64_t issued_at_ms;
     int64_t expires_at_ms;
 };
 
