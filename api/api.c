@@ -87,7 +87,8 @@ static enum weir_code open_keys(struct api *api, struct weir_err *err)
     };
     enum weir_code code = check_secrets(settings, err);
     if (code == WEIR_OK) {
-        code = weir_ticket_keys_open(settings->ticket_key, &api->tickets, err);
+        code = weir_ticket_keys_open(settings->ticket_key, settings->ticket_public_keys,
+                                     &api->tickets, err);
     }
     if (code == WEIR_OK) {
         code = weir_seal_parse_public(settings->seal_public_key, &api->seal_key, err);

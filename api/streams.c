@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "api/command.h"
+#include "api/ticket_ids.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -565,9 +566,12 @@ static enum weir_code create_ticket(struct api_call *call)
     int64_t now_ms = weir_clock_wall_ms();
     struct weir_ticket ticket = {
         .tenant_id = call->tenant_id,
+        .camera_id = row.camera_id,
         .stream_id = row.stream_id,
-        .viewer_id = call->who.subject,
-        .ticket_id = weir_id_new(now_ms),
+        .viewer_id = ticket_viewer_id(&call->tenant_id, &call->who.subject),
+        .login_id = ticket_login_id(&call->tenant_id, &call->who.session_id),
+        .ticket_id = ticket_id_new(&call->tenant_id, now_ms),
+        .issued_at_ms = now_ms / 1000 * 1000,
         .expires_at_ms = (now_ms / 1000 + call->api->settings->ticket_life_s) * 1000,
     };
     char text[WEIR_TICKET_TEXT_MAX];

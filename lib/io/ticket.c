@@ -13,33 +13,89 @@
 #include "lib/base/str.h"
 #include "lib/domain/json.h"
 
-#define PUBLIC_BYTES    32
 #define SIGNATURE_BYTES 64
-#define PAYLOAD_MAX     320
+#define PAYLOAD_MAX     400
+#define SECOND_MAX      99999999999
+#define PEM_BEGIN       "-----BEGIN"
 
-struct weir_ticket_keys {
-    EVP_PKEY *pair;
-    uint8_t public[PUBLIC_BYTES];
-    char key_id[WEIR_TICKET_KEY_ID_MAX + 1];
+struct key {
+    EVP_PKEY *key;
+    struct weir_ticket_key public;
 };
 
-enum weir_code weir_ticket_keys_open(const char *pem, struct weir_ticket_keys **ret,
-                                     struct weir_err *err)
+struct weir_ticket_keys {
+    struct key keys[WEIR_TICKET_KEYS_MAX]; /* the first is a pair */
+    size_t n;
+};
+
+/* Takes the key over. */
+static enum weir_code take_key(struct weir_ticket_keys *keys, EVP_PKEY *pkey, struct weir_err *err)
+{
+    if (!pkey || EVP_PKEY_get_base_id(pkey) != EVP_PKEY_ED25519) {
+        EVP_PKEY_free(pkey);
+        return weir_fail(err, WEIR_EINVAL, "a ticket key is no Ed25519 key in PEM");
+    }
+    struct key key = {.key = pkey};
+    size_t len = sizeof(key.public.bytes);
+    EVP_PKEY_get_raw_public_key(pkey, key.public.bytes, &len);
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    SHA256(key.public.bytes, sizeof(key.public.bytes), digest);
+    weir_hex_encode(digest, WEIR_TICKET_KEY_ID_MAX / 2, key.public.id);
+    for (size_t i = 0; i < keys->n; i++) {
+        if (strcmp(keys->keys[i].public.id, key.public.id) == 0) {
+            EVP_PKEY_free(pkey);
+            return WEIR_OK;
+        }
+    }
+    if (keys->n == WEIR_TICKET_KEYS_MAX) {
+        EVP_PKEY_free(pkey);
+        return weir_fail(err, WEIR_ELIMIT, "at most %d public ticket keys are accepted",
+                         WEIR_TICKET_KEYS_MAX - 1);
+    }
+    keys->keys[keys->n++] = key;
+    return WEIR_OK;
+}
+
+static enum weir_code take_private(struct weir_ticket_keys *keys, const char *pem,
+                                   struct weir_err *err)
 {
     BIO *bio = BIO_new_mem_buf(pem, -1);
     EVP_PKEY *pair = bio ? PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL) : NULL;
     BIO_free(bio);
-    if (!pair || EVP_PKEY_get_base_id(pair) != EVP_PKEY_ED25519) {
-        EVP_PKEY_free(pair);
-        return weir_fail(err, WEIR_EINVAL, "the ticket key is no Ed25519 private key in PEM");
+    return take_key(keys, pair, err);
+}
+
+/* Key by key, since OpenSSL passes over what is no public key. */
+static enum weir_code take_public(struct weir_ticket_keys *keys, const char *pem,
+                                  struct weir_err *err)
+{
+    enum weir_code code = WEIR_OK;
+    const char *at = pem + strspn(pem, " \t\r\n");
+    while (code == WEIR_OK && *at != '\0') {
+        const char *next =
+            weir_str_starts_with(at, PEM_BEGIN) ? strstr(at + strlen(PEM_BEGIN), PEM_BEGIN) : NULL;
+        size_t len = next ? (size_t)(next - at) : strlen(at);
+        BIO *bio = BIO_new_mem_buf(at, (int)len);
+        EVP_PKEY *public = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
+        BIO_free(bio);
+        code = take_key(keys, public, err);
+        at += len;
     }
+    return code;
+}
+
+enum weir_code weir_ticket_keys_open(const char *pem, const char *others,
+                                     struct weir_ticket_keys **ret, struct weir_err *err)
+{
     struct weir_ticket_keys *keys = weir_xalloc(sizeof(*keys));
-    keys->pair = pair;
-    size_t len = sizeof(keys->public);
-    EVP_PKEY_get_raw_public_key(pair, keys->public, &len);
-    uint8_t digest[SHA256_DIGEST_LENGTH];
-    SHA256(keys->public, sizeof(keys->public), digest);
-    weir_hex_encode(digest, WEIR_TICKET_KEY_ID_MAX / 2, keys->key_id);
+    enum weir_code code = take_private(keys, pem, err);
+    if (code == WEIR_OK) {
+        code = take_public(keys, others, err);
+    }
+    if (code != WEIR_OK) {
+        weir_ticket_keys_close(&keys);
+        return code;
+    }
     *ret = keys;
     return WEIR_OK;
 }
@@ -47,20 +103,32 @@ enum weir_code weir_ticket_keys_open(const char *pem, struct weir_ticket_keys **
 void weir_ticket_keys_close(struct weir_ticket_keys **keys)
 {
     if (*keys) {
-        EVP_PKEY_free((*keys)->pair);
+        for (size_t i = 0; i < (*keys)->n; i++) {
+            EVP_PKEY_free((*keys)->keys[i].key);
+        }
         free(*keys);
         *keys = NULL;
     }
 }
 
-void weir_ticket_public_key(const struct weir_ticket_keys *keys, uint8_t ret[static 32])
+bool weir_ticket_keys_next(const struct weir_ticket_keys *keys, size_t *at,
+                           struct weir_ticket_key *ret)
 {
-    memcpy(ret, keys->public, PUBLIC_BYTES);
+    if (*at >= keys->n) {
+        return false;
+    }
+    *ret = keys->keys[(*at)++].public;
+    return true;
 }
 
-const char *weir_ticket_key_id(const struct weir_ticket_keys *keys)
+static const struct key *find_key(const struct weir_ticket_keys *keys, const char *id)
 {
-    return keys->key_id;
+    for (size_t i = 0; id && i < keys->n; i++) {
+        if (strcmp(keys->keys[i].public.id, id) == 0) {
+            return &keys->keys[i];
+        }
+    }
+    return NULL;
 }
 
 static void sign(const struct weir_ticket_keys *keys, const char *text, size_t len,
@@ -68,19 +136,19 @@ static void sign(const struct weir_ticket_keys *keys, const char *text, size_t l
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     size_t signature_len = SIGNATURE_BYTES;
-    if (!md || EVP_DigestSignInit(md, NULL, NULL, NULL, keys->pair) != 1 ||
+    if (!md || EVP_DigestSignInit(md, NULL, NULL, NULL, keys->keys[0].key) != 1 ||
         EVP_DigestSign(md, signature, &signature_len, (const uint8_t *)text, len) != 1) {
         abort(); /* a key that was read signs; only memory can fail */
     }
     EVP_MD_CTX_free(md);
 }
 
-static bool is_signed(const struct weir_ticket_keys *keys, const char *text, size_t len,
+static bool is_signed(const struct key *key, const char *text, size_t len,
                       const uint8_t signature[static SIGNATURE_BYTES])
 {
     EVP_MD_CTX *md = EVP_MD_CTX_new();
     bool is_good =
-        md && EVP_DigestVerifyInit(md, NULL, NULL, NULL, keys->pair) == 1 &&
+        md && EVP_DigestVerifyInit(md, NULL, NULL, NULL, key->key) == 1 &&
         EVP_DigestVerify(md, signature, SIGNATURE_BYTES, (const uint8_t *)text, len) == 1;
     EVP_MD_CTX_free(md);
     return is_good;
@@ -92,11 +160,12 @@ void weir_ticket_mint(const struct weir_ticket_keys *keys, const struct weir_tic
     char payload[PAYLOAD_MAX];
     int payload_len = snprintf(
         payload, sizeof(payload),
-        "{\"v\":1,\"k\":\"%s\",\"t\":\"%s\",\"s\":\"%s\",\"u\":\"%s\",\"i\":\"%s\",\"e\":%" PRId64
-        "}",
-        keys->key_id, WEIR_ID_TEXT(&ticket->tenant_id), WEIR_ID_TEXT(&ticket->stream_id),
-        WEIR_ID_TEXT(&ticket->viewer_id), WEIR_ID_TEXT(&ticket->ticket_id),
-        ticket->expires_at_ms / 1000);
+        "{\"v\":2,\"k\":\"%s\",\"t\":\"%s\",\"c\":\"%s\",\"s\":\"%s\",\"u\":\"%s\",\"l\":\"%s\","
+        "\"i\":\"%s\",\"n\":%" PRId64 ",\"e\":%" PRId64 "}",
+        keys->keys[0].public.id, WEIR_ID_TEXT(&ticket->tenant_id), WEIR_ID_TEXT(&ticket->camera_id),
+        WEIR_ID_TEXT(&ticket->stream_id), WEIR_ID_TEXT(&ticket->viewer_id),
+        WEIR_ID_TEXT(&ticket->login_id), WEIR_ID_TEXT(&ticket->ticket_id),
+        ticket->issued_at_ms / 1000, ticket->expires_at_ms / 1000);
     size_t len = weir_base64url_encode(payload, (size_t)payload_len, text);
     uint8_t signature[SIGNATURE_BYTES];
     sign(keys, text, len, signature);
@@ -110,55 +179,73 @@ static bool read_id(const struct weir_json *json, const char *name, struct weir_
     return text && weir_id_parse(text, strlen(text), ret, NULL) == WEIR_OK;
 }
 
-static bool read_payload(const char *payload, size_t len, const char *key_id,
-                         struct weir_ticket *ret)
+static bool read_time(const struct weir_json *json, const char *name, int64_t *ret_ms)
 {
-    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(1024);
+    const struct weir_json *value = weir_json_find(json, name);
+    if (!value || value->type != WEIR_JSON_INT || value->integer < 0 ||
+        value->integer > SECOND_MAX) {
+        return false;
+    }
+    *ret_ms = value->integer * 1000;
+    return true;
+}
+
+static bool read_claims(const struct weir_json *json, struct weir_ticket *ret)
+{
+    const struct weir_json *version = weir_json_find(json, "v");
+    return version && version->type == WEIR_JSON_INT && version->integer == 2 &&
+           read_id(json, "t", &ret->tenant_id) && read_id(json, "c", &ret->camera_id) &&
+           read_id(json, "s", &ret->stream_id) && read_id(json, "u", &ret->viewer_id) &&
+           read_id(json, "l", &ret->login_id) && read_id(json, "i", &ret->ticket_id) &&
+           read_time(json, "n", &ret->issued_at_ms) && read_time(json, "e", &ret->expires_at_ms);
+}
+
+/* The signed text, its signature and what it says, none of it proven yet. */
+struct parts {
+    size_t signed_len;
+    uint8_t signature[SIGNATURE_BYTES];
     struct weir_json json;
-    if (weir_json_parse(payload, len, arena, &json, NULL) != WEIR_OK) {
+};
+
+static bool split(const char *text, size_t len, struct weir_arena *arena, struct parts *ret)
+{
+    const char *dot = len < WEIR_TICKET_TEXT_MAX ? memchr(text, '.', len) : NULL;
+    char payload[PAYLOAD_MAX];
+    size_t payload_len = 0;
+    size_t signature_len = 0;
+    if (!dot) {
         return false;
     }
-    const struct weir_json *version = weir_json_find(&json, "v");
-    const struct weir_json *expiry = weir_json_find(&json, "e");
-    const char *given_key = weir_json_find_str(&json, "k");
-    if (!version || version->integer != 1 || !expiry || expiry->type != WEIR_JSON_INT ||
-        expiry->integer < 0 || expiry->integer > INT64_MAX / 1000 || !given_key ||
-        strcmp(given_key, key_id) != 0) {
-        return false;
-    }
-    ret->expires_at_ms = expiry->integer * 1000;
-    WEIR_STR_SET(ret->key_id, given_key);
-    return read_id(&json, "t", &ret->tenant_id) && read_id(&json, "s", &ret->stream_id) &&
-           read_id(&json, "u", &ret->viewer_id) && read_id(&json, "i", &ret->ticket_id);
+    ret->signed_len = (size_t)(dot - text);
+    return weir_base64url_decode(dot + 1, len - ret->signed_len - 1, ret->signature,
+                                 sizeof(ret->signature), &signature_len) &&
+           signature_len == sizeof(ret->signature) &&
+           weir_base64url_decode(text, ret->signed_len, payload, sizeof(payload), &payload_len) &&
+           weir_json_parse(payload, payload_len, arena, &ret->json, NULL) == WEIR_OK;
 }
 
 enum weir_code weir_ticket_verify(const struct weir_ticket_keys *keys, const char *text, size_t len,
                                   int64_t now_ms, struct weir_ticket *ret, struct weir_err *err)
 {
-    const char *dot = len < WEIR_TICKET_TEXT_MAX ? memchr(text, '.', len) : NULL;
-    size_t payload_text_len = dot ? (size_t)(dot - text) : 0;
-    uint8_t signature[SIGNATURE_BYTES];
-    size_t signature_len = 0;
-    char payload[PAYLOAD_MAX];
-    size_t payload_len = 0;
-    if (!dot ||
-        !weir_base64url_decode(dot + 1, len - payload_text_len - 1, signature, sizeof(signature),
-                               &signature_len) ||
-        signature_len != sizeof(signature) ||
-        !weir_base64url_decode(text, payload_text_len, payload, sizeof(payload), &payload_len)) {
+    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(1024);
+    struct parts parts;
+    struct weir_ticket ticket = {0};
+    if (!split(text, len, arena, &parts)) {
         return weir_fail(err, WEIR_EUNAUTH, "the ticket is malformed");
     }
-    if (!is_signed(keys, text, payload_text_len, signature)) {
+    const struct key *key = find_key(keys, weir_json_find_str(&parts.json, "k"));
+    if (!key || !is_signed(key, text, parts.signed_len, parts.signature)) {
         return weir_fail(err, WEIR_EUNAUTH, "the ticket is not signed by this deployment");
     }
-    struct weir_ticket ticket = {0};
-    if (!read_payload(payload, payload_len, keys->key_id, &ticket) ||
-        ticket.expires_at_ms > now_ms + WEIR_TICKET_LIFE_MAX_S * 1000 + WEIR_TICKET_LEEWAY_MS) {
+    if (!read_claims(&parts.json, &ticket) ||
+        ticket.expires_at_ms - ticket.issued_at_ms > WEIR_TICKET_LIFE_MAX_S * 1000 ||
+        ticket.issued_at_ms > now_ms + WEIR_TICKET_LEEWAY_MS) {
         return weir_fail(err, WEIR_EUNAUTH, "the ticket's claims are not valid");
     }
     if (now_ms >= ticket.expires_at_ms + WEIR_TICKET_LEEWAY_MS) {
         return weir_fail(err, WEIR_EGONE, "the ticket is over");
     }
+    WEIR_STR_SET(ticket.key_id, key->public.id);
     *ret = ticket;
     return WEIR_OK;
 }

@@ -25,7 +25,7 @@ static struct weir_ticket_keys *keys;
 static void prepare(void)
 {
     if (!set && (weir_jwks_parse(set_text, strlen(set_text), &set, NULL) != WEIR_OK ||
-                 weir_ticket_keys_open(ticket_pem, &keys, NULL) != WEIR_OK)) {
+                 weir_ticket_keys_open(ticket_pem, "", &keys, NULL) != WEIR_OK)) {
         abort();
     }
 }

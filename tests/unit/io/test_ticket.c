@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/io/ticket.h"
 
+#include <stdio.h>
 #include <string.h>
 
+#include "lib/base/str.h"
 #include "tests/unit/check.h"
 
 #define NOW_MS 1795000000000LL
@@ -15,21 +17,42 @@ static const char other_pem[] = "-----BEGIN PRIVATE KEY-----\n"
                                 "MC4CAQAwBQYDK2VwBCIEIDpXF4l36QiSMT/X7K1EVKRyX5x0+rngdIcibFcblMhV\n"
                                 "-----END PRIVATE KEY-----\n";
 
-static struct weir_ticket_keys *open_keys(const char *text)
+/* Their public halves: openssl pkey -pubout */
+#define PUBLIC                                                                                     \
+    "-----BEGIN PUBLIC KEY-----\n"                                                                 \
+    "MCowBQYDK2VwAyEAw3Z7jQ7ung8NVWxYJSSp2ckgiKB2u271JZtXnJMWt/E=\n"                               \
+    "-----END PUBLIC KEY-----\n"
+#define OTHER_PUBLIC                                                                               \
+    "-----BEGIN PUBLIC KEY-----\n"                                                                 \
+    "MCowBQYDK2VwAyEAG+xQ8VkdqoFx3VwJpCdZLXlFbUQs0y7b8e+X1L4C9M8=\n"                               \
+    "-----END PUBLIC KEY-----\n"
+#define THIRD_PUBLIC                                                                               \
+    "-----BEGIN PUBLIC KEY-----\n"                                                                 \
+    "MCowBQYDK2VwAyEA+g4hV2Rr+T2Ybm6/MtfMKdDtVovq2XLHoCXZnHuFafU=\n"                               \
+    "-----END PUBLIC KEY-----\n"
+
+static struct weir_ticket_keys *open_with(const char *text, const char *others)
 {
     struct weir_ticket_keys *keys = NULL;
     struct weir_err err = {0};
-    ASSERT_OK(weir_ticket_keys_open(text, &keys, &err), &err);
+    ASSERT_OK(weir_ticket_keys_open(text, others, &keys, &err), &err);
     return keys;
+}
+
+static struct weir_ticket_keys *open_keys(const char *text)
+{
+    return open_with(text, "");
 }
 
 static struct weir_ticket sample(void)
 {
-    struct weir_ticket ticket = {.expires_at_ms = NOW_MS + 600000};
+    struct weir_ticket ticket = {.issued_at_ms = NOW_MS, .expires_at_ms = NOW_MS + 600000};
     memset(&ticket.tenant_id, 0x11, sizeof(ticket.tenant_id));
     memset(&ticket.stream_id, 0x22, sizeof(ticket.stream_id));
     memset(&ticket.viewer_id, 0x33, sizeof(ticket.viewer_id));
     memset(&ticket.ticket_id, 0x44, sizeof(ticket.ticket_id));
+    memset(&ticket.camera_id, 0x55, sizeof(ticket.camera_id));
+    memset(&ticket.login_id, 0x66, sizeof(ticket.login_id));
     return ticket;
 }
 
@@ -47,12 +70,12 @@ static void what_was_minted_is_verified(void **state)
                                   "-_."),
                      strlen(text));
     ASSERT_OK(weir_ticket_verify(keys, text, strlen(text), NOW_MS, &back, &err), &err);
-    assert_memory_equal(&back.stream_id, &ticket.stream_id, sizeof(ticket.stream_id));
-    assert_memory_equal(&back.tenant_id, &ticket.tenant_id, sizeof(ticket.tenant_id));
-    assert_memory_equal(&back.viewer_id, &ticket.viewer_id, sizeof(ticket.viewer_id));
-    assert_memory_equal(&back.ticket_id, &ticket.ticket_id, sizeof(ticket.ticket_id));
-    assert_int_equal(back.expires_at_ms, ticket.expires_at_ms);
-    assert_string_equal(back.key_id, weir_ticket_key_id(keys));
+    struct weir_ticket_key key;
+    size_t at = 0;
+    assert_true(weir_ticket_keys_next(keys, &at, &key));
+    assert_false(weir_ticket_keys_next(keys, &at, &key));
+    WEIR_STR_SET(ticket.key_id, key.id);
+    assert_memory_equal(&back, &ticket, sizeof(ticket));
     weir_ticket_keys_close(&keys);
 }
 
@@ -68,9 +91,25 @@ static void a_ticket_ends_with_half_a_minute_of_leeway(void **state)
                      WEIR_OK);
     assert_int_equal(weir_ticket_verify(keys, text, strlen(text), NOW_MS + 630000, &back, NULL),
                      WEIR_EGONE);
-    ticket.expires_at_ms = NOW_MS + 931000;
+    weir_ticket_keys_close(&keys);
+}
+
+static void a_ticket_of_the_future_or_for_too_long_is_refused(void **state)
+{
+    (void)state;
+    struct weir_ticket_keys *keys = open_keys(pem);
+    struct weir_ticket ticket = sample();
+    struct weir_ticket back;
+    char text[WEIR_TICKET_TEXT_MAX];
+    ticket.expires_at_ms = NOW_MS + 901000;
     weir_ticket_mint(keys, &ticket, text);
     assert_int_equal(weir_ticket_verify(keys, text, strlen(text), NOW_MS, &back, NULL),
+                     WEIR_EUNAUTH);
+    ticket = sample();
+    weir_ticket_mint(keys, &ticket, text);
+    assert_int_equal(weir_ticket_verify(keys, text, strlen(text), NOW_MS - 30000, &back, NULL),
+                     WEIR_OK);
+    assert_int_equal(weir_ticket_verify(keys, text, strlen(text), NOW_MS - 30001, &back, NULL),
                      WEIR_EUNAUTH);
     weir_ticket_keys_close(&keys);
 }
@@ -97,14 +136,103 @@ static void a_changed_or_foreign_ticket_is_refused(void **state)
     weir_ticket_keys_close(&others);
 }
 
-static void only_an_ed25519_key_is_taken(void **state)
+/* Verifies with the clock of the sample. */
+static enum weir_code judge(const struct weir_ticket_keys *keys, const char *text)
+{
+    struct weir_ticket back;
+    return weir_ticket_verify(keys, text, strlen(text), NOW_MS, &back, NULL);
+}
+
+static void a_key_is_replaced_without_a_ticket_lost(void **state)
 {
     (void)state;
+    struct weir_ticket ticket = sample();
+    char old[WEIR_TICKET_TEXT_MAX];
+    char fresh[WEIR_TICKET_TEXT_MAX];
+    struct weir_ticket_keys *before = open_keys(pem);
+    struct weir_ticket_keys *published = open_with(pem, OTHER_PUBLIC);
+    struct weir_ticket_keys *changed = open_with(other_pem, PUBLIC);
+    struct weir_ticket_keys *after = open_keys(other_pem);
+    weir_ticket_mint(published, &ticket, old);
+    weir_ticket_mint(changed, &ticket, fresh);
+    /* Somebody who was not told yet takes the old one; so nobody signs with the new one before. */
+    assert_int_equal(judge(before, old), WEIR_OK);
+    assert_int_equal(judge(before, fresh), WEIR_EUNAUTH);
+    /* While each is restarted in its turn, both are good everywhere. */
+    assert_int_equal(judge(published, old), WEIR_OK);
+    assert_int_equal(judge(published, fresh), WEIR_OK);
+    assert_int_equal(judge(changed, old), WEIR_OK);
+    assert_int_equal(judge(changed, fresh), WEIR_OK);
+    /* The old key is taken away. */
+    assert_int_equal(judge(after, old), WEIR_EUNAUTH);
+    assert_int_equal(judge(after, fresh), WEIR_OK);
+    weir_ticket_keys_close(&before);
+    weir_ticket_keys_close(&published);
+    weir_ticket_keys_close(&changed);
+    weir_ticket_keys_close(&after);
+}
+
+static void the_key_that_signs_comes_first_and_none_twice(void **state)
+{
+    (void)state;
+    struct weir_ticket_keys *keys =
+        open_with(other_pem, PUBLIC OTHER_PUBLIC "\n" PUBLIC THIRD_PUBLIC);
+    struct weir_ticket_keys *alone = open_keys(other_pem);
+    struct weir_ticket_key first;
+    struct weir_ticket_key key;
+    size_t n = 0;
+    size_t at = 0;
+    assert_true(weir_ticket_keys_next(alone, &(size_t){0}, &first));
+    while (weir_ticket_keys_next(keys, &at, &key)) {
+        assert_int_equal(strlen(key.id), WEIR_TICKET_KEY_ID_MAX);
+        assert_int_equal(memcmp(&key, &first, sizeof(key)) == 0, n == 0);
+        n++;
+    }
+    assert_int_equal(n, 3);
+    weir_ticket_keys_close(&keys);
+    weir_ticket_keys_close(&alone);
+}
+
+static void only_ed25519_keys_are_taken(void **state)
+{
+    (void)state;
+    static const char p256[] = "-----BEGIN PUBLIC KEY-----\n"
+                               "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEMKBCTNIcKUSDii11ySs3526iDZ8A\n"
+                               "iTo7Tu6KPAqv7D7gS2XpJFbZiItSs3m9+9Ue6GnvHw/GW2ZZaVtszggXIw==\n"
+                               "-----END PUBLIC KEY-----\n";
+    const char *const others[] = {p256, "x" PUBLIC, pem, PUBLIC "-----BEGIN"};
     struct weir_ticket_keys *keys = NULL;
-    assert_int_equal(weir_ticket_keys_open("", &keys, NULL), WEIR_EINVAL);
-    assert_int_equal(weir_ticket_keys_open("-----BEGIN PRIVATE KEY-----\nAAAA\n", &keys, NULL),
+    assert_int_equal(weir_ticket_keys_open("", "", &keys, NULL), WEIR_EINVAL);
+    assert_int_equal(weir_ticket_keys_open(PUBLIC, "", &keys, NULL), WEIR_EINVAL);
+    assert_int_equal(weir_ticket_keys_open("-----BEGIN PRIVATE KEY-----\nAAAA\n", "", &keys, NULL),
                      WEIR_EINVAL);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        assert_int_equal(weir_ticket_keys_open(pem, others[i], &keys, NULL), WEIR_EINVAL);
+    }
     assert_null(keys);
+}
+
+/* Keys of one byte and zeros: DER of a public key is twelve fixed bytes and the key. */
+static void more_keys_than_the_limit_are_refused(void **state)
+{
+    (void)state;
+    char others[WEIR_TICKET_KEYS_MAX * 128] = "";
+    struct weir_ticket_keys *keys = NULL;
+    for (int i = 0; i < WEIR_TICKET_KEYS_MAX; i++) {
+        uint8_t der[44] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0};
+        der[12] = (uint8_t)(i + 1);
+        char base64[64];
+        size_t len = weir_base64url_encode(der, sizeof(der), base64);
+        for (size_t j = 0; j < len; j++) {
+            base64[j] = base64[j] == '-' ? '+' : (base64[j] == '_' ? '/' : base64[j]);
+        }
+        size_t used = strlen(others);
+        snprintf(others + used, sizeof(others) - used,
+                 "-----BEGIN PUBLIC KEY-----\n%s=\n-----END PUBLIC KEY-----\n", base64);
+        enum weir_code code = weir_ticket_keys_open(pem, others, &keys, NULL);
+        assert_int_equal(code, i < WEIR_TICKET_KEYS_MAX - 1 ? WEIR_OK : WEIR_ELIMIT);
+        weir_ticket_keys_close(&keys);
+    }
 }
 
 int main(void)
@@ -113,7 +241,11 @@ int main(void)
         cmocka_unit_test(what_was_minted_is_verified),
         cmocka_unit_test(a_ticket_ends_with_half_a_minute_of_leeway),
         cmocka_unit_test(a_changed_or_foreign_ticket_is_refused),
-        cmocka_unit_test(only_an_ed25519_key_is_taken),
+        cmocka_unit_test(a_ticket_of_the_future_or_for_too_long_is_refused),
+        cmocka_unit_test(a_key_is_replaced_without_a_ticket_lost),
+        cmocka_unit_test(the_key_that_signs_comes_first_and_none_twice),
+        cmocka_unit_test(only_ed25519_keys_are_taken),
+        cmocka_unit_test(more_keys_than_the_limit_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
