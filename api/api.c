@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
 
+#include "api/config.h"
 #include "api/health.h"
 #include "api/meters.h"
 #include "api/outbox.h"
 #include "api/play_past.h"
+#include "api/revocations.h"
 #include "api/routes.h"
 #include "lib/base/log.h"
 
 #define DB_CONNECT_MS     1000
 #define DB_STATEMENT_MS   2000 /* a hung Postgres must not hold a start for long */
 #define DB_STALL_MS       300
-#define KNOWN_CAMERAS_MAX 20000 /* 1 to 3 kB each */
+#define KNOWN_CAMERAS_MAX 20000  /* 1 to 3 kB each */
+#define REVOCATIONS_MAX   200000 /* some 150 bytes each */
 #define TICK_MS           1000
 #define BUS_FLUSH_MS      3000
 #define DRAIN_EXTRA_MS    5000
@@ -25,6 +28,12 @@ static void on_view_ready(void *ctx, bool is_ready, const char *reason)
     if (is_ready) {
         api_wishes_follow(api->wishes, api_view_commands_next(api->view));
     }
+}
+
+static void on_config_ready(void *ctx)
+{
+    struct api *api = ctx;
+    weir_service_ready(api->service, "config", true, "");
 }
 
 static void on_tick(void *ctx)
@@ -101,9 +110,10 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
     const struct api_settings *settings = api->settings;
     struct weir_db_config db = {
         .url = settings->postgres,
-        /* half of a listener's threads at most, and the relay's and the health check's: while
+        /* half of a listener's threads at most, and those of the relay, the health check and
+         * the configuration: while
          * Postgres hangs, the other half answers what needs none */
-        .connections = (unsigned)(settings->pool_threads + 1) / 2 + 2,
+        .connections = (unsigned)(settings->pool_threads + 1) / 2 + 3,
         .stall_ms = DB_STALL_MS,
         .connect_ms = DB_CONNECT_MS,
         .statement_ms = DB_STATEMENT_MS,
@@ -121,6 +131,7 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
     api->known_cameras = api_known_cameras_new(KNOWN_CAMERAS_MAX);
     api->activity = api_activity_new(api->bus, (int32_t)settings->cell);
     api->play_past = play_past_new();
+    api->revocations = revocations_new(REVOCATIONS_MAX);
     struct api_outbox_config outbox = {
         .db = api->db, .bus = api->bus, .poll_ms = settings->outbox_poll_ms};
     return api_outbox_open(&outbox, &api->outbox, err);
@@ -136,12 +147,23 @@ static enum weir_code open_view(struct api *api, struct weir_err *err)
         .ctx = api,
     };
     weir_service_ready(api->service, "log", false, "the decision log is not read yet");
+    weir_service_ready(api->service, "config", false, "what was revoked is not read yet");
     enum weir_code code = api_view_open(&view, &api->view, err);
     if (code == WEIR_OK) {
         struct api_wishes_config wishes = {.brokers = api->settings->kafka,
                                            .cell = (int32_t)api->settings->cell,
                                            .view = api->view};
         code = api_wishes_open(&wishes, &api->wishes, err);
+    }
+    if (code == WEIR_OK) {
+        struct api_config_config config = {.brokers = api->settings->kafka,
+                                           .cell = (int32_t)api->settings->cell,
+                                           .db = api->db,
+                                           .revocations = api->revocations,
+                                           .known_cameras = api->known_cameras,
+                                           .on_ready = on_config_ready,
+                                           .ctx = api};
+        code = api_config_open(&config, &api->config, err);
     }
     if (code != WEIR_OK) {
         return code;
@@ -205,10 +227,12 @@ static void close_all(struct api *api)
     weir_http_server_close(&api->internal, api->settings->drain_ms);
     weir_timer_free(&api->tick);
     api_health_free(api->health);
+    api_config_close(&api->config);
     api_wishes_close(&api->wishes);
     api_view_close(&api->view);
     api_outbox_close(&api->outbox);
     play_past_free(api->play_past);
+    revocations_free(api->revocations);
     api_activity_free(api->activity);
     api_bus_close(&api->bus, BUS_FLUSH_MS);
     api_access_free(api->access);

@@ -23,6 +23,8 @@ struct api_outbox;
 struct api_health;
 struct api_meters;
 struct play_past;
+struct revocations;
+struct api_config;
 
 struct api {
     const struct api_settings *settings;
@@ -38,6 +40,8 @@ struct api {
     struct api_known_cameras *known_cameras;
     struct api_activity *activity;
     struct play_past *play_past;
+    struct revocations *revocations;
+    struct api_config *config;
     struct api_view *view;
     struct api_wishes *wishes;
     struct api_outbox *outbox;

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "api/front_doors.h"
 #include "api/play_past.h"
 #include "api/play_rules.h"
+#include "api/revocations.h"
 #include "api/views.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
@@ -18,7 +20,7 @@
 
 /* ---- who asks ---- */
 
-static bool is_gateway(const struct api *api, const struct weir_http_request *req)
+bool api_play_is_gateway(const struct api *api, const struct weir_http_request *req)
 {
     const char *secret = api->settings->gateway_secret;
     const char *shown = weir_http_header(req, "X-Weir-Gateway-Secret");
@@ -50,6 +52,17 @@ static bool is_good_at_gateway(const struct api *api, const struct weir_http_req
                               &ticket, NULL) == WEIR_OK;
 }
 
+static enum weir_code check_revoked(const struct api *api, const struct weir_ticket *ticket,
+                                    struct weir_err *err)
+{
+    if (!revocations_is_known(api->revocations)) {
+        return weir_fail(err, WEIR_EUNAVAILABLE, "what was revoked is not read yet");
+    }
+    return revocations_is_void(api->revocations, ticket)
+               ? weir_fail(err, WEIR_EUNAUTH, "the ticket is not valid, or no longer")
+               : WEIR_OK;
+}
+
 static enum weir_code check_ticket(const struct api *api, const struct weir_http_request *req,
                                    struct weir_ticket *ret, struct weir_err *err)
 {
@@ -69,7 +82,7 @@ static enum weir_code check_ticket(const struct api *api, const struct weir_http
     if (!weir_id_equal(&ret->stream_id, &target.stream_id)) {
         return weir_fail(err, WEIR_EFORBIDDEN, "the ticket is for another stream");
     }
-    return WEIR_OK;
+    return check_revoked(api, ret, err);
 }
 
 /* A generation that the gateway names in a header, bare or as the tag of an answer; 0 for none. */
@@ -167,7 +180,7 @@ static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_
     struct weir_ticket ticket = {0};
     struct weir_stream_row row = {0};
     struct weir_err err = {0};
-    if (!is_gateway(api, req)) {
+    if (!api_play_is_gateway(api, req)) {
         refuse(req, res, WEIR_EUNAUTH, "the gateway's secret is missing or wrong");
         return;
     }
@@ -198,7 +211,7 @@ static void get_route(void *ctx, struct weir_http_request *req, struct weir_http
     struct weir_id stream_id = {0};
     struct weir_stream_row row = {0};
     const char *text = weir_http_param(req, "stream_id");
-    if (!is_gateway(api, req)) {
+    if (!api_play_is_gateway(api, req)) {
         refuse(req, res, WEIR_EUNAUTH, "the gateway's secret is missing or wrong");
         return;
     }
@@ -242,7 +255,7 @@ static void post_views(void *ctx, struct weir_http_request *req, struct weir_htt
     size_t n = 0;
     size_t n_noted = 0;
     const char *body = weir_http_body(req, &len);
-    if (!is_gateway(api, req)) {
+    if (!api_play_is_gateway(api, req)) {
         refuse(req, res, WEIR_EUNAUTH, "the gateway's secret is missing or wrong");
         return;
     }
@@ -334,7 +347,7 @@ static void get_play_answer(void *ctx, struct weir_http_request *req,
     struct weir_id stream_id = {0};
     struct weir_stream_row row = {0};
     struct play_question question = {0};
-    if (!is_gateway(api, req)) {
+    if (!api_play_is_gateway(api, req)) {
         refuse(req, res, WEIR_EUNAUTH, "the gateway's secret is missing or wrong");
         return;
     }
@@ -371,6 +384,7 @@ const struct weir_http_route *api_play_routes(size_t *ret_n)
         {"GET", "/internal/v1/route/{stream_id}", get_route, 0},
         {"POST", "/internal/v1/views", post_views, 0},
         {"GET", "/internal/v1/play-answer/{stream_id}/{generation}/{file}", get_play_answer, 0},
+        {"GET", "/internal/v1/front-doors", api_front_doors_get, 0},
     };
     *ret_n = sizeof(routes) / sizeof(routes[0]);
     return routes;

@@ -7,11 +7,17 @@
 #ifndef WEIR_API_PLAY_H
 #define WEIR_API_PLAY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "lib/io/http_server.h"
 
-/* Static storage. */
+struct api;
+
+/* Whether the request shows the secret of gateways. */
+bool api_play_is_gateway(const struct api *api, const struct weir_http_request *req);
+
+/* What gateways and other front doors ask; static storage. */
 const struct weir_http_route *api_play_routes(size_t *ret_n);
 
 #endif

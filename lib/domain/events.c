@@ -529,6 +529,24 @@ static const struct codec_field weir_ev_config_camera_fields[] = {
 };
 OBJECT(weir_ev_config_camera);
 
+static const char *const weir_ev_config_revocation_kind_names[] = {
+    "tenant",
+    "camera",
+    "subject",
+    "session",
+    "ticket",
+};
+
+static const struct codec_field weir_ev_config_revocation_fields[] = {
+    {REQ(weir_ev_config_revocation, revocation_id), ID},
+    {REQ(weir_ev_config_revocation, tenant_id), ID},
+    {REQ(weir_ev_config_revocation, kind), ENUM(weir_ev_config_revocation_kind)},
+    {REQ(weir_ev_config_revocation, value), ID},
+    {REQ(weir_ev_config_revocation, at_s), INT(0, 99999999999)},
+    {REQ(weir_ev_config_revocation, before_s), INT(0, 99999999999)},
+};
+OBJECT(weir_ev_config_revocation);
+
 static const struct codec_field weir_ev_config_tenant_fields[] = {
     {REQ(weir_ev_config_tenant, tenant_id), ID},
     {REQ(weir_ev_config_tenant, version), INT(1, 9007199254740991)},
@@ -771,6 +789,7 @@ const struct codec_type codec_events[WEIR_EV_N] = {
     {"state.worker", WEIR_TOPIC_STATE, &weir_ev_state_worker_object},
     {"viewers", WEIR_TOPIC_VIEWERS, &weir_ev_viewers_object},
     {"config.camera", WEIR_TOPIC_CONFIG, &weir_ev_config_camera_object},
+    {"config.revocation", WEIR_TOPIC_CONFIG, &weir_ev_config_revocation_object},
     {"config.tenant", WEIR_TOPIC_CONFIG, &weir_ev_config_tenant_object},
     {"audit.access", WEIR_TOPIC_AUDIT, &weir_ev_audit_access_object},
 };

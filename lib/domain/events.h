@@ -50,7 +50,7 @@
 #define WEIR_TOPIC_STATE "weir.state.v1"
 /* who is watched; partition by cell, key stream_id */
 #define WEIR_TOPIC_VIEWERS "weir.viewers.v1"
-/* cameras and tenants as they changed; partition by cell, key entity id */
+/* cameras, tenants and revocations as they changed; partition by cell, key entity id */
 #define WEIR_TOPIC_CONFIG "weir.config.v1"
 /* accesses and denials; partition by tenant, key tenant_id */
 #define WEIR_TOPIC_AUDIT "weir.audit.v1"
@@ -674,6 +674,32 @@ struct weir_ev_config_camera {
     int64_t max_leases; /* Workers that may pull it at once; 1..16 */
 };
 
+/* What is revoked. */
+enum weir_ev_config_revocation_kind {
+    WEIR_EV_CONFIG_REVOCATION_KIND_TENANT,
+    WEIR_EV_CONFIG_REVOCATION_KIND_CAMERA,
+    WEIR_EV_CONFIG_REVOCATION_KIND_SUBJECT,
+    WEIR_EV_CONFIG_REVOCATION_KIND_SESSION,
+    WEIR_EV_CONFIG_REVOCATION_KIND_TICKET,
+};
+#define WEIR_EV_CONFIG_REVOCATION_KIND_N 5
+
+/* Tickets, and for a subject or session access tokens, that no longer count. A tombstone when
+ * none of them can be valid any more. */
+struct weir_ev_config_revocation {
+    struct weir_id revocation_id; /* The revocation */
+    struct weir_id tenant_id; /* The tenant that owns it */
+    enum weir_ev_config_revocation_kind kind; /* What is revoked */
+    /* What the tickets' claim holds: an id; of a subject or session the pseudonym */
+    struct weir_id value;
+    /* When it was revoked, Unix seconds: a subject's tokens issued until then are refused, a
+     * session's all; 0..99999999999 */
+    int64_t at_s;
+    /* Tickets issued until then are void, Unix seconds; far ahead where nothing may ever be
+     * issued again; 0..99999999999 */
+    int64_t before_s;
+};
+
 /* A tenant as it is now. */
 struct weir_ev_config_tenant {
     struct weir_id tenant_id; /* The tenant that owns it */
@@ -971,10 +997,11 @@ enum weir_ev_type {
     WEIR_EV_STATE_WORKER,
     WEIR_EV_VIEWERS,
     WEIR_EV_CONFIG_CAMERA,
+    WEIR_EV_CONFIG_REVOCATION,
     WEIR_EV_CONFIG_TENANT,
     WEIR_EV_AUDIT_ACCESS,
 };
-#define WEIR_EV_N 24
+#define WEIR_EV_N 25
 
 /* One record: its envelope and its body. */
 struct weir_event {
@@ -1014,6 +1041,7 @@ struct weir_event {
         struct weir_ev_state_worker state_worker;
         struct weir_ev_viewers viewers;
         struct weir_ev_config_camera config_camera;
+        struct weir_ev_config_revocation config_revocation;
         struct weir_ev_config_tenant config_tenant;
         struct weir_ev_audit_access audit_access;
     } u;

@@ -41,6 +41,7 @@ struct weir_principal {
     struct weir_id tenant_id;
     enum weir_role role; /* in the tenant */
     bool is_platform;    /* app_metadata.platform is true */
+    int64_t issued_at_ms;
     int64_t expires_at_ms;
 };
 

@@ -180,6 +180,7 @@ static enum weir_code check_times(const struct weir_json *claims, int64_t now_ms
     if (exp - iat > LIFE_MAX_S) {
         return refuse(err, "the token is valid for more than a day");
     }
+    ret->issued_at_ms = iat * 1000;
     ret->expires_at_ms = exp * 1000;
     return WEIR_OK;
 }
