@@ -7,13 +7,16 @@ import { base64urlBytes, isCurrent, verify, type Claims } from "./ticket";
 
 const PERIOD_MS = 2000;
 const TIMEOUT_MS = 1500;
+const LOST_MS = 5000; // a request that was cut off may have taken its promise with it
 const AGE_MAX_MS = 30_000;
 const BYTES_MAX = 8 * 1024 * 1024;
 const SEEN_MAX = 4096;
 const REVOCABLE = ["t", "c", "s", "u", "l", "i"] as const;
 
 interface List {
+  etag: string;
   revision: number;
+  ageMaxMs: number;
   goodUntilMs: number;
   keys: Map<string, CryptoKey>;
   revoked: Map<string, number>; // "claim:value" -> issued up to this second
@@ -47,7 +50,7 @@ function revocationOf(item: unknown): [string, number] {
 }
 
 /** All or nothing: what we cannot read could be a revocation. */
-async function read(text: string, askedAtMs: number): Promise<List> {
+async function read(text: string, etag: string, askedAtMs: number): Promise<List> {
   const json = JSON.parse(text) as Record<string, unknown>;
   const { revision, max_age_ms: age, ticket_keys: keys, revocations } = json;
   if (!isInt(revision) || !isInt(age) || !Array.isArray(keys) || !Array.isArray(revocations)) {
@@ -57,24 +60,35 @@ async function read(text: string, askedAtMs: number): Promise<List> {
   for (const [what, before] of revocations.map(revocationOf)) {
     revoked.set(what, Math.max(before, revoked.get(what) ?? before));
   }
+  const ageMaxMs = Math.min(Math.max(age, 0), AGE_MAX_MS);
   return {
+    etag,
     revision,
-    goodUntilMs: askedAtMs + Math.min(Math.max(age, 0), AGE_MAX_MS),
+    ageMaxMs,
+    goodUntilMs: askedAtMs + ageMaxMs,
     keys: new Map(await Promise.all(keys.map(keyOf))),
     revoked,
   };
 }
 
-async function refresh(env: Env): Promise<void> {
+async function fetchList(env: Env): Promise<void> {
   const askedAtMs = Date.now();
-  triedAtMs = askedAtMs;
+  const answer = await ask(env, "/control/front-doors", TIMEOUT_MS, { etag: list?.etag ?? "" });
+  if (answer.status === 304 && list) {
+    list = { ...list, goodUntilMs: askedAtMs + list.ageMaxMs };
+    return;
+  }
+  const text = answer.status === 200 ? await textOf(answer, BYTES_MAX) : fail(`status ${answer.status}`);
+  const found = await read(text ?? fail("too long"), answer.headers.get("ETag") ?? "", askedAtMs);
+  // An api that is behind knows less than we do, for as long as what we know counts.
+  if (list && found.revision < list.revision && askedAtMs < list.goodUntilMs) fail("older than the last one");
+  list = found;
+}
+
+async function refresh(env: Env): Promise<void> {
+  triedAtMs = Date.now();
   try {
-    const answer = await ask(env, "/control/front-doors", TIMEOUT_MS);
-    const text = answer.status === 200 ? await textOf(answer, BYTES_MAX) : fail(`status ${answer.status}`);
-    const read_ = await read(text ?? fail("too long"), askedAtMs);
-    // An api that is behind knows less than we do.
-    if (list && read_.revision < list.revision) fail("older than the last one");
-    list = read_;
+    await fetchList(env);
     isFailing = false;
   } catch (error) {
     isFailing = true;
@@ -90,12 +104,11 @@ function pause(ms: number): Promise<void> {
 
 /** Brings the list up to date; while that fails, nobody waits for it. */
 async function upToDate(env: Env, ctx: ExecutionContext): Promise<void> {
-  const nowMs = Date.now();
-  if (!running && nowMs - triedAtMs >= PERIOD_MS) {
+  const sinceMs = Date.now() - triedAtMs;
+  if (sinceMs >= (running ? LOST_MS : PERIOD_MS)) {
     running = refresh(env);
     ctx.waitUntil(running);
   }
-  // Another request may have begun it, and been cut off: its promise is not waited for without end.
   if (running && (!isFailing || !list)) await Promise.race([running, pause(TIMEOUT_MS)]);
 }
 

@@ -39,7 +39,9 @@ async function problemOf(upstream: Response): Promise<Response> {
   } catch {
     // No problem+json; the status says enough.
   }
-  if (isProblem(code) && statusOf(code) === upstream.status) return problem(code);
+  if (upstream.status === 401) console.error("origin: the region does not know CDN_SECRET");
+  const known = isProblem(code) && code.startsWith("stream_") ? code : undefined;
+  if (known && statusOf(known) === upstream.status) return problem(known);
   if (upstream.status === 404) return problem("not_found");
   return problem(upstream.status === 410 ? "stream_stopped" : "unavailable");
 }

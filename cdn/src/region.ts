@@ -22,10 +22,15 @@ function baseOf(env: Env): string {
 }
 
 /** Asks the region gateway. `path` is made of checked parts. Nothing of the viewer's request goes on. */
-export function ask(env: Env, path: string, timeoutMs: number, body?: string): Promise<Response> {
+export function ask(
+  env: Env,
+  path: string,
+  timeoutMs: number,
+  { body, etag }: { body?: string; etag?: string } = {},
+): Promise<Response> {
   return fetch(baseOf(env) + path, {
     method: body === undefined ? "GET" : "POST",
-    headers: { Authorization: `Bearer ${env.CDN_SECRET}` },
+    headers: { Authorization: `Bearer ${env.CDN_SECRET}`, ...(etag ? { "If-None-Match": etag } : {}) },
     redirect: "manual",
     // What may be kept is kept by the cache before Origin, and nowhere else.
     cache: "no-store",

@@ -28,7 +28,7 @@ async function tell(env: Env, views: readonly View[]): Promise<void> {
       age_ms: Math.max(0, now - atMs),
     }));
     try {
-      const answer = await ask(env, "/control/views", TIMEOUT_MS, JSON.stringify({ views: report }));
+      const answer = await ask(env, "/control/views", TIMEOUT_MS, { body: JSON.stringify({ views: report }) });
       await answer.body?.cancel();
       if (answer.status !== 200) console.error(`views: the region answers ${answer.status}`);
     } catch (error) {
