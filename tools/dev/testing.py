@@ -10,17 +10,17 @@ import shutil
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev import build, engine_build, kafka_jars, packages
+from dev import build, engine_build, kafka_jars, node_packages, packages
 from dev.instance import ROOT
 from dev.shell import run_logged
 from dev.ui import DevError, Step, complain, report, say, tail, together
 
-GROUPS = ("check", "unit", "scenario", "contract", "integration", "chaos", "fuzz")
+GROUPS = ("check", "unit", "scenario", "contract", "integration", "conformance", "chaos", "fuzz")
 PYTHON = "/usr/bin/python3"
 FUZZ_SECONDS = 180
 # One seed, so that one tree gets one verdict; WEIR_FUZZ_SEED and WEIR_FUZZ_S look further.
@@ -29,7 +29,6 @@ FUZZ_SEED = "1"
 CHAOS_MINUTES = 3.5
 CHAOS_SEED = 1
 RESULTS = ROOT / "build" / "results"
-PLAYER = ROOT / "tests" / "integration" / "player"
 
 
 @dataclass
@@ -86,7 +85,7 @@ def set_up(groups: Sequence[str]) -> None:
     say("== setup")
     packages.ensure(["build", "run", "camera", "test"], log)
 
-    real = {"integration", "chaos"}
+    real = {"integration", "conformance", "chaos"}
 
     def builds() -> None:
         if {"unit", "scenario", "contract", "integration"} & set(groups):
@@ -106,20 +105,10 @@ def set_up(groups: Sequence[str]) -> None:
             kafka_jars.template(kafka_jars.libs(kafka_log), kafka_log)
 
     together(builds, *([engine, kafka] if real & set(groups) else []))
-    if "integration" in groups:
-        player()
-
-
-def player() -> None:
-    """The browser player's packages, as its lock file pins them."""
-    if not (PLAYER / "package-lock.json").is_file():
-        return
-    with Step("browser player (hls.js)"):
-        done = PLAYER / "node_modules" / ".package-lock.json"
-        locked = PLAYER / "package-lock.json"
-        if not done.is_file() or done.stat().st_mtime < locked.stat().st_mtime:
-            run_logged(["npm", "ci", "--no-audit", "--no-fund"], RESULTS / "npm.log", cwd=PLAYER)
-            done.touch()
+    if {"integration", "conformance"} & set(groups):
+        node_packages.player(RESULTS / "npm.log")
+    if "conformance" in groups:
+        node_packages.worker(RESULTS / "npm.log")
 
 
 def run_check(name: str | None) -> Count:
@@ -180,7 +169,13 @@ def run_integration(name: str | None) -> Count:
     return count
 
 
-def run_pytest(folder: str, name: str | None, *flags: str, part: str = "") -> Count:
+def run_pytest(
+    folder: str,
+    name: str | None,
+    *flags: str,
+    part: str = "",
+    env: Mapping[str, str] | None = None,
+) -> Count:
     place = ROOT / "tests" / folder
     if not any(place.rglob("test_*.py")):
         return Count()
@@ -190,7 +185,7 @@ def run_pytest(folder: str, name: str | None, *flags: str, part: str = "") -> Co
     argv += [f"--junitxml={report_file}"]
     if name is not None:
         argv += ["-k", name]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools")}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools"), **(env or {})}
     done = subprocess.run(argv, cwd=ROOT, env=environment, check=False)
     count = Count()
     if report_file.is_file():
@@ -216,6 +211,15 @@ def run_contract(name: str | None) -> Count:
     count = run_ctest("contract", name)
     count.add(run_pytest("contract", name))
     return count
+
+
+def run_conformance(name: str | None) -> Count:
+    """Every front door against one table; prints it as door by case (tests/conformance). What needs
+    no Weir runs beside it."""
+    lanes = ["-n", "2", "--dist", "loadgroup"]
+    return run_pytest(
+        "conformance", name, *lanes, env=node_packages.environment(RESULTS / "npm.log")
+    )
 
 
 def run_fuzz(name: str | None) -> Count:
@@ -296,6 +300,7 @@ RUNNERS: dict[str, Callable[[str | None], Count]] = {
     "scenario": lambda name: run_ctest("scenario", name),
     "contract": run_contract,
     "integration": run_integration,
+    "conformance": run_conformance,
     "chaos": run_chaos,
     "fuzz": run_fuzz,
 }
