@@ -8,6 +8,7 @@
 #include "api/play_past.h"
 #include "api/revocations.h"
 #include "api/routes.h"
+#include "api/ticket_quota.h"
 #include "lib/base/log.h"
 
 #define DB_CONNECT_MS     1000
@@ -132,6 +133,10 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
     api->activity = api_activity_new(api->bus, (int32_t)settings->cell);
     api->play_past = play_past_new();
     api->revocations = revocations_new(REVOCATIONS_MAX);
+    struct ticket_quota_config quota = {.viewer_max = settings->tickets_viewer_max,
+                                        .tenant_max = settings->tickets_tenant_max,
+                                        .life_ms = settings->ticket_life_s * 1000};
+    api->ticket_quota = ticket_quota_new(&quota);
     struct api_outbox_config outbox = {
         .db = api->db, .bus = api->bus, .poll_ms = settings->outbox_poll_ms};
     return api_outbox_open(&outbox, &api->outbox, err);
@@ -232,6 +237,7 @@ static void close_all(struct api *api)
     api_view_close(&api->view);
     api_outbox_close(&api->outbox);
     play_past_free(api->play_past);
+    ticket_quota_free(api->ticket_quota);
     revocations_free(api->revocations);
     api_activity_free(api->activity);
     api_bus_close(&api->bus, BUS_FLUSH_MS);

@@ -24,6 +24,7 @@ struct api_health;
 struct api_meters;
 struct play_past;
 struct revocations;
+struct ticket_quota;
 struct api_config;
 
 struct api {
@@ -41,6 +42,7 @@ struct api {
     struct api_activity *activity;
     struct play_past *play_past;
     struct revocations *revocations;
+    struct ticket_quota *ticket_quota;
     struct api_config *config;
     struct api_view *view;
     struct api_wishes *wishes;

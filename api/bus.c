@@ -184,6 +184,18 @@ static void fill_envelope(struct weir_event *event, const char *key)
     WEIR_STR_SET(event->partitionkey, key);
 }
 
+static enum weir_code send(struct api_bus *bus, enum api_bus_lane lane,
+                           const struct weir_bus_record *record, weir_bus_delivery_fn *fn,
+                           void *ctx, struct weir_err *err)
+{
+    pthread_rwlock_rdlock(&bus->producers_lock);
+    enum weir_code code = bus->producers[lane]
+                              ? weir_bus_producer_send(bus->producers[lane], record, fn, ctx, err)
+                              : weir_fail(err, WEIR_EUNAVAILABLE, "kafka: no producer");
+    pthread_rwlock_unlock(&bus->producers_lock);
+    return code;
+}
+
 enum weir_code api_bus_send(struct api_bus *bus, enum api_bus_lane lane, struct weir_event *event,
                             int32_t partition, const char *key, weir_bus_delivery_fn *fn, void *ctx,
                             struct weir_err *err)
@@ -204,10 +216,14 @@ enum weir_code api_bus_send(struct api_bus *bus, enum api_bus_lane lane, struct 
         .value = bytes,
         .value_len = len,
     };
-    pthread_rwlock_rdlock(&bus->producers_lock);
-    code = bus->producers[lane]
-               ? weir_bus_producer_send(bus->producers[lane], &record, fn, ctx, err)
-               : weir_fail(err, WEIR_EUNAVAILABLE, "kafka: no producer");
-    pthread_rwlock_unlock(&bus->producers_lock);
-    return code;
+    return send(bus, lane, &record, fn, ctx, err);
+}
+
+enum weir_code api_bus_forget(struct api_bus *bus, enum api_bus_lane lane, const char *topic,
+                              int32_t partition, const char *key, weir_bus_delivery_fn *fn,
+                              void *ctx, struct weir_err *err)
+{
+    struct weir_bus_record record = {
+        .topic = topic, .partition = partition, .key = key, .key_len = strlen(key)};
+    return send(bus, lane, &record, fn, ctx, err);
 }

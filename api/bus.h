@@ -33,4 +33,10 @@ WEIR_MUST_USE enum weir_code api_bus_send(struct api_bus *bus, enum api_bus_lane
                                           const char *key, weir_bus_delivery_fn *fn, void *ctx,
                                           struct weir_err *err);
 
+/* The same for a tombstone: the compacted topic forgets the key. */
+WEIR_MUST_USE enum weir_code api_bus_forget(struct api_bus *bus, enum api_bus_lane lane,
+                                            const char *topic, int32_t partition, const char *key,
+                                            weir_bus_delivery_fn *fn, void *ctx,
+                                            struct weir_err *err);
+
 #endif

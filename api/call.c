@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "api/revocations.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/sha256.h"
@@ -22,7 +23,7 @@
 
 /* ---- who ---- */
 
-static void refuse_token(struct api_call *call, enum weir_code code)
+void api_call_refuse_token(struct api_call *call, enum weir_code code)
 {
     if (code == WEIR_EUNAUTH) {
         bool has_token = weir_http_header(call->req, "Authorization") != NULL;
@@ -82,13 +83,31 @@ static enum weir_code judge_token(struct api_call *call)
     if (is_loading) {
         code = weir_fail(&call->err, WEIR_EUNAVAILABLE, "the keys of tokens are being fetched");
     }
-    refuse_token(call, code);
+    api_call_refuse_token(call, code);
+    return code;
+}
+
+/* Asked each time, since a token that was found good is remembered. */
+static enum weir_code check_revoked(struct api_call *call)
+{
+    enum weir_code code = WEIR_OK;
+    if (!revocations_is_known(call->api->revocations)) {
+        code = weir_fail(&call->err, WEIR_EUNAVAILABLE, "what was revoked is not read yet");
+    } else if (revocations_is_refused(call->api->revocations, &call->who)) {
+        code = weir_fail(&call->err, WEIR_EUNAUTH, "the subject or its session was revoked");
+    }
+    if (code != WEIR_OK) {
+        api_call_refuse_token(call, code);
+    }
     return code;
 }
 
 static enum weir_code admit(struct api_call *call, enum api_need need)
 {
     enum weir_code code = weir_http_is_inline(call->req) ? recall_token(call) : judge_token(call);
+    if (code == WEIR_OK) {
+        code = check_revoked(call);
+    }
     if (code != WEIR_OK) {
         return code;
     }

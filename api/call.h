@@ -61,6 +61,10 @@ WEIR_MUST_USE enum weir_code api_call_sync(struct api_call *call, bool *ret_is_c
 enum weir_code api_call_refuse(struct api_call *call, int status, const char *code,
                                const char *pointer, const char *fmt, ...) WEIR_PRINTF(5, 6);
 
+/* Answers a token that proves nothing, or no longer, with 401; another code as it is. `call->err`
+ * says why, for the log. */
+void api_call_refuse_token(struct api_call *call, enum weir_code code);
+
 /* 404 in the same words for what is not there and what is another tenant's. */
 enum weir_code api_call_not_found(struct api_call *call);
 

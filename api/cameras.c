@@ -6,6 +6,7 @@
 
 #include "api/call.h"
 #include "api/outbox.h"
+#include "api/revoke.h"
 #include "api/source_url.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
@@ -531,6 +532,13 @@ static enum weir_code remove_row(struct api_call *call)
     if (code == WEIR_OK) {
         camera.version++;
         code = publish(call, tx, &camera, true);
+    }
+    if (code == WEIR_OK) {
+        struct api_revocation gone = {.kind = WEIR_EV_CONFIG_REVOCATION_KIND_CAMERA,
+                                      .object_id = camera.id,
+                                      .is_final = true,
+                                      .reason = "camera deleted"};
+        code = api_revoke(call, tx, &call->tenant_id, &gone, NULL);
     }
     if (code == WEIR_OK) {
         code = weir_db_commit(&tx, &call->err);

@@ -33,7 +33,7 @@ struct api_config {
     int64_t n_loads;  /* from Postgres, since the position moved */
     bool is_ready;
     int64_t asked_mono_ms;
-    int64_t reached_mono_ms;
+    int64_t followed_mono_ms; /* when the topic was known to be read to its end */
     int64_t swept_mono_ms;
 
     pthread_mutex_t mutex; /* guards what follows */
@@ -55,7 +55,6 @@ static void reached(struct api_config *config, int64_t mono_ms)
 {
     /* Grows with each record read and each load; equal for all who read equally far. */
     int64_t revision = config->position * (LOADS_MAX + 1) + config->n_loads;
-    config->reached_mono_ms = mono_ms;
     revocations_reached(config->config.revocations, revision, mono_ms);
     if (!config->is_ready) {
         config->is_ready = true;
@@ -188,8 +187,9 @@ static void look(struct api_config *config)
     int64_t now_ms = weir_clock_mono_ms();
     config->asked_mono_ms = now_ms;
     if (is_at_end(config)) {
+        config->followed_mono_ms = now_ms;
         reached(config, now_ms);
-    } else if (now_ms - config->reached_mono_ms >= WITHOUT_MS) {
+    } else if (now_ms - config->followed_mono_ms >= WITHOUT_MS) {
         if (load(config, &err) == WEIR_OK) {
             config->n_loads += config->n_loads < LOADS_MAX;
             reached(config, now_ms);
@@ -225,7 +225,7 @@ static void *serve(void *ctx)
 {
     struct api_config *config = ctx;
     pthread_setname_np(pthread_self(), "weir-api-config");
-    config->reached_mono_ms = weir_clock_mono_ms();
+    config->followed_mono_ms = weir_clock_mono_ms();
     while (wait_for_work(config)) {
         read_all(config);
         if (weir_clock_mono_ms() >= next_look_ms(config)) {

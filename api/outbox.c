@@ -16,6 +16,7 @@
 #define LOCK_KEY       "8243001" /* any number that no other advisory lock of the database has */
 #define DELIVERY_MS    5000
 #define RETRY_MS       1000
+#define SWEEP_MS       10000
 #define CHANNEL        "weir_outbox"
 #define LOG_BURST      3
 #define LOG_PERIOD_MS  10000
@@ -26,6 +27,7 @@ struct api_outbox {
     pthread_t thread;
     atomic_bool is_ending;
     struct weir_db_listener *listener;
+    int64_t sweep_mono_ms; /* when the next one is due */
 };
 
 /* One pass: the records under way. It lives until the last delivery was reported. */
@@ -114,6 +116,7 @@ enum weir_code api_outbox_put(struct weir_db_tx *tx, struct weir_event *event,
                         params, 5, arena, NULL, err);
 }
 
+/* `event` NULL: a tombstone. */
 static enum weir_code send_to(struct api_outbox *outbox, struct pass *pass,
                               struct weir_event *event, int32_t partition, const char *key,
                               struct weir_err *err)
@@ -122,8 +125,11 @@ static enum weir_code send_to(struct api_outbox *outbox, struct pass *pass,
     pass->refs++;
     pass->waiting++;
     pthread_mutex_unlock(&pass->mutex);
-    enum weir_code code = api_bus_send(outbox->config.bus, API_BUS_RECORDS, event, partition, key,
-                                       on_delivered, pass, err);
+    enum weir_code code =
+        event ? api_bus_send(outbox->config.bus, API_BUS_RECORDS, event, partition, key,
+                             on_delivered, pass, err)
+              : api_bus_forget(outbox->config.bus, API_BUS_RECORDS, WEIR_TOPIC_CONFIG, partition,
+                               key, on_delivered, pass, err);
     if (code != WEIR_OK) {
         const struct weir_bus_delivery never = {.code = code};
         on_delivered(pass, &never);
@@ -136,8 +142,8 @@ static enum weir_code send_row(struct api_outbox *outbox, struct pass *pass,
                                struct weir_arena *arena, struct weir_err *err)
 {
     const char *json = weir_db_text(rows, row, 3);
-    struct weir_event *event = weir_arena_alloc(arena, sizeof(*event));
-    enum weir_code code = weir_ev_parse(json, strlen(json), arena, event, err);
+    struct weir_event *event = json ? weir_arena_alloc(arena, sizeof(*event)) : NULL;
+    enum weir_code code = event ? weir_ev_parse(json, strlen(json), arena, event, err) : WEIR_OK;
     if (code != WEIR_OK) {
         return weir_fail_in(err, code, "outbox row %s", weir_db_text(rows, row, 0));
     }
@@ -216,6 +222,38 @@ static enum weir_code relay(struct api_outbox *outbox, bool *ret_more, struct we
     return code;
 }
 
+/* Revocations that nothing is left of leave the table and the topic. */
+static enum weir_code sweep(struct api_outbox *outbox, struct weir_err *err)
+{
+    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    enum weir_code code = weir_db_begin(outbox->config.db, NULL, &tx, err);
+    if (code == WEIR_OK) {
+        code = weir_db_exec(tx, "SELECT set_config('app.relay', 'on', true)", NULL, 0, arena, NULL,
+                            err);
+    }
+    if (code == WEIR_OK) {
+        code = weir_db_exec(tx,
+                            "WITH gone AS (DELETE FROM revocation WHERE id IN (SELECT id FROM"
+                            " revocation WHERE expires_at < now() LIMIT " BATCH
+                            ") RETURNING id, tenant_id)"
+                            " INSERT INTO outbox (tenant_id, entity_id, event_id)"
+                            " SELECT tenant_id, id, gen_random_uuid() FROM gone",
+                            NULL, 0, arena, NULL, err);
+    }
+    return code == WEIR_OK ? weir_db_commit(&tx, err) : code;
+}
+
+static enum weir_code sweep_sometimes(struct api_outbox *outbox, struct weir_err *err)
+{
+    int64_t now_ms = weir_clock_mono_ms();
+    if (now_ms < outbox->sweep_mono_ms) {
+        return WEIR_OK;
+    }
+    outbox->sweep_mono_ms = now_ms + SWEEP_MS;
+    return sweep(outbox, err);
+}
+
 static void pause_for(int64_t ms)
 {
     const struct timespec pause = {.tv_sec = ms / 1000, .tv_nsec = (ms % 1000) * 1000000};
@@ -245,7 +283,7 @@ static void *run(void *ctx)
     while (!atomic_load(&outbox->is_ending)) {
         struct weir_err err = {0};
         bool has_more = false;
-        if (relay(outbox, &has_more, &err) != WEIR_OK) {
+        if (sweep_sometimes(outbox, &err) != WEIR_OK || relay(outbox, &has_more, &err) != WEIR_OK) {
             if (weir_log_allowed(&limit, LOG_BURST, LOG_PERIOD_MS, weir_clock_mono_ms())) {
                 weir_log(WEIR_LOG_WARN, "outbox: configuration is not published now", "why",
                          err.msg, NULL);

@@ -8,8 +8,10 @@
 #include "api/cameras.h"
 #include "api/play.h"
 #include "api/reports.h"
+#include "api/revoke.h"
 #include "api/streams.h"
 #include "api/tenants.h"
+#include "api/tickets.h"
 #include "api/workers.h"
 
 #define INTERNAL_MAX 16
@@ -19,6 +21,7 @@ static const struct weir_http_route public_routes[] = {
     {"POST", "/v1/tenants", api_tenants_create, 0},
     {"GET", "/v1/tenants/{tenant_id}", api_tenants_get, 0},
     {"PATCH", "/v1/tenants/{tenant_id}", api_tenants_patch, 0},
+    {"DELETE", "/v1/tenants/{tenant_id}", api_tenants_delete, 0},
     {"GET", "/v1/cameras", api_cameras_list, 0},
     {"POST", "/v1/cameras", api_cameras_create, 0},
     {"GET", "/v1/cameras/{camera_id}", api_cameras_get, 0},
@@ -29,6 +32,8 @@ static const struct weir_http_route public_routes[] = {
     {"GET", "/v1/streams/{stream_id}", api_streams_get, WEIR_HTTP_INLINE},
     {"DELETE", "/v1/streams/{stream_id}", api_streams_stop, 0},
     {"POST", "/v1/streams/{stream_id}/tickets", api_tickets_create, 0},
+    {"GET", "/v1/revocations", api_revocations_list, 0},
+    {"POST", "/v1/revocations", api_revocations_create, 0},
     {"GET", "/v1/workers", api_workers_list, 0},
     {"POST", "/v1/workers/{worker_id}/drain", api_workers_drain, 0},
     {"POST", "/v1/workers/{worker_id}/undrain", api_workers_undrain, 0},

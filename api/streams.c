@@ -8,7 +8,6 @@
 #include <strings.h>
 
 #include "api/command.h"
-#include "api/ticket_ids.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -84,10 +83,9 @@ static enum weir_code check_known(struct api_call *call)
                : weir_fail(&call->err, WEIR_EUNAVAILABLE, "the decision log is not read yet");
 }
 
-/* The stream of the path, if it is the tenant's. What the view does not know may have been accepted
- * by another api a moment ago; another tenant's is looked for just as long, so that nobody can tell
- * it from one that is not there. */
-static enum weir_code find_stream(struct api_call *call, struct weir_stream_row *ret)
+/* What the view does not know may have been accepted by another api a moment ago; another tenant's
+ * is looked for just as long, so that nobody can tell it from one that is not there. */
+enum weir_code api_streams_find(struct api_call *call, struct weir_stream_row *ret)
 {
     struct weir_id id;
     enum weir_code code = check_known(call);
@@ -133,6 +131,7 @@ static struct weir_id command_id(const struct api_call *call, const char *key)
 struct facts {
     bool is_key_reused; /* the key named another wish before */
     bool has_camera;    /* it is the tenant's */
+    bool is_stopped;    /* the tenant is */
     struct api_known_camera camera;
 };
 
@@ -149,9 +148,9 @@ struct facts {
     " ELSE i.fingerprint END, made_at = CASE WHEN i.made_at < now() - interval '24 hours'"         \
     " THEN now() ELSE i.made_at END RETURNING fingerprint = $4::bytea AS is_same)"                 \
     " SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'), NOT is_same,"        \
-    " set_config('synchronous_commit', 'off', true) FROM made" OF_CAMERA
+    " t.stopped, set_config('synchronous_commit', 'off', true) FROM made" OF_CAMERA
 #define ASK_CAMERA                                                                                 \
-    "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'), false"                \
+    "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'), false, t.stopped"     \
     " FROM (SELECT 1) AS one" OF_CAMERA
 
 /* Keys of a day ago go with one wish in so many, told by the id that its key makes: as good as
@@ -190,6 +189,7 @@ static enum weir_code ask_postgres(struct api_call *call, const struct weir_id *
         ret->camera.source_version = weir_db_int(rows, 0, 1);
         ret->camera.sealed = weir_db_text(rows, 0, 2);
         ret->is_key_reused = weir_db_bool(rows, 0, 3);
+        ret->is_stopped = weir_db_text(rows, 0, 4) != NULL && weir_db_bool(rows, 0, 4);
     }
     return code;
 }
@@ -220,6 +220,9 @@ static enum weir_code check_wish(struct api_call *call, const struct weir_id *ca
     if (code == WEIR_OK && !facts.has_camera) {
         api_known_cameras_remove(known, &call->tenant_id, camera_id);
         return api_call_not_found(call);
+    }
+    if (code == WEIR_OK && facts.is_stopped) {
+        return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
     }
     if (code == WEIR_OK) {
         api_known_cameras_put(known, &call->tenant_id, camera_id, &facts.camera);
@@ -404,7 +407,7 @@ static enum weir_code stop(struct api_call *call)
     }
     struct weir_stream_row row;
     const char *key = NULL;
-    enum weir_code code = find_stream(call, &row);
+    enum weir_code code = api_streams_find(call, &row);
     if (code == WEIR_OK) {
         code = api_call_if_match(call, shown_version(&row));
     }
@@ -482,7 +485,7 @@ static enum weir_code get(struct api_call *call)
     if (waiting) {
         api_view_unwatch(call->api->view, call->api->server, waiting->token);
     }
-    enum weir_code code = find_stream(call, &row);
+    enum weir_code code = api_streams_find(call, &row);
     if (code != WEIR_OK || begin_waiting(call, &row)) {
         return code;
     }
@@ -554,45 +557,6 @@ static enum weir_code list(struct api_call *call)
     return WEIR_OK;
 }
 
-/* ---- tickets ---- */
-
-static enum weir_code create_ticket(struct api_call *call)
-{
-    struct weir_stream_row row;
-    enum weir_code code = find_stream(call, &row);
-    if (code != WEIR_OK) {
-        return code;
-    }
-    int64_t now_ms = weir_clock_wall_ms();
-    struct weir_ticket ticket = {
-        .tenant_id = call->tenant_id,
-        .camera_id = row.camera_id,
-        .stream_id = row.stream_id,
-        .viewer_id = ticket_viewer_id(&call->tenant_id, &call->who.subject),
-        .login_id = ticket_login_id(&call->tenant_id, &call->who.session_id),
-        .ticket_id = ticket_id_new(&call->tenant_id, now_ms),
-        .issued_at_ms = now_ms / 1000 * 1000,
-        .expires_at_ms = (now_ms / 1000 + call->api->settings->ticket_life_s) * 1000,
-    };
-    char text[WEIR_TICKET_TEXT_MAX];
-    weir_ticket_mint(call->api->tickets, &ticket, text);
-    struct weir_json_out out = {0};
-    weir_json_open(&out, NULL, '{');
-    weir_json_str(&out, "id", WEIR_ID_TEXT(&ticket.ticket_id));
-    weir_json_str(&out, "url",
-                  weir_arena_printf(call->arena, "%s/live/%s/%s/index.m3u8",
-                                    call->api->settings->gateway_url, text,
-                                    WEIR_ID_TEXT(&row.stream_id)));
-    write_time(&out, "expires_at", ticket.expires_at_ms);
-    weir_json_close(&out, '}');
-    api_call_json(call, 201, &out);
-    note_activity(call, &row, WEIR_EV_VIEWERS_SOURCE_TICKET);
-    api_call_note(call, "ticket.create", "stream", &row.stream_id,
-                  WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED,
-                  weir_arena_printf(call->arena, "ticket %s", WEIR_ID_TEXT(&ticket.ticket_id)));
-    return WEIR_OK;
-}
-
 void api_streams_list(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
     api_call_run(ctx, req, res, API_VIEWER, list);
@@ -611,9 +575,4 @@ void api_streams_get(void *ctx, struct weir_http_request *req, struct weir_http_
 void api_streams_stop(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
     api_call_run(ctx, req, res, API_OPERATOR, stop);
-}
-
-void api_tickets_create(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
-{
-    api_call_run(ctx, req, res, API_VIEWER, create_ticket);
 }

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * /v1/streams: wishes go to Kafka and are accepted when it has them; states come from the decision
- * log. And the tickets to watch a stream.
+ * log.
  */
 #ifndef WEIR_API_STREAMS_H
 #define WEIR_API_STREAMS_H
 
-#include "lib/io/http_server.h"
+#include "api/call.h"
 
 weir_http_handler_fn api_streams_list;
 weir_http_handler_fn api_streams_start;
 weir_http_handler_fn api_streams_get;
 weir_http_handler_fn api_streams_stop;
-weir_http_handler_fn api_tickets_create;
+
+/* The stream of the path, if it is the tenant's; else refuses. It may end the run, to be run again
+ * when more is known. */
+WEIR_MUST_USE enum weir_code api_streams_find(struct api_call *call, struct weir_stream_row *ret);
 
 #endif

@@ -7,15 +7,18 @@
 
 #include "api/call.h"
 #include "api/outbox.h"
+#include "api/revoke.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
 #define COLUMNS                                                                                    \
     "id, name, max_streams, max_cameras, idle_timeout_s, version, "                                \
     "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "                \
-    "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
+    "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), stopped"
 
-enum { F_ID, F_NAME, F_MAX_STREAMS, F_MAX_CAMERAS, F_IDLE, N_FIELDS };
+enum { F_ID, F_NAME, F_MAX_STREAMS, F_MAX_CAMERAS, F_IDLE, F_STOPPED, N_FIELDS };
+
+enum { C_VERSION = 5, C_STOPPED = 8 };
 
 #define COMMON_FIELDS                                                                              \
     [F_MAX_STREAMS] = {"/max_streams", API_INT, .max = 1000000},                                   \
@@ -25,11 +28,13 @@ enum { F_ID, F_NAME, F_MAX_STREAMS, F_MAX_CAMERAS, F_IDLE, N_FIELDS };
 static const struct api_field create_fields[N_FIELDS] = {
     [F_ID] = {"/id", API_ID},
     [F_NAME] = {"/name", API_STR, .min = 1, .max = 128, .is_required = true},
+    [F_STOPPED] = {"/stopped", API_BOOL}, /* refused below: it is made to be used */
     COMMON_FIELDS,
 };
 static const struct api_field patch_fields[N_FIELDS] = {
     [F_ID] = {"/id", API_ID}, /* refused below: it never changes */
     [F_NAME] = {"/name", API_STR, .min = 1, .max = 128},
+    [F_STOPPED] = {"/stopped", API_BOOL},
     COMMON_FIELDS,
 };
 
@@ -50,7 +55,8 @@ static void write_tenant(struct weir_json_out *out, const struct weir_db_rows *r
     weir_json_int(out, "max_cameras", weir_db_int(rows, row, 3));
     weir_json_raw(out, "idle_timeout_s",
                   weir_db_text(rows, row, 4) ? weir_db_text(rows, row, 4) : "null");
-    weir_json_int(out, "version", weir_db_int(rows, row, 5));
+    weir_json_bool(out, "stopped", weir_db_bool(rows, row, C_STOPPED));
+    weir_json_int(out, "version", weir_db_int(rows, row, C_VERSION));
     weir_json_str(out, "created_at", weir_db_text(rows, row, 6));
     weir_json_str(out, "updated_at", weir_db_text(rows, row, 7));
     weir_json_close(out, '}');
@@ -60,13 +66,13 @@ static void answer(struct api_call *call, int status, const struct weir_db_rows 
 {
     struct weir_json_out out = {0};
     write_tenant(&out, rows, 0);
-    api_call_set_etag(call, weir_db_int(rows, 0, 5));
+    api_call_set_etag(call, weir_db_int(rows, 0, C_VERSION));
     api_call_json(call, status, &out);
 }
 
 /* Puts the row's new state into the outbox. */
 static enum weir_code publish(struct api_call *call, struct weir_db_tx *tx,
-                              const struct weir_db_rows *rows)
+                              const struct weir_db_rows *rows, bool is_deleted)
 {
     struct weir_event event = {.type = WEIR_EV_CONFIG_TENANT, .has_tenantid = true};
     struct weir_ev_config_tenant *tenant = &event.u.config_tenant;
@@ -81,9 +87,20 @@ static enum weir_code publish(struct api_call *call, struct weir_db_tx *tx,
     tenant->max_cameras = weir_db_int(rows, 0, 3);
     tenant->has_idle_timeout_s = weir_db_text(rows, 0, 4) != NULL;
     tenant->idle_timeout_s = weir_db_int(rows, 0, 4);
-    tenant->version = weir_db_int(rows, 0, 5);
+    tenant->version = weir_db_int(rows, 0, C_VERSION) + is_deleted;
+    tenant->deleted = is_deleted;
     return api_outbox_put(tx, &event, &tenant->tenant_id, &tenant->tenant_id, API_OUTBOX_EVERY_CELL,
                           call->arena, &call->err);
+}
+
+/* Every ticket of the tenant ends. */
+static enum weir_code revoke(struct api_call *call, struct weir_db_tx *tx, const char *id,
+                             bool is_final, const char *reason)
+{
+    struct api_revocation what = {
+        .kind = WEIR_EV_CONFIG_REVOCATION_KIND_TENANT, .is_final = is_final, .reason = reason};
+    enum weir_code code = weir_id_parse(id, strlen(id), &what.object_id, &call->err);
+    return code == WEIR_OK ? api_revoke(call, tx, &what.object_id, &what, NULL) : code;
 }
 
 /* Runs the statement that changes one row, publishes it, commits and answers. */
@@ -99,7 +116,10 @@ static enum weir_code change(struct api_call *call, struct weir_db_tx **tx, cons
         return api_call_not_found(call);
     }
     if (code == WEIR_OK) {
-        code = publish(call, *tx, rows);
+        code = publish(call, *tx, rows, false);
+    }
+    if (code == WEIR_OK && weir_db_bool(rows, 0, C_STOPPED)) {
+        code = revoke(call, *tx, weir_db_text(rows, 0, 0), false, "tenant stopped");
     }
     if (code == WEIR_OK) {
         code = weir_db_commit(tx, &call->err);
@@ -127,6 +147,10 @@ static enum weir_code create(struct api_call *call)
 {
     struct api_value values[N_FIELDS];
     enum weir_code code = api_call_body(call, create_fields, N_FIELDS, values);
+    if (code == WEIR_OK && values[F_STOPPED].is_given) {
+        code = api_call_refuse(call, 422, "unknown_field", "/stopped",
+                               "/stopped is for a tenant that is there");
+    }
     if (code != WEIR_OK) {
         return code;
     }
@@ -205,7 +229,7 @@ static enum weir_code patch(struct api_call *call)
         code = find(call, tx, LOCK_FOR_CHANGE, &rows, &id);
     }
     if (code == WEIR_OK) {
-        code = api_call_if_match(call, weir_db_int(rows, 0, 5));
+        code = api_call_if_match(call, weir_db_int(rows, 0, C_VERSION));
     }
     if (code != WEIR_OK) {
         return code;
@@ -220,12 +244,84 @@ static enum weir_code patch(struct api_call *call)
         number_text(call->arena, &values[F_MAX_STREAMS], weir_db_int(rows, 0, 2)),
         number_text(call->arena, &values[F_MAX_CAMERAS], weir_db_int(rows, 0, 3)),
         idle,
+        (values[F_STOPPED].is_given ? values[F_STOPPED].boolean : weir_db_bool(rows, 0, C_STOPPED))
+            ? "true"
+            : "false",
     };
     return change(call, &tx,
                   "UPDATE tenant SET name = $2, max_streams = $3, max_cameras = $4, "
-                  "idle_timeout_s = $5, version = version + 1, updated_at = now() "
+                  "idle_timeout_s = $5, stopped = $6, version = version + 1, updated_at = now() "
                   "WHERE id = $1 RETURNING " COLUMNS,
-                  params, 5, 200, "tenant.update");
+                  params, 6, 200, "tenant.update");
+}
+
+/* Each of its cameras is told to be gone, too: the topic keeps what it knows of them for ever. */
+static enum weir_code remove_cameras(struct api_call *call, struct weir_db_tx *tx, const char *id,
+                                     const struct weir_id *tenant_id)
+{
+    struct weir_db_rows *rows = NULL;
+    enum weir_code code = weir_db_exec(tx, "SELECT set_config('app.tenant_id', $1, true)", &id, 1,
+                                       call->arena, NULL, &call->err);
+    if (code == WEIR_OK) {
+        code = weir_db_exec(tx, "DELETE FROM camera WHERE tenant_id = $1 RETURNING id, version",
+                            &id, 1, call->arena, &rows, &call->err);
+    }
+    for (size_t i = 0; code == WEIR_OK && i < weir_db_count(rows); i++) {
+        struct weir_event event = {.type = WEIR_EV_CONFIG_CAMERA};
+        struct weir_ev_config_camera *camera = &event.u.config_camera;
+        const char *camera_id = weir_db_text(rows, i, 0);
+        camera->tenant_id = *tenant_id;
+        camera->version = weir_db_int(rows, i, 1) + 1;
+        camera->deleted = true;
+        camera->max_leases = 1;
+        code = weir_id_parse(camera_id, strlen(camera_id), &camera->camera_id, &call->err);
+        if (code == WEIR_OK) {
+            code = api_outbox_put(tx, &event, tenant_id, &camera->camera_id,
+                                  (int32_t)call->api->settings->cell, call->arena, &call->err);
+        }
+    }
+    return code;
+}
+
+static enum weir_code remove_row(struct api_call *call)
+{
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    const char *id = NULL;
+    struct weir_id tenant_id = {{0}};
+    enum weir_code code = begin(call, &tx);
+    if (code == WEIR_OK) {
+        code = find(call, tx, LOCK_FOR_CHANGE, &rows, &id);
+    }
+    if (code == WEIR_OK) {
+        code = api_call_if_match(call, weir_db_int(rows, 0, C_VERSION));
+    }
+    if (code == WEIR_OK) {
+        code = api_call_id(call, "tenant_id", &tenant_id);
+    }
+    if (code == WEIR_OK) {
+        code = remove_cameras(call, tx, id, &tenant_id);
+    }
+    if (code == WEIR_OK) {
+        code = weir_db_exec(tx, "DELETE FROM tenant WHERE id = $1", &id, 1, call->arena, NULL,
+                            &call->err);
+    }
+    if (code == WEIR_OK) {
+        code = publish(call, tx, rows, true);
+    }
+    if (code == WEIR_OK) {
+        code = revoke(call, tx, id, true, "tenant deleted");
+    }
+    if (code == WEIR_OK) {
+        code = weir_db_commit(&tx, &call->err);
+    }
+    if (code == WEIR_OK) {
+        call->res->status = 204;
+        call->tenant_id = tenant_id; /* the audit of the tenant that it is about */
+        api_call_note(call, "tenant.delete", "tenant", &tenant_id,
+                      WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
+    }
+    return code;
 }
 
 static enum weir_code list(struct api_call *call)
@@ -286,4 +382,9 @@ void api_tenants_get(void *ctx, struct weir_http_request *req, struct weir_http_
 void api_tenants_patch(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
     api_call_run(ctx, req, res, API_PLATFORM, patch);
+}
+
+void api_tenants_delete(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_PLATFORM, remove_row);
 }

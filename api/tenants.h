@@ -9,5 +9,6 @@ weir_http_handler_fn api_tenants_list;
 weir_http_handler_fn api_tenants_create;
 weir_http_handler_fn api_tenants_get;
 weir_http_handler_fn api_tenants_patch;
+weir_http_handler_fn api_tenants_delete;
 
 #endif

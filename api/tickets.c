@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/tickets.h"
+
+#include <inttypes.h>
+
+#include "api/revoke.h"
+#include "api/streams.h"
+#include "api/ticket_ids.h"
+#include "api/ticket_quota.h"
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+
+#define WAITS_MAX   3
+#define WAIT_MOST_S 2 /* a revocation that ends later is a clock that went back */
+
+/* Over the runs of one call, in its arena. */
+struct minting {
+    int waits;
+};
+
+/* ---- may he, now? ---- */
+
+/* What Postgres says at one moment, by its own clock. */
+struct right {
+    int64_t now_ms;
+    bool has_camera, has_tenant, is_stopped;
+    int64_t before_s; /* no ticket of this kind is good that was issued until then */
+    bool is_refused;  /* the token is */
+};
+
+static enum weir_code ask_postgres(struct api_call *call, const struct weir_ticket *ticket,
+                                   struct right *ret)
+{
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    const char *params[] = {
+        weir_arena_strdup(call->arena, WEIR_ID_TEXT(&ticket->camera_id)),
+        weir_arena_strdup(call->arena, WEIR_ID_TEXT(&ticket->tenant_id)),
+        weir_arena_strdup(call->arena, WEIR_ID_TEXT(&ticket->viewer_id)),
+        weir_arena_strdup(call->arena, WEIR_ID_TEXT(&ticket->login_id)),
+        weir_arena_printf(call->arena, "%" PRId64, call->who.issued_at_ms / 1000),
+    };
+    enum weir_code code = weir_db_begin(call->api->db, &call->tenant_id, &tx, &call->err);
+    if (code == WEIR_OK) {
+        code = api_revoke_lock_out(call, tx, &call->tenant_id);
+    }
+    if (code == WEIR_OK) {
+        code = weir_db_exec(tx,
+                            "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,"
+                            " EXISTS (SELECT 1 FROM camera WHERE id = $1),"
+                            " (SELECT stopped FROM tenant WHERE id = $2),"
+                            " (SELECT max(before_s) FROM revocation WHERE tenant_id = $2 AND"
+                            "  (kind, value) IN (('tenant', $2), ('camera', $1), ('subject', $3), "
+                            "('session', $4))),"
+                            " EXISTS (SELECT 1 FROM revocation WHERE tenant_id = $2 AND"
+                            "  (kind = 'session' AND value = $4 OR"
+                            "   kind = 'subject' AND value = $3 AND at_s >= $5::bigint))",
+                            params, 5, call->arena, &rows, &call->err);
+    }
+    if (code == WEIR_OK) {
+        ret->now_ms = weir_db_int(rows, 0, 0);
+        ret->has_camera = weir_db_bool(rows, 0, 1);
+        ret->has_tenant = weir_db_text(rows, 0, 2) != NULL;
+        ret->is_stopped = weir_db_bool(rows, 0, 2);
+        ret->before_s = weir_db_int(rows, 0, 3);
+        ret->is_refused = weir_db_bool(rows, 0, 4);
+    }
+    return code;
+}
+
+static enum weir_code check_right(struct api_call *call, const struct right *right)
+{
+    if (right->is_refused) {
+        enum weir_code code =
+            weir_fail(&call->err, WEIR_EUNAUTH, "the subject or its session was revoked");
+        api_call_refuse_token(call, code);
+        return code;
+    }
+    if (!right->has_tenant) {
+        return api_call_refuse(call, 403, "unknown_tenant", NULL,
+                               "the token's tenant does not exist here");
+    }
+    if (right->is_stopped) {
+        return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
+    }
+    return right->has_camera
+               ? WEIR_OK
+               : api_call_refuse(call, 410, "camera_deleted", NULL, "the camera was deleted");
+}
+
+static bool is_postgres_away(enum weir_code code)
+{
+    return code == WEIR_EUNAVAILABLE || code == WEIR_ETIMEOUT || code == WEIR_EUNKNOWN;
+}
+
+static void issue_at(struct api_call *call, struct weir_ticket *ticket, int64_t now_ms)
+{
+    ticket->issued_at_ms = now_ms / 1000 * 1000;
+    ticket->expires_at_ms = ticket->issued_at_ms + call->api->settings->ticket_life_s * 1000;
+}
+
+/*
+ * Sets the ticket's times; or `ret_wait_ms` where a revocation of this very second would take the
+ * ticket with it. While Postgres is away, by what this api has heard.
+ */
+static enum weir_code judge(struct api_call *call, struct weir_ticket *ticket, int64_t *ret_wait_ms)
+{
+    struct right right = {0};
+    *ret_wait_ms = 0;
+    enum weir_code code = ask_postgres(call, ticket, &right);
+    if (is_postgres_away(code)) {
+        int64_t now_ms = weir_clock_wall_ms();
+        issue_at(call, ticket, now_ms);
+        *ret_wait_ms =
+            revocations_is_void(call->api->revocations, ticket) ? 1000 - now_ms % 1000 : 0;
+        return WEIR_OK;
+    }
+    if (code == WEIR_OK) {
+        code = check_right(call, &right);
+    }
+    if (code == WEIR_OK && right.before_s > right.now_ms / 1000 + WAIT_MOST_S) {
+        code = weir_fail(&call->err, WEIR_EUNAVAILABLE, "a revocation lies ahead of the clock");
+    }
+    if (code == WEIR_OK) {
+        issue_at(call, ticket, right.now_ms);
+        int64_t wait_ms = (right.before_s + 1) * 1000 - right.now_ms;
+        *ret_wait_ms = wait_ms > 0 ? wait_ms : 0;
+    }
+    return code;
+}
+
+/* ---- how many? ---- */
+
+static enum weir_code count(struct api_call *call, const struct weir_ticket *ticket)
+{
+    int64_t retry_ms = 0;
+    enum ticket_quota_verdict verdict =
+        ticket_quota_take(call->api->ticket_quota, &ticket->tenant_id, &ticket->viewer_id,
+                          weir_clock_mono_ms(), &retry_ms);
+    if (verdict == TICKET_QUOTA_OK) {
+        call->state = weir_arena_alloc(call->arena, sizeof(struct minting));
+        *(struct minting *)call->state = (struct minting){0};
+        return WEIR_OK;
+    }
+    const struct api_settings *settings = call->api->settings;
+    bool is_viewer = verdict == TICKET_QUOTA_VIEWER;
+    weir_http_add_header(call->res, "Retry-After",
+                         weir_arena_printf(call->arena, "%" PRId64, (retry_ms + 999) / 1000));
+    return api_call_refuse(call, 429, "quota_exceeded", NULL,
+                           "the %s's limit is %" PRId64 " tickets at once",
+                           is_viewer ? "viewer" : "tenant",
+                           is_viewer ? settings->tickets_viewer_max : settings->tickets_tenant_max);
+}
+
+/* ---- create ---- */
+
+static void answer(struct api_call *call, const struct weir_ticket *ticket)
+{
+    char text[WEIR_TICKET_TEXT_MAX];
+    char expires_at[WEIR_TIME_TEXT_MAX];
+    weir_ticket_mint(call->api->tickets, ticket, text);
+    weir_clock_format_ms(ticket->expires_at_ms, expires_at);
+    struct weir_json_out out = {0};
+    weir_json_open(&out, NULL, '{');
+    weir_json_str(&out, "id", WEIR_ID_TEXT(&ticket->ticket_id));
+    weir_json_str(&out, "url",
+                  weir_arena_printf(call->arena, "%s/live/%s/%s/index.m3u8",
+                                    call->api->settings->gateway_url, text,
+                                    WEIR_ID_TEXT(&ticket->stream_id)));
+    weir_json_str(&out, "expires_at", expires_at);
+    weir_json_close(&out, '}');
+    api_call_json(call, 201, &out);
+}
+
+static enum weir_code wait_for_next_second(struct api_call *call, int64_t wait_ms)
+{
+    struct minting *minting = call->state;
+    if (minting->waits++ == WAITS_MAX) {
+        return weir_fail(&call->err, WEIR_EUNAVAILABLE, "what this ticket names is being revoked");
+    }
+    api_call_wait(call, weir_clock_mono_ms() + wait_ms);
+    return WEIR_OK;
+}
+
+static enum weir_code create(struct api_call *call)
+{
+    struct weir_stream_row row;
+    enum weir_code code = api_streams_find(call, &row);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    struct weir_ticket ticket = {
+        .tenant_id = call->tenant_id,
+        .camera_id = row.camera_id,
+        .stream_id = row.stream_id,
+        .viewer_id = ticket_viewer_id(&call->tenant_id, &call->who.subject),
+        .login_id = ticket_login_id(&call->tenant_id, &call->who.session_id),
+        .ticket_id = ticket_id_new(&call->tenant_id, weir_clock_wall_ms()),
+    };
+    int64_t wait_ms = 0;
+    if (!call->state) {
+        code = count(call, &ticket);
+    }
+    if (code == WEIR_OK) {
+        code = judge(call, &ticket, &wait_ms);
+    }
+    if (code == WEIR_OK && wait_ms > 0) {
+        return wait_for_next_second(call, wait_ms);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    answer(call, &ticket);
+    api_activity_note(call->api->activity, &call->tenant_id, &row.stream_id, row.generation, NULL,
+                      WEIR_EV_VIEWERS_SOURCE_TICKET);
+    api_call_note(call, "ticket.create", "stream", &row.stream_id,
+                  WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED,
+                  weir_arena_printf(call->arena, "ticket %s", WEIR_ID_TEXT(&ticket.ticket_id)));
+    return WEIR_OK;
+}
+
+void api_tickets_create(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_VIEWER, create);
+}
