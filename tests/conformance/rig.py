@@ -257,17 +257,9 @@ class Rig:
         text = door.ask(watched.of("playlist")).expect(200).body.decode()
         return Playlist("http://x/", text).uris()[-1].rsplit("/", 1)[1]
 
-    def revoke(self, kind: str, value: str, tenant: str) -> None:
-        """Publishes what the api publishes when something is revoked."""
-        now = int(time.time())
-        one = str(uuid.uuid4())
-        data = {"revocation_id": one, "tenant_id": tenant, "kind": kind, "value": value,
-                "at_s": now, "before_s": now}  # fmt: skip
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now))
-        event = {"specversion": "1.0", "id": str(uuid.uuid4()), "source": "/weir/test/conformance",
-                 "type": "config.revocation", "subject": "cell-0", "time": stamp,
-                 "datacontenttype": "application/json", "data": data}  # fmt: skip
-        self.stack.produce("weir.config.v1", json.dumps(event).encode(), one)
+    def revoke(self, watched: Watched, kind: str, object_id: str) -> None:
+        body = {"kind": kind, "object_id": object_id, "reason": "conformance"}
+        watched.user.call("POST", "/v1/revocations", body).expect(200, 201)
 
 
 __all__ = ["Answer", "Door", "Mint", "Rig", "Watched", "wait_for"]
