@@ -8,6 +8,7 @@
 #include "api/play_past.h"
 #include "api/play_rules.h"
 #include "api/revocations.h"
+#include "api/views.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/domain/playlist.h"
@@ -142,6 +143,37 @@ static bool add_route(const struct api *api, struct weir_http_response *res,
     return true;
 }
 
+/* The way to the stream (NULL: there is none), and for how long that stands. */
+static void say_where(const struct api *api, const struct weir_http_request *req,
+                      struct weir_http_response *res, const struct weir_stream_row *row)
+{
+    bool has_route = row != NULL && add_route(api, res, row);
+    if (has_route || (row != NULL && weir_stream_state_is_final(row->state))) {
+        weir_http_add_header(res, "ETag",
+                             weir_arena_printf(res->arena, "\"%lld\"", (long long)row->generation));
+        allow_to_keep(req, res);
+    } else {
+        /* It may play in a moment: who is led there then must not meet this answer again. */
+        weir_http_add_header(res, "Cache-Control", "no-store");
+    }
+}
+
+/* False when this api cannot say where a stream is; `res` is then filled. */
+static bool can_say_where(const struct api *api, const struct weir_http_request *req,
+                          struct weir_http_response *res, const struct weir_stream_row *row)
+{
+    if (row == NULL && !api_view_is_known(api->view)) {
+        weir_http_problem_at(req, res, 503, "unavailable", NULL, "the log is not read yet");
+        return false;
+    }
+    if (play_is_behind(row, known_generation(req, "If-None-Match"))) {
+        /* Another api's turn, or the gateway's last answer. */
+        weir_http_problem_at(req, res, 404, "unavailable", NULL, "the log is not read so far");
+        return false;
+    }
+    return true;
+}
+
 static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
     struct api *api = ctx;
@@ -157,17 +189,11 @@ static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_
         return;
     }
     bool is_there = api_view_stream(api->view, &ticket.stream_id, &row);
-    if (!is_there && !api_view_is_known(api->view)) {
-        weir_http_problem_at(req, res, 503, "unavailable", NULL, "the log is not read yet");
-        return;
-    }
     if (is_there && !weir_id_equal(&row.tenant_id, &ticket.tenant_id)) {
         refuse(req, res, WEIR_EFORBIDDEN, "the ticket is for another tenant");
         return;
     }
-    if (play_is_behind(is_there ? &row : NULL, known_generation(req, "If-None-Match"))) {
-        /* Another api's turn, or the gateway's last answer. */
-        weir_http_problem_at(req, res, 404, "unavailable", NULL, "the log is not read so far");
+    if (!can_say_where(api, req, res, is_there ? &row : NULL)) {
         return;
     }
     api_activity_note(api->activity, &ticket.tenant_id, &ticket.stream_id, row.generation,
@@ -175,15 +201,83 @@ static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_
     weir_http_text(res, 200, "");
     weir_http_add_header(res, "X-Weir-Tenant", WEIR_ID_TEXT(&ticket.tenant_id));
     weir_http_add_header(res, "X-Weir-Ticket-Id", WEIR_ID_TEXT(&ticket.ticket_id));
-    bool has_route = is_there && add_route(api, res, &row);
-    if (has_route || (is_there && weir_stream_state_is_final(row.state))) {
-        weir_http_add_header(res, "ETag",
-                             weir_arena_printf(res->arena, "\"%lld\"", (long long)row.generation));
-        allow_to_keep(req, res);
-    } else {
-        /* It may play in a moment: who is led there then must not meet this answer again. */
-        weir_http_add_header(res, "Cache-Control", "no-store");
+    say_where(api, req, res, is_there ? &row : NULL);
+}
+
+/* For the CDN's door, which let the viewer in by itself: whose stream it is, and where. */
+static void get_route(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    struct api *api = ctx;
+    struct weir_id stream_id = {0};
+    struct weir_stream_row row = {0};
+    const char *text = weir_http_param(req, "stream_id");
+    if (!api_play_is_gateway(api, req)) {
+        refuse(req, res, WEIR_EUNAUTH, "the gateway's secret is missing or wrong");
+        return;
     }
+    if (weir_id_parse(text, strlen(text), &stream_id, NULL) != WEIR_OK) {
+        refuse(req, res, WEIR_ENOTFOUND, "no such stream");
+        return;
+    }
+    bool is_there = api_view_stream(api->view, &stream_id, &row);
+    if (!can_say_where(api, req, res, is_there ? &row : NULL)) {
+        return;
+    }
+    weir_http_text(res, 200, "");
+    if (is_there) {
+        weir_http_add_header(res, "X-Weir-Tenant", WEIR_ID_TEXT(&row.tenant_id));
+    }
+    say_where(api, req, res, is_there ? &row : NULL);
+}
+
+/* ---- who watches behind the CDN? ---- */
+
+/* True when it counts: the stream is that tenant's and not over, and it was not long ago. */
+static bool note_view(const struct api *api, const struct view_seen *seen)
+{
+    struct weir_stream_row row = {0};
+    if (seen->age_ms > VIEWS_AGE_MAX_MS || !api_view_stream(api->view, &seen->stream_id, &row) ||
+        !weir_id_equal(&row.tenant_id, &seen->tenant_id) || weir_stream_state_is_final(row.state)) {
+        return false;
+    }
+    api_activity_note(api->activity, &row.tenant_id, &row.stream_id, row.generation,
+                      &seen->ticket_id, WEIR_EV_VIEWERS_SOURCE_GATEWAY);
+    return true;
+}
+
+static void post_views(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    struct api *api = ctx;
+    struct weir_json json;
+    struct weir_err err = {0};
+    struct api_fault fault = {0};
+    size_t len;
+    size_t n = 0;
+    size_t n_noted = 0;
+    const char *body = weir_http_body(req, &len);
+    if (!api_play_is_gateway(api, req)) {
+        refuse(req, res, WEIR_EUNAUTH, "the gateway's secret is missing or wrong");
+        return;
+    }
+    if (!api_view_is_known(api->view)) {
+        weir_http_problem_at(req, res, 503, "unavailable", NULL, "the log is not read yet");
+        return;
+    }
+    if (weir_json_parse(body, len, res->arena, &json, &err) != WEIR_OK) {
+        weir_http_problem(req, res, &err);
+        return;
+    }
+    struct view_seen *seen = weir_arena_alloc(res->arena, VIEWS_MAX * sizeof(*seen));
+    if (views_read(&json, seen, &n, &fault) != WEIR_OK) {
+        weir_http_problem_at(req, res, 422, fault.code, fault.pointer, "%s", fault.detail);
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        n_noted += note_view(api, &seen[i]) ? 1 : 0;
+    }
+    const char *text = weir_arena_printf(res->arena, "{\"noted\":%zu}", n_noted);
+    weir_http_json(res, 200, text, strlen(text));
+    weir_http_add_header(res, "Cache-Control", "no-store");
 }
 
 /* ---- what to say instead of media ---- */
@@ -287,6 +381,8 @@ const struct weir_http_route *api_play_routes(size_t *ret_n)
 {
     static const struct weir_http_route routes[] = {
         {"GET", "/internal/v1/play", get_play, 0},
+        {"GET", "/internal/v1/route/{stream_id}", get_route, 0},
+        {"POST", "/internal/v1/views", post_views, 0},
         {"GET", "/internal/v1/play-answer/{stream_id}/{generation}/{file}", get_play_answer, 0},
         {"GET", "/internal/v1/front-doors", api_front_doors_get, 0},
     };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What gateways ask: may this ticket see this stream, and where is it (DESIGN section 6). Routes of
- * the internal listener; their context is `struct api`.
+ * What gateways ask: may this ticket see this stream, and where is it (DESIGN section 6); and what
+ * they tell of viewers whom only the CDN sees. Routes of the internal listener; their context is
+ * `struct api`.
  */
 #ifndef WEIR_API_PLAY_H
 #define WEIR_API_PLAY_H

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Request bodies of the REST API: JSON, the table of fields, addresses of cameras. */
+/* Request bodies: JSON, the table of fields, addresses of cameras, the CDN's reports. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/fields.h"
 #include "api/source_url.h"
+#include "api/views.h"
 #include "lib/base/arena.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -30,6 +31,21 @@ static void must(bool holds)
     }
 }
 
+static void try_views(const struct weir_json *json)
+{
+    struct view_seen seen[VIEWS_MAX];
+    struct api_fault fault = {0};
+    size_t n = 0;
+    if (views_read(json, seen, &n, &fault) == WEIR_OK) {
+        must(n <= VIEWS_MAX);
+        for (size_t i = 0; i < n; i++) {
+            must(seen[i].age_ms >= 0);
+        }
+    } else {
+        must(fault.code && memchr(fault.pointer, '\0', sizeof(fault.pointer)));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct weir_arena *arena = weir_arena_new(0);
@@ -44,6 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         } else {
             must(fault.code && memchr(fault.pointer, '\0', sizeof(fault.pointer)));
         }
+        try_views(&json);
     }
     if (api_source_url_check(weir_arena_memdup(arena, data, size), host, NULL) == WEIR_OK) {
         must(host[0] && strlen(host) <= API_HOST_MAX && !strchr(host, '@'));

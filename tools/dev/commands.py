@@ -310,6 +310,7 @@ def environment(instance: Instance) -> list[str]:
     return [
         f"WEIR_API_URL={demo.api_url(instance)}",
         f"WEIR_GATEWAY_URL=http://{instance.address('gateway')}",
+        f"WEIR_REGION_URL=http://{instance.address('gateway-origin')}",
         f"WEIR_KAFKA={instance.address('kafka')}",
         f"WEIR_REDIS={services.redis_url(instance)}",
         f"WEIR_POSTGRES={services.postgres_url(instance, 'postgres')}",

@@ -31,7 +31,8 @@ def start(instance: Instance, apis: int = 1) -> bool:
             if configuration(instance) != before:
                 keeper.signal_quietly(process.pid, signal.SIGHUP)
             return False
-        require_free(gateway=port, gateway_answer=instance.port("gateway-answer"))
+        others = {name: instance.port(f"gateway-{name}") for name in ("answer", "origin")}
+        require_free(gateway=port, **{f"gateway_{name}": at for name, at in others.items()})
         program = shutil.which("nginx") or "/usr/sbin/nginx"
         argv = [program, "-p", str(prefix), "-c", str(prefix / "nginx.conf"), "-e", "stderr"]
         keeper.start(instance, "gateway", argv)
@@ -47,8 +48,9 @@ def is_ready(instance: Instance) -> bool:
 
 
 def configuration(instance: Instance) -> str:
-    path = instance.home / "gateway" / "nginx.conf"
-    return path.read_text() if path.is_file() else ""
+    """All that nginx reads: one that runs reads it again when anything of it changed."""
+    paths = sorted((instance.home / "gateway").glob("*.conf"))
+    return "\0".join(path.read_text() for path in paths)
 
 
 def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
@@ -63,11 +65,12 @@ def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
         f'map "" $weir_{name}_secret {{ default "{keys.read(instance, f"{name}-secret")}"; }}\n'
         for name in ("gateway", "origin")
     ]
-    write_private(secrets, "".join(lines))
+    write_private(secrets, "".join([*lines, cdn_map(instance)]))
     values = {
         "PREFIX": str(prefix),
         "USER": "root" if os.getuid() == 0 else Path.home().owner(),
         "GATEWAY_LISTEN": instance.address("gateway"),
+        "CDN_LISTEN": instance.address("gateway-origin"),
         "ANSWER_LISTEN": instance.address("gateway-answer"),
         "API_SERVERS": " ".join(
             f"server {address} max_fails=1 fail_timeout=10s;" for address in apis
@@ -82,6 +85,15 @@ def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
         text = source.read_text()
         write_private(prefix / name, fill(text, values, source) if name != source.name else text)
     return prefix
+
+
+def cdn_map(instance: Instance) -> str:
+    """Who may ask as the CDN: one secret a line of its file, two while it is changed."""
+    known = keys.read(instance, "cdn-secret").split()
+    if not 1 <= len(known) <= 2:
+        raise DevError("secrets/cdn-secret must hold one secret, or two while it is being changed")
+    lines = "".join(f'    "Bearer {secret}" 1;\n' for secret in known)
+    return f'map $http_authorization $is_cdn {{\n    default "";\n{lines}}}\n'
 
 
 def fill(text: str, values: dict[str, str], source: Path) -> str:

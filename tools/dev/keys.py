@@ -16,6 +16,7 @@ RANDOM = (
     "worker-secret",
     "gateway-secret",
     "origin-secret",
+    "cdn-secret",
     "redis-password",
     "postgres-password",
     "postgres-owner-password",

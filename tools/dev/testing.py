@@ -10,17 +10,27 @@ import shutil
 import subprocess
 import time
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from dev import build, engine_build, kafka_jars, packages
+from dev import build, engine_build, kafka_jars, node_packages, packages
 from dev.instance import ROOT
 from dev.shell import run_logged
 from dev.ui import DevError, Step, complain, report, say, tail, together
 
-GROUPS = ("check", "unit", "scenario", "contract", "integration", "supabase", "chaos", "fuzz")
+GROUPS = (
+    "check",
+    "unit",
+    "scenario",
+    "contract",
+    "integration",
+    "conformance",
+    "supabase",
+    "chaos",
+    "fuzz",
+)
 PYTHON = "/usr/bin/python3"
 FUZZ_SECONDS = 180
 # One seed, so that one tree gets one verdict; WEIR_FUZZ_SEED and WEIR_FUZZ_S look further.
@@ -29,10 +39,8 @@ FUZZ_SEED = "1"
 CHAOS_MINUTES = 3.5
 CHAOS_SEED = 1
 RESULTS = ROOT / "build" / "results"
-PLAYER = ROOT / "tests" / "integration" / "player"
-MINTER = ROOT / "tests" / "integration" / "minter"
-SUPABASE = ROOT / "tests" / "supabase"
 SUPABASE_NEEDS = ("WEIR_SUPABASE_URL", "WEIR_SUPABASE_SERVICE_KEY")
+SUPABASE_PATH = ("tools", "tests/integration")
 
 
 @dataclass
@@ -90,7 +98,7 @@ def set_up(groups: Sequence[str]) -> None:
     say("== setup")
     packages.ensure(["build", "run", "camera", "test"], log)
 
-    real = {"integration", "supabase", "chaos"}
+    real = {"integration", "conformance", "supabase", "chaos"}
 
     def builds() -> None:
         if {"unit", "scenario", "contract", "integration"} & set(groups):
@@ -110,23 +118,15 @@ def set_up(groups: Sequence[str]) -> None:
             kafka_jars.template(kafka_jars.libs(kafka_log), kafka_log)
 
     together(builds, *([engine, kafka] if real & set(groups) else []))
+    npm = RESULTS / "npm.log"
+    if {"integration", "conformance"} & set(groups):
+        node_packages.player(npm)
     if "integration" in groups:
-        node_packages(PLAYER, "browser player (hls.js)")
-        node_packages(MINTER, "token minter (jose)")
-    if "supabase" in groups:
-        node_packages(SUPABASE, "supabase-js")
-
-
-def node_packages(folder: Path, what: str) -> None:
-    """The packages of a folder with a package.json, as its lock file pins them."""
-    locked = folder / "package-lock.json"
-    if not locked.is_file():
-        return
-    with Step(what):
-        done = folder / "node_modules" / ".package-lock.json"
-        if not done.is_file() or done.stat().st_mtime < locked.stat().st_mtime:
-            run_logged(["npm", "ci", "--no-audit", "--no-fund"], RESULTS / "npm.log", cwd=folder)
-            done.touch()
+        node_packages.minter(npm)
+    if "conformance" in groups:
+        node_packages.worker(npm)
+    if "supabase" in groups and has_supabase():
+        node_packages.supabase(npm)
 
 
 def run_check(name: str | None) -> Count:
@@ -194,14 +194,21 @@ def has_supabase() -> bool:
 def run_supabase(name: str | None) -> Count:
     """Against a Supabase Auth server that runs somewhere: who has none skips this as one test."""
     if has_supabase():
-        return run_pytest("supabase", name)
+        integration = {"PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in SUPABASE_PATH)}
+        return run_pytest("supabase", name, env=integration)
     if name is not None and name not in "supabase":
         return Count()
     say(f"  skipped: it needs a server, told by {' and '.join(SUPABASE_NEEDS)}")
     return Count(skipped=1)
 
 
-def run_pytest(folder: str, name: str | None, *flags: str, part: str = "") -> Count:
+def run_pytest(
+    folder: str,
+    name: str | None,
+    *flags: str,
+    part: str = "",
+    env: Mapping[str, str] | None = None,
+) -> Count:
     place = ROOT / "tests" / folder
     if not any(place.rglob("test_*.py")):
         return Count()
@@ -211,8 +218,7 @@ def run_pytest(folder: str, name: str | None, *flags: str, part: str = "") -> Co
     argv += [f"--junitxml={report_file}"]
     if name is not None:
         argv += ["-k", name]
-    folders = [ROOT / "tools", *([ROOT / "tests" / "integration"] if folder == "supabase" else [])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(path) for path in folders)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "tools"), **(env or {})}
     done = subprocess.run(argv, cwd=ROOT, env=environment, check=False)
     count = Count()
     if report_file.is_file():
@@ -238,6 +244,15 @@ def run_contract(name: str | None) -> Count:
     count = run_ctest("contract", name)
     count.add(run_pytest("contract", name))
     return count
+
+
+def run_conformance(name: str | None) -> Count:
+    """Every front door against one table; prints it as door by case (tests/conformance). What needs
+    no Weir runs beside it."""
+    lanes = ["-n", "2", "--dist", "loadgroup"]
+    return run_pytest(
+        "conformance", name, *lanes, env=node_packages.environment(RESULTS / "npm.log")
+    )
 
 
 def run_fuzz(name: str | None) -> Count:
@@ -318,6 +333,7 @@ RUNNERS: dict[str, Callable[[str | None], Count]] = {
     "scenario": lambda name: run_ctest("scenario", name),
     "contract": run_contract,
     "integration": run_integration,
+    "conformance": run_conformance,
     "supabase": run_supabase,
     "chaos": run_chaos,
     "fuzz": run_fuzz,

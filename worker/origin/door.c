@@ -81,12 +81,22 @@ static void set_playlist_rules(struct weir_http_request *req, struct weir_http_r
     }
 }
 
+/* As every door words it: it may go through to a viewer as it is. */
+static const char *error_text(int status)
+{
+    if (status == 401) {
+        return "{\"status\":401,\"code\":\"unauthenticated\",\"title\":\"Who asks?\"}\n";
+    }
+    if (status == 404) {
+        return "{\"status\":404,\"code\":\"not_found\",\"title\":\"Nothing here\"}\n";
+    }
+    return "{\"status\":503,\"code\":\"unavailable\",\"title\":\"Not available now\"}\n";
+}
+
 static void answer_error(struct weir_http_response *res, int status)
 {
-    weir_http_text(res, status,
-                   status == 401   ? "who asks?\n"
-                   : status == 404 ? "not here\n"
-                                   : "not now\n");
+    weir_http_text(res, status, error_text(status));
+    res->content_type = "application/problem+json";
     if (status == 503) {
         weir_http_add_header(res, "Retry-After", "1");
     }

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gateway's second listener, which the CDN asks: who may, whose streams, what keeps them alive."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from client import Answer, Api, Playlist, fetch, wait_for
+from conftest import free_port_base
+from stack import Stack, token_claims
+
+IDLE_S = 5
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
+    try:
+        made.up()
+        yield made
+    finally:
+        made.down()
+
+
+class Region:
+    """The listener as the CDN sees it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.url = stack.values["WEIR_REGION_URL"]
+        self.secret = (stack.home / "secrets" / "cdn-secret").read_text().strip()
+
+    def ask(self, path: str, method: str = "GET", secret: str | None = None, **more: Any) -> Answer:
+        shown = f"Bearer {self.secret if secret is None else secret}"
+        headers = {"Authorization": shown, **more.pop("headers", {})}
+        return fetch(self.url + path, method=method, headers=headers, **more)
+
+    def report(self, *views: dict[str, Any]) -> Answer:
+        return self.ask("/control/views", "POST", body=json.dumps({"views": views}).encode())
+
+
+@pytest.fixture(scope="module")
+def region(stack: Stack) -> Region:
+    return Region(stack)
+
+
+def start(user: Api, stack: Stack, name: str, idle_s: int) -> str:
+    camera = user.add_camera(name, stack.camera(name, "--gop", "1"), idle_timeout_s=idle_s)
+    stream = user.start(camera["id"])
+    user.wait_state(stream["id"], "running")
+    return str(stream["id"])
+
+
+@pytest.fixture(scope="module")
+def stream(stack: Stack) -> str:
+    return start(stack.user("acme"), stack, "region", 600)
+
+
+def tenant_of(user: Api) -> str:
+    return str(token_claims(user.token or "")["app_metadata"]["tenant_id"])
+
+
+def base_of(region: Region, stream: str) -> str:
+    answer = region.ask(f"/origin/{stream}/index.m3u8").expect(302)
+    return f"/origin/{stream}/" + answer.headers["location"].rsplit("/", 1)[0]
+
+
+def newest(region: Region, base: str) -> str:
+    index = region.ask(f"{base}/index.m3u8").expect(200).body.decode()
+    media = Playlist(base + "/", index).uris()[0]
+    return Playlist(base + "/", region.ask(media).expect(200).body.decode()).uris()[-1]
+
+
+def test_it_serves_who_shows_the_secret_and_says_whose_it_is(
+    stack: Stack, region: Region, stream: str
+) -> None:
+    base = base_of(region, stream)
+    segment = region.ask(newest(region, base)).expect(200)
+    assert segment.headers["x-weir-tenant"] == tenant_of(stack.user("acme"))
+    assert "max-age=3600" in segment.headers["cache-control"]
+    playlist = region.ask(f"{base}/index.m3u8").expect(200)
+    assert "stale-if-error=" in playlist.headers["cache-control"]
+    old = region.ask(f"/origin/{stream}/1/index.m3u8").expect(302)
+    assert old.headers["location"] == "../" + base.rsplit("/", 1)[1] + "/index.m3u8"
+
+
+def test_without_the_secret_nothing_is_answered(region: Region, stream: str) -> None:
+    base = base_of(region, stream)
+    paths = [newest(region, base), f"{base}/index.m3u8", f"/origin/{stream}/index.m3u8",
+             "/control/front-doors", "/control/views"]  # fmt: skip
+    for path in paths:
+        fetch(region.url + path).expect(401)
+        for secret in ("", "x", region.secret[:-1], region.secret + "0"):
+            refused = region.ask(path, secret=secret).expect(401)
+            assert refused.headers["cache-control"] == "no-store"
+            assert "x-weir-tenant" not in refused.headers
+
+
+def test_two_secrets_are_good_while_one_is_changed(stack: Stack, region: Region, stream: str) -> None:
+    file = stack.home / "secrets" / "cdn-secret"
+    before, new = region.secret, "0123456789abcdef" * 3
+
+    def judged(secret: str) -> int:
+        return region.ask(f"/origin/{stream}/index.m3u8", secret=secret).status
+
+    for known, good, bad in (
+        (f"{new}\n{before}\n", [new, before], []),
+        (f"{new}\n", [new], [before]),
+        (f"{before}\n", [before], [new]),
+    ):
+        file.write_text(known)
+        stack.start_what_is_dead()
+        for secret in good:
+            wait_for("the secret is good", lambda secret=secret: judged(secret) == 302, 10)
+        for secret in bad:
+            wait_for("the secret is void", lambda secret=secret: judged(secret) == 401, 10)
+
+
+def test_nothing_else_is_there(region: Region, stream: str) -> None:
+    base = base_of(region, stream)
+    for path in ("/", "/origin/", f"/live/{'x' * 40}/{stream}/index.m3u8", "/_route", "/metrics",
+                 "/internal/v1/play", f"/internal/v1/route/{stream}", "/control/", "/v1/cameras",
+                 f"{base}/a%2fb.mp4", f"{base}//index.m3u8", f"{base}/./index.m3u8",
+                 f"/origin/{stream}/../{stream}/index.m3u8"):  # fmt: skip
+        region.ask(path).expect(404)
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        region.ask(f"{base}/index.m3u8", method).expect(405)
+    region.ask(f"/origin/{uuid.uuid4()}/index.m3u8").expect(410)
+
+
+def test_both_doors_fill_one_cache(stack: Stack, region: Region, stream: str) -> None:
+    base = base_of(region, stream)
+    path = newest(region, base)
+    here = region.ask(path).expect(200).body
+    ticket_url = stack.user("acme").ticket(stream)
+    there = fetch(ticket_url.rsplit("/", 1)[0] + path.removeprefix(f"/origin/{stream}")).expect(200)
+    assert there.body == here
+    log = next(path for path in stack.logs() if path.name == "access.log")
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.endswith("}")]
+    asked = [line for line in lines if line["file"] == path.rsplit("/", 1)[1]]
+    assert {line["door"] for line in asked} == {"cdn", "viewers"}
+    assert [line["cache"] for line in asked].count("MISS") == 1
+
+
+def test_what_the_cdn_reports_keeps_a_stream_alive(stack: Stack, region: Region) -> None:
+    user = stack.user("acme")
+    watched = start(user, stack, "reported", IDLE_S)
+    left = start(user, stack, "left", IDLE_S)
+    view = {"tenant": tenant_of(user), "stream": watched, "ticket_id": str(uuid.uuid4()), "age_ms": 900}
+    foreign = {**view, "tenant": str(uuid.uuid4()), "stream": left}
+    old = {**view, "stream": left, "age_ms": 31000}
+    unknown = {**view, "stream": str(uuid.uuid4())}
+
+    def until_left_is_stopped() -> bool:
+        assert region.report(view, foreign, old, unknown).expect(200).json == {"noted": 1}
+        return user.stream(left)["state"] in ("stopping", "stopped")
+
+    began = time.monotonic()
+    wait_for("a stream that nobody watches stops", until_left_is_stopped, 90, pause=1)
+    # As long again.
+    for _ in range(round(time.monotonic() - began) + 1):
+        region.report(view).expect(200)
+        time.sleep(1)
+    assert user.stream(watched)["state"] == "running"
+    assert user.wait_state(watched, "stopped")["reason"] == "idle"
+
+
+def test_a_report_that_is_none_is_refused(region: Region, stream: str) -> None:
+    region.ask("/control/views", "POST", body=b"{}").expect(422)
+    region.ask("/control/views", "POST", body=b"{").expect(400)
+    region.ask("/control/views", "POST", body=b" " * 70000).expect(413)
+    view = {"tenant": stream, "stream": stream, "ticket_id": stream, "age_ms": 0}
+    region.report(*[view] * 300).expect(422)

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/views.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/check.h"
+
+#define ID(first)      first "1234567-89ab-cdef-0123-456789abcdef"
+#define VIEW(more)     "{\"tenant\":\"" ID("0") "\",\"stream\":\"" ID("1") "\"" more "}"
+#define TICKET         ",\"ticket_id\":\"" ID("2") "\""
+#define REPORT(inside) "{\"views\":[" inside "]}"
+
+static struct weir_arena *arena;
+static struct view_seen seen[VIEWS_MAX];
+static size_t n;
+static struct api_fault fault;
+
+static int begin(void **state)
+{
+    (void)state;
+    arena = weir_arena_new(0);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    weir_arena_free(arena);
+    return 0;
+}
+
+static enum weir_code read_text(const char *text)
+{
+    struct weir_json json;
+    struct weir_err err = {0};
+    ASSERT_OK(weir_json_parse(text, strlen(text), arena, &json, &err), &err);
+    memset(&fault, 0, sizeof(fault));
+    return views_read(&json, seen, &n, &fault);
+}
+
+static void refused(const char *text, const char *code, const char *pointer)
+{
+    n = 77;
+    assert_int_equal(read_text(text), WEIR_ESEMANTIC);
+    assert_string_equal(fault.code, code);
+    assert_string_equal(fault.pointer, pointer);
+    assert_int_equal(n, 77);
+}
+
+static void a_report_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        read_text(REPORT(VIEW(TICKET ",\"age_ms\":1200") "," VIEW(TICKET ",\"age_ms\":0"))),
+        WEIR_OK);
+    assert_int_equal(n, 2);
+    assert_string_equal(WEIR_ID_TEXT(&seen[0].tenant_id), ID("0"));
+    assert_string_equal(WEIR_ID_TEXT(&seen[0].stream_id), ID("1"));
+    assert_string_equal(WEIR_ID_TEXT(&seen[0].ticket_id), ID("2"));
+    assert_int_equal(seen[0].age_ms, 1200);
+    assert_int_equal(read_text(REPORT("")), WEIR_OK);
+    assert_int_equal(n, 0);
+}
+
+static void what_is_no_report_is_refused_and_where_is_said(void **state)
+{
+    (void)state;
+    refused("[]", "wrong_type", "/views");
+    refused("{}", "wrong_type", "/views");
+    refused("{\"views\":{}}", "wrong_type", "/views");
+    refused("{\"views\":[],\"more\":1}", "wrong_type", "/views");
+    refused(REPORT(VIEW(TICKET)), "missing_field", "/views/0/age_ms");
+    refused(REPORT(VIEW(TICKET ",\"age_ms\":0") "," VIEW(TICKET ",\"age_ms\":0,\"x\":1")),
+            "unknown_field", "/views/1/x");
+    assert_int_equal(read_text(REPORT("7")), WEIR_ESEMANTIC);
+    assert_int_equal(read_text(REPORT(VIEW(TICKET ",\"age_ms\":-1"))), WEIR_ESEMANTIC);
+}
+
+static void a_report_is_bounded(void **state)
+{
+    (void)state;
+    char text[64 * 1024] = "{\"views\":[";
+    for (int i = 0; i < VIEWS_MAX + 1; i++) {
+        strcat(text, i > 0 ? "," : "");
+        strcat(text, VIEW(TICKET ",\"age_ms\":5"));
+    }
+    strcat(text, "]}");
+    refused(text, "too_long", "/views");
+    memset(text, 0, sizeof(text));
+    strcpy(text, "{\"views\":[");
+    for (int i = 0; i < VIEWS_MAX; i++) {
+        strcat(text, i > 0 ? "," : "");
+        strcat(text, VIEW(TICKET ",\"age_ms\":5"));
+    }
+    strcat(text, "]}");
+    assert_int_equal(read_text(text), WEIR_OK);
+    assert_int_equal(n, VIEWS_MAX);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_report_is_read, begin, end),
+        cmocka_unit_test_setup_teardown(what_is_no_report_is_refused_and_where_is_said, begin, end),
+        cmocka_unit_test_setup_teardown(a_report_is_bounded, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
