@@ -98,7 +98,7 @@ def set_up(groups: Sequence[str]) -> None:
     say("== setup")
     packages.ensure(["build", "run", "camera", "test"], log)
 
-    real = {"integration", "conformance", "supabase", "chaos"}
+    real = {"integration", "conformance", "chaos", *(["supabase"] if has_supabase() else [])}
 
     def builds() -> None:
         if {"unit", "scenario", "contract", "integration"} & set(groups):
