@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/base/str.h"
+#include "lib/io/auth_hs256.h"
 #include "lib/io/auth_jwt.h"
 #include "tests/unit/check.h"
 #include "tests/unit/io/tokens.h"
@@ -395,17 +396,23 @@ static void a_second_factor_is_told(void **state)
 
 static const char secret[] = "super-secret-jwt-token-with-at-least-32-characters-long";
 
-static const char *mint_hs256(struct tokens *f, const char *header, const char *claims,
-                              const char *key)
+static const char *mint_mac(struct tokens *f, const char *header, const char *claims,
+                            const char *key, const EVP_MD *digest)
 {
     const char *text =
         weir_arena_printf(f->arena, "%s.%s", tokens_encode(f->arena, header, strlen(header)),
                           tokens_encode(f->arena, claims, strlen(claims)));
-    uint8_t mac[32];
+    uint8_t mac[64];
     unsigned len = sizeof(mac);
     assert_non_null(
-        HMAC(EVP_sha256(), key, (int)strlen(key), (const uint8_t *)text, strlen(text), mac, &len));
+        HMAC(digest, key, (int)strlen(key), (const uint8_t *)text, strlen(text), mac, &len));
     return weir_arena_printf(f->arena, "%s.%s", text, tokens_encode(f->arena, mac, len));
+}
+
+static const char *mint_hs256(struct tokens *f, const char *header, const char *claims,
+                              const char *key)
+{
+    return mint_mac(f, header, claims, key, EVP_sha256());
 }
 
 static enum weir_code judge_hs256(struct tokens *f, const char *header, const char *claims,
@@ -441,6 +448,18 @@ static void hs256_passes_by_the_configured_secret_alone(void **state)
     assert_int_equal(judge_hs256(f, HS_HEADER, CLAIMS(ISS), secret), WEIR_EUNAUTH);
     /* Without the switch */
     assert_int_equal(judge(f, mint_hs256(f, HS_HEADER, GOOD, secret), &who), WEIR_EUNAUTH);
+}
+
+/* libjwt knows more algorithms than we want of it. */
+static void libjwt_is_asked_for_hs256_only(void **state)
+{
+    struct tokens *f = *state;
+    assert_true(weir_hs256_is_signed(secret, mint_hs256(f, HS_HEADER, GOOD, secret)));
+    const char *longer =
+        mint_mac(f, "{\"alg\":\"HS512\",\"typ\":\"JWT\"}", GOOD, secret, EVP_sha512());
+    assert_false(weir_hs256_is_signed(secret, longer));
+    assert_false(weir_hs256_is_signed("", mint_hs256(f, HS_HEADER, GOOD, "")));
+    assert_false(weir_hs256_is_signed(secret, "x"));
 }
 
 /* The keys that anon and service_role have in projects with a secret. */
@@ -561,6 +580,7 @@ int main(void)
         KEYED(anonymous_users_pass_by_a_switch_alone),
         KEYED(a_second_factor_is_told),
         KEYED(hs256_passes_by_the_configured_secret_alone),
+        KEYED(libjwt_is_asked_for_hs256_only),
         KEYED(the_keys_of_a_project_are_no_users),
         KEYED(a_public_keys_text_signs_nothing),
         KEYED(a_project_with_a_secret_needs_no_keys),

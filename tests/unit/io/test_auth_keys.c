@@ -158,6 +158,8 @@ static void a_key_file_is_loaded_and_a_missing_one_closes_the_door(void **state)
                      WEIR_EUNAUTH);
     assert_int_equal(weir_auth_verify(auth, jwt, NOW_MS, &who, &is_loading, NULL), WEIR_EUNAUTH);
     assert_int_equal(weir_auth_verify(auth, NULL, NOW_MS, &who, &is_loading, NULL), WEIR_EUNAUTH);
+    const char *digest = weir_arena_printf(f->arena, "Digest %s", jwt);
+    assert_int_equal(weir_auth_verify(auth, digest, NOW_MS, &who, &is_loading, NULL), WEIR_EUNAUTH);
     weir_auth_close(&auth);
     unlink(path);
 
