@@ -4,12 +4,12 @@
  * 3xx: to whatever Location says, with no option against it) and sends UDP to whatever a Transport
  * header says.
  *
- * Source: docs/adr/0015. This program defines connect(2), sendto(2), recv(2) and getaddrinfo(3),
- * and the dynamic linker gives these to libavformat too. On a thread that entered a guard, a
- * connection goes to the one address that was checked, once, and nowhere else; the guard makes the
- * connection itself, with a deadline, so that it knows exactly how it failed. Names are not
- * resolved there: a camera that names another host makes nobody ask a name server about it. Threads
- * without a guard are not touched.
+ * Source: docs/adr/0015, 0027. This program defines connect(2), sendto(2), recv(2) and
+ * getaddrinfo(3), and the dynamic linker gives these to libavformat too. On a thread that entered a
+ * guard, a connection goes to the one address that was checked, once, and nowhere else; the guard
+ * makes the connection itself, with a deadline, so that it knows exactly how it failed. Names are
+ * not resolved there: a camera that names another host makes nobody ask a name server about it.
+ * Threads without a guard are not touched.
  */
 #ifndef WEIR_WORKER_TAP_GUARD_H
 #define WEIR_WORKER_TAP_GUARD_H
