@@ -86,6 +86,10 @@ static void take(struct api_config *config, const struct weir_bus_message *messa
     } else if (event.type == WEIR_EV_CONFIG_CAMERA && event.u.config_camera.deleted) {
         api_known_cameras_remove(config->config.known_cameras, &event.u.config_camera.tenant_id,
                                  &event.u.config_camera.camera_id);
+    } else if (event.type == WEIR_EV_CONFIG_TENANT) {
+        const struct weir_ev_config_tenant *tenant = &event.u.config_tenant;
+        revocations_stop(config->config.revocations, &tenant->tenant_id,
+                         tenant->deleted || (tenant->has_stopped && tenant->stopped));
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Follows `weir.config.v1` of the cell, from its first record: what was revoked, and which cameras
- * are gone. A thread of its own.
+ * Follows `weir.config.v1` of the cell, from its first record: what was revoked, which tenants
+ * are stopped and which cameras are gone. A thread of its own.
  *
  * Once a second it asks where the topic ends, so it knows whether it has read all there is. While
  * it cannot know that (Kafka is away), it asks Postgres, whose rows the topic only repeats; so what

@@ -32,6 +32,7 @@ struct revocations {
     pthread_mutex_t mutex;
     struct weir_map *entries; /* struct key -> struct entry */
     size_t max;
+    struct weir_map *stopped; /* id of a tenant -> itself, a copy */
     int64_t revision;
     int64_t reached_mono_ms;
     bool is_known;
@@ -43,6 +44,7 @@ struct revocations *revocations_new(size_t max)
     pthread_mutex_init(&list->mutex, NULL);
     list->entries = weir_map_new(sizeof(struct key));
     list->max = max;
+    list->stopped = weir_map_new(sizeof(struct weir_id));
     return list;
 }
 
@@ -51,11 +53,14 @@ void revocations_free(struct revocations *list)
     if (!list) {
         return;
     }
-    void *entry;
-    for (size_t at = 0; weir_map_next(list->entries, &at, NULL, &entry);) {
-        free(entry);
+    struct weir_map *const maps[] = {list->entries, list->stopped};
+    for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++) {
+        void *value;
+        for (size_t at = 0; weir_map_next(maps[i], &at, NULL, &value);) {
+            free(value);
+        }
+        weir_map_free(maps[i]);
     }
-    weir_map_free(list->entries);
     pthread_mutex_destroy(&list->mutex);
     free(list);
 }
@@ -132,6 +137,27 @@ void revocations_put(struct revocations *list, const struct weir_ev_config_revoc
     }
     keep(list, &fresh);
     pthread_mutex_unlock(&list->mutex);
+}
+
+void revocations_stop(struct revocations *list, const struct weir_id *tenant_id, bool is_stopped)
+{
+    pthread_mutex_lock(&list->mutex);
+    if (is_stopped) {
+        struct weir_id *copy = weir_xalloc(sizeof(*copy));
+        *copy = *tenant_id;
+        free(weir_map_put(list->stopped, tenant_id->b, copy));
+    } else {
+        free(weir_map_remove(list->stopped, tenant_id->b));
+    }
+    pthread_mutex_unlock(&list->mutex);
+}
+
+bool revocations_is_stopped(struct revocations *list, const struct weir_id *tenant_id)
+{
+    pthread_mutex_lock(&list->mutex);
+    bool is_stopped = weir_map_find(list->stopped, tenant_id->b) != NULL;
+    pthread_mutex_unlock(&list->mutex);
+    return is_stopped;
 }
 
 void revocations_reached(struct revocations *list, int64_t revision, int64_t mono_ms)

@@ -37,6 +37,10 @@ void revocations_free(struct revocations *list); /* NULL is fine */
 void revocations_put(struct revocations *list, const struct weir_ev_config_revocation *entry,
                      int64_t mono_ms);
 
+/* A tenant that was stopped or removed, or goes on. */
+void revocations_stop(struct revocations *list, const struct weir_id *tenant_id, bool is_stopped);
+bool revocations_is_stopped(struct revocations *list, const struct weir_id *tenant_id);
+
 /* All that had been made at `mono_ms` is here. `revision` never falls while the topic lives. */
 void revocations_reached(struct revocations *list, int64_t revision, int64_t mono_ms);
 

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "api/command.h"
+#include "api/revocations.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -221,7 +222,8 @@ static enum weir_code check_wish(struct api_call *call, const struct weir_id *ca
         api_known_cameras_remove(known, &call->tenant_id, camera_id);
         return api_call_not_found(call);
     }
-    if (code == WEIR_OK && facts.is_stopped) {
+    if (code == WEIR_OK ? facts.is_stopped
+                        : revocations_is_stopped(call->api->revocations, &call->tenant_id)) {
         return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
     }
     if (code == WEIR_OK) {

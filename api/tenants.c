@@ -89,6 +89,8 @@ static enum weir_code publish(struct api_call *call, struct weir_db_tx *tx,
     tenant->idle_timeout_s = weir_db_int(rows, 0, 4);
     tenant->version = weir_db_int(rows, 0, C_VERSION) + is_deleted;
     tenant->deleted = is_deleted;
+    tenant->has_stopped = weir_db_bool(rows, 0, C_STOPPED);
+    tenant->stopped = tenant->has_stopped;
     return api_outbox_put(tx, &event, &tenant->tenant_id, &tenant->tenant_id, API_OUTBOX_EVERY_CELL,
                           call->arena, &call->err);
 }

@@ -68,6 +68,11 @@ static enum weir_code ask_postgres(struct api_call *call, const struct weir_tick
     return code;
 }
 
+static enum weir_code refuse_stopped(struct api_call *call)
+{
+    return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
+}
+
 static enum weir_code check_right(struct api_call *call, const struct right *right)
 {
     if (right->is_refused) {
@@ -81,7 +86,7 @@ static enum weir_code check_right(struct api_call *call, const struct right *rig
                                "the token's tenant does not exist here");
     }
     if (right->is_stopped) {
-        return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
+        return refuse_stopped(call);
     }
     return right->has_camera
                ? WEIR_OK
@@ -99,6 +104,18 @@ static void issue_at(struct api_call *call, struct weir_ticket *ticket, int64_t 
     ticket->expires_at_ms = ticket->issued_at_ms + call->api->settings->ticket_life_s * 1000;
 }
 
+static enum weir_code judge_from_memory(struct api_call *call, struct weir_ticket *ticket,
+                                        int64_t *ret_wait_ms)
+{
+    int64_t now_ms = weir_clock_wall_ms();
+    issue_at(call, ticket, now_ms);
+    if (revocations_is_stopped(call->api->revocations, &ticket->tenant_id)) {
+        return refuse_stopped(call);
+    }
+    *ret_wait_ms = revocations_is_void(call->api->revocations, ticket) ? 1000 - now_ms % 1000 : 0;
+    return WEIR_OK;
+}
+
 /*
  * Sets the ticket's times; or `ret_wait_ms` where a revocation of this very second would take the
  * ticket with it. While Postgres is away, by what this api has heard.
@@ -109,11 +126,7 @@ static enum weir_code judge(struct api_call *call, struct weir_ticket *ticket, i
     *ret_wait_ms = 0;
     enum weir_code code = ask_postgres(call, ticket, &right);
     if (is_postgres_away(code)) {
-        int64_t now_ms = weir_clock_wall_ms();
-        issue_at(call, ticket, now_ms);
-        *ret_wait_ms =
-            revocations_is_void(call->api->revocations, ticket) ? 1000 - now_ms % 1000 : 0;
-        return WEIR_OK;
+        return judge_from_memory(call, ticket, ret_wait_ms);
     }
     if (code == WEIR_OK) {
         code = check_right(call, &right);

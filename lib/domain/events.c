@@ -555,6 +555,7 @@ static const struct codec_field weir_ev_config_tenant_fields[] = {
     {REQ(weir_ev_config_tenant, max_streams), INT(0, 1000000)},
     {REQ(weir_ev_config_tenant, max_cameras), INT(0, 1000000)},
     {OPT(weir_ev_config_tenant, idle_timeout_s), INT(1, 86400)},
+    {OPT(weir_ev_config_tenant, stopped), BOOL},
 };
 OBJECT(weir_ev_config_tenant);
 

@@ -710,6 +710,8 @@ struct weir_ev_config_tenant {
     int64_t max_cameras; /* Cameras; 0..1000000 */
     bool has_idle_timeout_s;
     int64_t idle_timeout_s; /* Overrides the reaper's; 1..86400 */
+    bool has_stopped;
+    bool stopped; /* Nobody of it may start or play anything; absent: false */
 };
 
 /* What became of it. */

@@ -210,6 +210,21 @@ static void front_doors_are_told_what_tickets_can_be_void_by(void **state)
     revocations_free(list);
 }
 
+static void a_stopped_tenant_is_stopped_until_it_goes_on(void **state)
+{
+    (void)state;
+    struct revocations *list = revocations_new(1);
+    assert_false(revocations_is_stopped(list, &acme));
+    revocations_stop(list, &acme, true);
+    revocations_stop(list, &acme, true);
+    assert_true(revocations_is_stopped(list, &acme));
+    assert_false(revocations_is_stopped(list, &other));
+    revocations_stop(list, &acme, false);
+    assert_false(revocations_is_stopped(list, &acme));
+    revocations_stop(list, &other, true);
+    revocations_free(list);
+}
+
 static void names_go_both_ways(void **state)
 {
     (void)state;
@@ -234,6 +249,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_revokes_the_whole_tenant),
         cmocka_unit_test(nothing_is_known_before_all_was_read),
         cmocka_unit_test(front_doors_are_told_what_tickets_can_be_void_by),
+        cmocka_unit_test(a_stopped_tenant_is_stopped_until_it_goes_on),
         cmocka_unit_test(names_go_both_ways),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
