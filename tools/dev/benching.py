@@ -33,6 +33,7 @@ ORDER = (
     "freeze",
     "stream_cost",
     "get_stream",
+    "auth",
     "audit_sink",
     "soak",
 )
