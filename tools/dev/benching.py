@@ -34,6 +34,7 @@ ORDER = (
     "stream_cost",
     "get_stream",
     "gateway",
+    "auth",
     "audit_sink",
     "soak",
 )
