@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -413,6 +414,36 @@ def test_a_ticket_is_replaced_while_watching(scene: Scene) -> None:
     ]
     assert [cache for cache, _ in of_segment].count("MISS") == 1
     assert len({ticket for _, ticket in of_segment}) == 2
+
+
+def test_no_ticket_slips_past_a_revocation(scene: Scene) -> None:
+    """Minted beside it at both apis: what was given before is void, what was asked for after is good."""
+    path = f"/v1/streams/{scene.stream_id}/tickets"
+    minted: list[tuple[float, float, str]] = []
+
+    def mint(user: Api) -> None:
+        for n in range(VIEWER_MAX):
+            at = user if n % 2 else second(scene.stack, user)
+            asked = time.monotonic()
+            url = str(at.call("POST", path).expect(201).json["url"])
+            minted.append((asked, time.monotonic(), url))
+            time.sleep(0.03)
+
+    with ThreadPoolExecutor(4) as pool:
+        minting = [pool.submit(mint, user) for user in (scene.victim, scene.other, scene.admin)]
+        wait_for("some are minted", lambda: len(minted) >= 6, LIMIT_S, 0.01)
+        begun = time.monotonic()
+        revoke(scene.admin, "camera", scene.camera_id).expect(201)
+        done = time.monotonic()
+        for each in minting:
+            each.result()
+    before = [url for _, given, url in minted if given < begun]
+    after = [url for asked, _, url in minted if asked > done]
+    assert before and after
+    for url in before:
+        wait_for("it is void", lambda url=url: fetch(url).status == 401, LIMIT_S)
+    assert {fetch(url).status for url in after} == {302}
+    assert {fetch(url).status for url in before} == {401}
 
 
 def test_a_viewer_and_a_tenant_have_so_many_tickets_at_once(scene: Scene) -> None:
