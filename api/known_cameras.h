@@ -18,6 +18,7 @@ struct api_known_camera {
     int64_t max_streams; /* of the tenant */
     int64_t source_version;
     const char *sealed;
+    bool is_exclusive;
     const char *networks; /* of the tenant's cameras; NULL: the deployment's default */
 };
 

@@ -39,7 +39,8 @@ static enum weir_code read_row(struct api *api, struct weir_http_request *req,
         code = weir_db_exec(
             tx,
             "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'),"
-            " t.camera_networks FROM camera c JOIN tenant t ON t.id = c.tenant_id WHERE c.id = $1",
+            " t.camera_networks, c.exclusive FROM camera c JOIN tenant t ON t.id = c.tenant_id"
+            " WHERE c.id = $1",
             params, 1, weir_http_arena(req), &rows, err);
     }
     if (code == WEIR_OK && weir_db_count(rows) == 0) {
@@ -50,6 +51,7 @@ static enum weir_code read_row(struct api *api, struct weir_http_request *req,
         ret->source_version = weir_db_int(rows, 0, 1);
         ret->sealed = weir_db_text(rows, 0, 2);
         ret->networks = weir_db_text(rows, 0, 3);
+        ret->is_exclusive = weir_db_bool(rows, 0, 4);
     }
     return code;
 }
@@ -80,6 +82,7 @@ static void answer(const struct api *api, struct weir_http_request *req,
     weir_json_str(&out, "camera_id", WEIR_ID_TEXT(&lease->camera_id));
     weir_json_int(&out, "version", camera->source_version);
     weir_json_str(&out, "sealed", camera->sealed);
+    weir_json_bool(&out, "exclusive", camera->is_exclusive);
     weir_json_str(&out, "networks",
                   camera->networks ? camera->networks : api->settings->default_camera_networks);
     weir_json_close(&out, '}');

@@ -149,11 +149,11 @@ struct facts {
     " ELSE i.fingerprint END, made_at = CASE WHEN i.made_at < now() - interval '24 hours'"         \
     " THEN now() ELSE i.made_at END RETURNING fingerprint = $4::bytea AS is_same)"                 \
     " SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'),"                     \
-    " t.camera_networks, NOT is_same, t.stopped,"                                                  \
+    " t.camera_networks, NOT is_same, t.stopped, c.exclusive,"                                     \
     " set_config('synchronous_commit', 'off', true) FROM made" OF_CAMERA
 #define ASK_CAMERA                                                                                 \
     "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'),"                      \
-    " t.camera_networks, false, t.stopped FROM (SELECT 1) AS one" OF_CAMERA
+    " t.camera_networks, false, t.stopped, c.exclusive FROM (SELECT 1) AS one" OF_CAMERA
 
 /* Keys of a day ago go with one wish in so many, told by the id that its key makes: as good as
  * drawn. */
@@ -193,6 +193,7 @@ static enum weir_code ask_postgres(struct api_call *call, const struct weir_id *
         ret->camera.networks = weir_db_text(rows, 0, 3);
         ret->is_key_reused = weir_db_bool(rows, 0, 4);
         ret->is_stopped = weir_db_text(rows, 0, 5) != NULL && weir_db_bool(rows, 0, 5);
+        ret->camera.is_exclusive = weir_db_text(rows, 0, 6) != NULL && weir_db_bool(rows, 0, 6);
     }
     return code;
 }
