@@ -98,8 +98,9 @@ export class Region {
   }
 }
 
-/** One test's own region and Worker; both end with the test. */
-export async function rig(t, bindings = {}) {
+/** One test's own region and Worker; both end with the test. The Worker has its list of keys, unless
+ * `isCold`: on a busy machine its first question for it may take too long. */
+export async function rig(t, bindings = {}, isCold = false) {
   const key = newKey();
   const region = await new Region(key).open();
   const door = openDoor({ REGION_URL: region.url, CDN_SECRET: SECRET, ALLOW_ORIGINS: "*", ...bindings });
@@ -111,10 +112,12 @@ export async function rig(t, bindings = {}) {
   const get = (path, init = {}) => fetch(url + path, { redirect: "manual", ...init });
   const play = (text, rest = `${GENERATION}/index.m3u8`, init = {}) =>
     get(`/live/${text}/${STREAM}/${rest}`, init);
+  const elsewhere = ticket(key, claims(key, { s: randomUUID() }));
+  if (!isCold) await until("its list", async () => (await play(elsewhere)).status === 403);
   return { key, region, door, url, get, play, good: ticket(key, claims(key)) };
 }
 
-export async function until(what, condition, seconds = 30) {
+export async function until(what, condition, seconds = 60) {
   const deadline = Date.now() + 1000 * seconds;
   for (;;) {
     const found = await condition();

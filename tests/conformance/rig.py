@@ -197,6 +197,8 @@ class Rig:
         self.doors["worker"] = Door("worker", self.worker().url)
         for tenant in ("acme", "other"):
             self.streams[tenant] = self.watch(tenant, "yard")
+        yard, worker = self.streams["acme"], self.doors["worker"]
+        wait_for("the Worker has its list", lambda: worker.ask(yard.of("entry")).status == 302, 60)
 
     def worker(self) -> Worker:
         secret = (self.stack.home / "secrets" / "cdn-secret").read_text().strip()

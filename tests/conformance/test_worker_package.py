@@ -15,7 +15,8 @@ def run(*argv: str) -> str:
     done = subprocess.run(
         argv, cwd=CDN, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False
     )
-    assert done.returncode == 0, f"{' '.join(argv)}:\n{done.stdout[-4000:]}\n{done.stderr[-2000:]}"
+    failed = re.findall(r"^ *not ok .*(?:\n.*){0,16}", done.stdout, re.MULTILINE) or [done.stdout[-4000:]]
+    assert done.returncode == 0, "\n".join([" ".join(argv), *failed, done.stderr[-2000:]])
     return done.stdout
 
 
