@@ -20,6 +20,7 @@ import pytest
 from browser import Browser
 from client import Viewer, fetch, wait_for
 from conftest import free_port_base
+from faults import settings
 from stack import Stack, since, token_claims
 from survival import Watching
 
@@ -321,6 +322,23 @@ def test_the_engine_is_killed_and_it_plays_again_on_the_same_url(
     assert viewer.playlist().discontinuity > before.discontinuity
     assert user.stream(stream["id"])["state"] in ("running", "backoff", "starting")
     assert len(viewer.newest_segment()) > 1000
+
+
+def test_the_worker_is_told_which_camera_is_exclusive(stack: Stack, plain_url: str) -> None:
+    """It fences those alone (docs/adr/0022)."""
+    user = stack.user("acme")
+    secret = (stack.home / "secrets" / "worker-secret").read_text().strip()
+    internal = settings.read(stack.home / "env" / "worker-0.env")["WEIR_API_INTERNAL_URL"]
+    for is_exclusive in (True, False):
+        camera = user.add_camera(f"exclusive-{is_exclusive}", plain_url, exclusive=is_exclusive)
+        stream = user.start(camera["id"])
+        placed = user.wait_state(stream["id"], "running")
+        told = fetch(
+            f"{internal}/internal/v1/cameras/{camera['id']}/source?worker_id={placed['worker_id']}",
+            headers={"Authorization": f"Bearer {secret}"},
+        ).expect(200)
+        assert told.json["exclusive"] is is_exclusive
+        user.call("DELETE", f"/v1/streams/{stream['id']}").expect(202)
 
 
 def test_without_a_valid_ticket_nobody_gets_in(stack: Stack, plain_url: str) -> None:
