@@ -41,6 +41,10 @@ static void on_tick(void *ctx)
 {
     struct api *api = ctx;
     api_activity_tick(api->activity);
+    weir_metric_set(weir_metrics_gauge(api->metrics, "weir_api_revocations",
+                                       "Revocations that this api knows and that still count", NULL,
+                                       NULL),
+                    (int64_t)revocations_count(api->revocations));
     weir_timer_set(api->tick, TICK_MS);
 }
 

@@ -11,6 +11,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,11 @@ class Scene:
         self.players.append(Player(user.ticket(self.stream_id)))
         return self.players[-1]
 
+    def close(self) -> None:
+        """Makes room for the next one."""
+        self.admin.call("DELETE", f"/v1/streams/{self.stream_id}")
+        self.stack.dev("camera", "kill", self.tenant)
+
     def plays(self, url: str) -> None:
         assert len(Viewer(url).open().newest_segment()) > 1000
 
@@ -156,6 +162,7 @@ def scene(stack: Stack) -> Iterator[Scene]:
     yield made
     for player in made.players:
         player.stop()
+    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -292,8 +299,7 @@ def test_a_stopped_tenant_plays_nothing_until_it_is_let_go_on(scene: Scene) -> N
     for user in (scene.victim, second(scene.stack, scene.victim)):
         refused = user.call("POST", f"/v1/streams/{scene.stream_id}/tickets").expect(403)
         assert refused.json["code"] == "tenant_stopped"
-    url = scene.stack.camera(f"{scene.tenant}-new", "--gop", "1")
-    camera = scene.admin.add_camera("new", url)
+    camera = scene.admin.add_camera("new", "rtsp://127.0.0.1:1/none")
     body = {"camera_id": camera["id"]}
     assert scene.admin.call("POST", "/v1/streams", body).expect(403).json["code"] == "tenant_stopped"
     platform.call("PATCH", path, {"stopped": False}).expect(200)
@@ -408,6 +414,36 @@ def test_a_ticket_is_replaced_while_watching(scene: Scene) -> None:
     ]
     assert [cache for cache, _ in of_segment].count("MISS") == 1
     assert len({ticket for _, ticket in of_segment}) == 2
+
+
+def test_no_ticket_slips_past_a_revocation(scene: Scene) -> None:
+    """Minted beside it at both apis: what was given before is void, what was asked for after is good."""
+    path = f"/v1/streams/{scene.stream_id}/tickets"
+    minted: list[tuple[float, float, str]] = []
+
+    def mint(user: Api) -> None:
+        for n in range(VIEWER_MAX):
+            at = user if n % 2 else second(scene.stack, user)
+            asked = time.monotonic()
+            url = str(at.call("POST", path).expect(201).json["url"])
+            minted.append((asked, time.monotonic(), url))
+            time.sleep(0.03)
+
+    with ThreadPoolExecutor(4) as pool:
+        minting = [pool.submit(mint, user) for user in (scene.victim, scene.other, scene.admin)]
+        wait_for("some are minted", lambda: len(minted) >= 6, LIMIT_S, 0.01)
+        begun = time.monotonic()
+        revoke(scene.admin, "camera", scene.camera_id).expect(201)
+        done = time.monotonic()
+        for each in minting:
+            each.result()
+    before = [url for _, given, url in minted if given < begun]
+    after = [url for asked, _, url in minted if asked > done]
+    assert before and after
+    for url in before:
+        wait_for("it is void", lambda url=url: fetch(url).status == 401, LIMIT_S)
+    assert {fetch(url).status for url in after} == {302}
+    assert {fetch(url).status for url in before} == {401}
 
 
 def test_a_viewer_and_a_tenant_have_so_many_tickets_at_once(scene: Scene) -> None:

@@ -143,6 +143,7 @@ static void a_good_token_names_tenant_subject_and_role(void **state)
     assert_string_equal(WEIR_ID_TEXT(&who.tenant_id), TENANT);
     assert_int_equal(who.role, WEIR_ROLE_OPERATOR);
     assert_false(who.is_platform);
+    assert_int_equal(who.issued_at_ms, 1795000000000LL);
     assert_int_equal(who.expires_at_ms, 1795003600000LL);
     assert_int_equal(judge(f, mint(f, RS_HEADER, GOOD, f->rsa), &who), WEIR_OK);
 }
