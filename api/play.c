@@ -360,6 +360,7 @@ static void get_play_answer(void *ctx, struct weir_http_request *req,
     question.row = is_there ? &row : NULL;
     question.is_log_known = api_view_is_known(api->view);
     question.known = known_generation(req, "X-Weir-Known-Generation");
+    question.is_known_there = weir_http_header(req, "X-Weir-Known-Way") != NULL;
     question.is_held_out = weir_clock_mono_ms() >= hold->until_mono_ms;
     struct play_answer is = play_answer(&question);
     if (is.verdict == PLAY_HOLD) {

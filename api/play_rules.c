@@ -55,11 +55,15 @@ static struct play_answer redirect_to(int64_t generation)
 static struct play_answer behind(const struct play_question *question)
 {
     bool is_older = question->generation < question->known;
-    if (question->is_playlist && is_older) {
+    if (!question->is_playlist) {
+        return is_older ? answer_of(PLAY_NOT_FOUND, "not_found")
+                        : answer_of(PLAY_NOT_YET, "unavailable");
+    }
+    if (is_older && question->is_known_there) {
         return redirect_to(question->known);
     }
-    return is_older ? answer_of(PLAY_NOT_FOUND, "not_found")
-                    : answer_of(PLAY_NOT_YET, "unavailable");
+    bool may_hold = question->generation == 0 && !question->is_held_out;
+    return answer_of(may_hold ? PLAY_HOLD : PLAY_NOT_YET, "unavailable");
 }
 
 static struct play_answer media(const struct play_question *question)

@@ -48,9 +48,10 @@ struct play_question {
     const struct weir_stream_row *row; /* NULL: no such stream */
     bool is_log_known;                 /* false: no row means nothing yet */
     bool is_playlist;
-    int64_t generation; /* asked for; 0: none */
-    int64_t known;      /* newest generation that the gateway knows a way to; 0: none */
-    bool is_held_out;   /* PLAY_HOLD_MS are over */
+    int64_t generation;  /* asked for; 0: none */
+    int64_t known;       /* newest generation that the gateway was told of; 0: none */
+    bool is_known_there; /* and it was told a way to it */
+    bool is_held_out;    /* PLAY_HOLD_MS are over */
 };
 
 /* Whether the row (NULL: none) is older than what the gateway was told before. */

@@ -240,6 +240,15 @@ def test_a_leader_and_an_api_without_kafka_are_not_missed(cell: Torn) -> None:
     cell.end("during-cut")
 
 
+def turns(viewer: Viewer, url: str) -> list[Seen]:
+    seen = []
+    until = time.monotonic() + LONG_S
+    while time.monotonic() < until:
+        seen += [look(viewer), look(Viewer(url).open())]
+        time.sleep(0.2)
+    return seen
+
+
 def test_an_api_that_is_behind_leads_nobody_back(cell: Torn) -> None:
     """A worker lost its streams and does not know it, and an api does not know it either."""
     behind, well = APIS[1], APIS[0]
@@ -257,14 +266,15 @@ def test_an_api_that_is_behind_leads_nobody_back(cell: Torn) -> None:
 
         wait_for("the viewer is led to another worker", moved_on, 90, pause=0.3)
         # Whichever api the gateway asks now: many turns of each.
-        until = time.monotonic() + LONG_S
-        while time.monotonic() < until:
-            seen += [look(viewer), look(Viewer(url).open())]
-            time.sleep(0.2)
+        seen += turns(viewer, url)
+        # And while the newest one is only placed: one api knows no way, the other a wrong one.
+        cell.kill(cell.worker_of(name))
+        seen += turns(viewer, url)
         told = cell.api_of(behind).stream(cell.streams[name].stream_id)
         assert told["generation"] == before, "the cut api knows: nothing was tried"
     assert cell.api_of(well).stream(cell.streams[name].stream_id)["generation"] > before
     assert seen == sorted(seen)
+    cell.heal()
     cell.obeys(worker, 60)
     cell.judge_history()
 

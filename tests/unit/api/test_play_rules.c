@@ -75,9 +75,14 @@ static void an_api_that_is_behind_leads_to_what_the_gateway_knows_and_never_back
                                              .is_log_known = true,
                                              .is_playlist = true,
                                              .generation = asked,
-                                             .known = 9};
+                                             .known = 9,
+                                             .is_known_there = true};
             assert_int_equal(answered(&question).verdict, PLAY_REDIRECT);
             assert_int_equal(answered(&question).generation, 9);
+            question.is_known_there = false; /* it is placed, and does not play yet */
+            assert_int_equal(answered(&question).verdict, asked == 0 ? PLAY_HOLD : PLAY_NOT_YET);
+            question.is_held_out = true;
+            assert_int_equal(answered(&question).verdict, PLAY_NOT_YET);
             question.is_playlist = false;
             assert_int_equal(answered(&question).verdict, PLAY_NOT_FOUND);
         }
@@ -94,7 +99,8 @@ static void an_api_that_is_behind_leads_to_what_the_gateway_knows_and_never_back
 
 static void an_api_that_never_heard_of_a_stream_does_not_call_it_gone(void **state)
 {
-    struct play_question question = {.is_log_known = true, .is_playlist = true, .known = 9};
+    struct play_question question = {
+        .is_log_known = true, .is_playlist = true, .known = 9, .is_known_there = true};
     (void)state;
     assert_true(play_is_behind(NULL, 9));
     assert_false(play_is_behind(NULL, 0));
