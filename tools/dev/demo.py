@@ -164,6 +164,7 @@ def examples(instance: Instance, made: Demo) -> list[str]:
     other = '{"name":"door","source":{"url":"rtsp://10.0.0.9/live","username":"u","password":"p"}}'
     start = f'{{"camera_id":"{made.camera_id}","quality":"source"}}'
     camera, stream = f"{api}/v1/cameras/{made.camera_id}", f"{api}/v1/streams/{made.stream_id}"
+    revoked = f'{{"kind":"camera","object_id":"{made.camera_id}"}}'
     tenant = '{"name":"other"}'
     return [
         f"TOKEN=$(./dev token --tenant {TENANT} | tail -n 1)",
@@ -176,6 +177,8 @@ def examples(instance: Instance, made: Demo) -> list[str]:
         f"{curl} {api}/v1/streams",
         f"{curl} -H 'Prefer: wait=10' {stream}",
         f"{curl} -X POST {stream}/tickets",
+        f"{send} -d '{revoked}' {api}/v1/revocations",
+        f"{curl} {api}/v1/revocations",
         f"{curl} {api}/v1/workers",
         f"{curl} {api}/v1/audit-events",
         f"{curl} -X DELETE {stream}",
