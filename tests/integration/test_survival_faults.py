@@ -241,10 +241,13 @@ def test_a_leader_and_an_api_without_kafka_are_not_missed(cell: Torn) -> None:
 
 
 def turns(viewer: Viewer, url: str) -> list[Seen]:
+    """What somebody who watches sees, and somebody who comes now, for as long as a cut lasts."""
     seen = []
     until = time.monotonic() + LONG_S
     while time.monotonic() < until:
-        seen += [look(viewer), look(Viewer(url).open())]
+        # While nothing plays yet, whoever comes is told so and asks again.
+        newcomer = wait_for("an index", Viewer(url).open, 60, pause=0.3)
+        seen += [look(viewer), look(newcomer)]
         time.sleep(0.2)
     return seen
 
@@ -330,6 +333,8 @@ def test_playlists_are_not_numbered_by_a_workers_clock(cell: Torn) -> None:
     cell.watch_on(JUMPED_WORKER)
     name = cell.watched_on(JUMPED_WORKER)[0]
     player = cell.watching.players[name]
+    # It may have come only now.
+    cell.watching.playing([name])
     before = player.levels[-1]["last"]
     with cell.watching.over("origin and engine killed, clock 1 h behind", [name]):
         with cell.clocks[JUMPED_WORKER].off_by(-HOUR_S):
