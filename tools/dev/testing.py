@@ -341,7 +341,7 @@ RUNNERS: dict[str, Callable[[str | None], Count]] = {
 
 
 def check() -> int:
-    packages.ensure(["build", "test"], log_for_check())
+    packages.ensure(["build", "camera", "test"], log_for_check())
     return subprocess.run([str(ROOT / "tools" / "check")], cwd=ROOT, check=False).returncode
 
 
