@@ -68,14 +68,20 @@ function(weir_daemon name)
   target_link_options(${name} PRIVATE -pie)
 endfunction()
 
+# PLAIN: without sanitizers, which bring an allocator of their own.
 function(weir_unit_test name)
-  cmake_parse_arguments(A "" "LABEL" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(A "PLAIN" "LABEL" "SOURCES;DEPS" ${ARGN})
   if(NOT A_LABEL)
     set(A_LABEL unit)
   endif()
   weir_pkg(CMOCKA cmocka)
   add_executable(${name} ${A_SOURCES})
   target_link_libraries(${name} PRIVATE weir_flags ${A_DEPS} PkgConfig::CMOCKA)
+  if(A_PLAIN AND WEIR_SANITIZE)
+    # Behind what weir_flags says.
+    set_source_files_properties(${A_SOURCES} PROPERTIES COMPILE_OPTIONS -fno-sanitize=all)
+    target_link_libraries(${name} PRIVATE -fno-sanitize=all)
+  endif()
   # A failing assert jumps over cleanups, so leaks are judged only in passing tests.
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   set_tests_properties(${name} PROPERTIES LABELS ${A_LABEL} TIMEOUT 300)

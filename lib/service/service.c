@@ -15,11 +15,13 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/io/http_server.h"
+#include "lib/service/memory.h"
 #include "lib/service/notify.h"
 
 #define TICK_MS          1000
 #define LOOP_STUCK_MS    10000
 #define READY_REASON_MAX 256
+#define TRIM_MS          30000
 
 struct condition {
     struct weir_list node;
@@ -36,6 +38,8 @@ struct weir_service {
     struct weir_http_server *admin;
     struct weir_timer *tick;
     struct weir_timer *deadline;
+    struct weir_timer *trim;
+    struct weir_memory memory;
     int signal_fd;
     _Atomic int64_t ticked_mono_ms;
     pthread_mutex_t lock; /* guards conditions and draining */
@@ -100,6 +104,13 @@ static void on_tick(void *ctx)
     atomic_store(&service->ticked_mono_ms, weir_clock_mono_ms());
     weir_notify("WATCHDOG=1");
     weir_timer_set(service->tick, TICK_MS);
+}
+
+static void on_trim(void *ctx)
+{
+    struct weir_service *service = ctx;
+    weir_memory_trim(&service->memory);
+    weir_timer_set(service->trim, TRIM_MS);
 }
 
 static void on_deadline(void *ctx)
@@ -187,9 +198,11 @@ static struct weir_service *service_new(const struct weir_service_spec *spec)
     service->loop = weir_loop_new();
     service->tick = weir_timer_new(service->loop, on_tick, service);
     service->deadline = weir_timer_new(service->loop, on_deadline, service);
+    service->trim = weir_timer_new(service->loop, on_trim, service);
     weir_loop_watch(service->loop, service->signal_fd, WEIR_LOOP_IN, on_signal, service);
     atomic_store(&service->ticked_mono_ms, weir_clock_mono_ms());
     weir_timer_set(service->tick, 0);
+    weir_timer_set(service->trim, TRIM_MS);
     return service;
 }
 
@@ -212,6 +225,7 @@ int weir_service_start(const struct weir_service_spec *spec, int argc, char **ar
         return 0;
     }
     forbid_core_dumps();
+    weir_memory_bound();
     struct weir_service *service = service_new(spec);
     *ret = service;
     memset(ret_settings, 0, spec->settings_size);
@@ -243,6 +257,7 @@ void weir_service_end(struct weir_service **service)
     weir_http_server_close(&s->admin, 200);
     weir_timer_free(&s->tick);
     weir_timer_free(&s->deadline);
+    weir_timer_free(&s->trim);
     weir_loop_free(s->loop);
     close(s->signal_fd);
     WEIR_LIST_FOR(pos, &s->conditions)
