@@ -4,24 +4,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from typing import Any
 
 import pytest
 from browser import Browser
+from dev import topics
 from rig import Rig, wait_for
 
 pytestmark = pytest.mark.xdist_group("rig")
 
 
 def records(rig: Rig, topic: str) -> list[dict[str, Any]]:
-    done = subprocess.run(
-        ["kcat", "-q", "-b", rig.stack.values["WEIR_KAFKA"], "-C", "-t", topic, "-o", "beginning", "-e"],
-        capture_output=True,
-        timeout=60,
-        check=True,
-    )
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith(b"{")]
+    lines = topics.read(rig.stack.values["WEIR_KAFKA"], topic, partition=None).splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 def test_it_plays_through_the_worker(rig: Rig) -> None:

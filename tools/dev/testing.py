@@ -33,6 +33,9 @@ GROUPS = (
 )
 PYTHON = "/usr/bin/python3"
 FUZZ_SECONDS = 180
+# What decides who comes in gets more: access tokens, key sets, tickets.
+FUZZ_LONG = ("fuzz_jwt", "fuzz_ticket", "fuzz_token")
+FUZZ_LONG_S = 60
 # One seed, so that one tree gets one verdict; WEIR_FUZZ_SEED and WEIR_FUZZ_S look further.
 FUZZ_SEED = "1"
 # One plan of faults for one tree; `./dev chaos` looks further.
@@ -267,9 +270,13 @@ def run_fuzz(name: str | None) -> Count:
     cores = min(os.cpu_count() or 2, len(programs))
     total_s = int(os.environ.get("WEIR_FUZZ_S", FUZZ_SECONDS))
     each_s = max(1, total_s * cores // len(programs))
-    say(f"  {len(programs)} targets, {each_s} s each, {cores} at a time")
+    long_s = max(each_s, 0 if "WEIR_FUZZ_S" in os.environ else FUZZ_LONG_S)
+    lengths = {program: long_s if program.name in FUZZ_LONG else each_s for program in programs}
+    programs.sort(key=lambda program: -lengths[program])
+    told = f"{each_s} s each, {long_s} s for {', '.join(FUZZ_LONG)}"
+    say(f"  {len(programs)} targets, {told}; {cores} at a time")
     with ThreadPoolExecutor(max_workers=cores) as pool:
-        results = list(pool.map(lambda program: fuzz(program, each_s), programs))
+        results = list(pool.map(lambda program: fuzz(program, lengths[program]), programs))
     return Count(passed=results.count(True), failed=results.count(False))
 
 
