@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -186,3 +187,14 @@ class Viewer:
         playlist = self.playlist()
         init = fetch(playlist.init_uri).expect(200).body if playlist.init_uri else b""
         return init + fetch(playlist.uris()[-1]).expect(200).body
+
+
+def decoded_frames(url: str, seconds: int = 4) -> int:
+    """Plays with ffmpeg, which must find nothing to complain about; counts the frames."""
+    done = subprocess.run(
+        ["ffmpeg", "-nostdin", "-v", "error", "-i", url, "-t", str(seconds), "-map", "0:v",
+         "-f", "framemd5", "-"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return len([line for line in done.stdout.splitlines() if line and not line.startswith("#")])

@@ -18,7 +18,7 @@ from urllib.parse import quote, urljoin
 
 import pytest
 from browser import Browser
-from client import Viewer, fetch, wait_for
+from client import Viewer, decoded_frames, fetch, wait_for
 from conftest import free_port_base
 from faults import settings
 from stack import Stack, since, token_claims
@@ -57,17 +57,6 @@ def sql(stack: Stack, text: str) -> str:
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     return done.stdout.strip()
-
-
-def decoded_frames(url: str, seconds: int = 4) -> int:
-    """Plays with ffmpeg, which must find nothing to complain about; counts the frames."""
-    done = subprocess.run(
-        ["ffmpeg", "-nostdin", "-v", "error", "-i", url, "-t", str(seconds), "-map", "0:v",
-         "-f", "framemd5", "-"],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return len([line for line in done.stdout.splitlines() if line and not line.startswith("#")])
 
 
 def test_a_camera_is_added_started_and_plays_in_ffmpeg(stack: Stack, plain_url: str) -> None:
