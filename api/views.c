@@ -6,15 +6,22 @@
 
 #include "lib/base/str.h"
 
-#define AGE_MAX_MS 86400000
+#define AGE_MAX_MS   86400000
+#define SINCE_MAX_MS ((int64_t)366 * 86400000)
+#define COUNT_MAX    (((int64_t)1 << 53) - 1)
 
-enum { TENANT, STREAM, TICKET, AGE, N_FIELDS };
+enum { TENANT, STREAM, TICKET, AGE, VIEWER, PART, SINCE, SEGMENTS, BYTES, N_FIELDS };
 
 static const struct api_field fields[N_FIELDS] = {
     [TENANT] = {"/tenant", API_ID, .is_required = true},
     [STREAM] = {"/stream", API_ID, .is_required = true},
     [TICKET] = {"/ticket_id", API_ID, .is_required = true},
     [AGE] = {"/age_ms", API_INT, .min = 0, .max = AGE_MAX_MS, .is_required = true},
+    [VIEWER] = {"/counted/viewer", API_ID, .is_required = true},
+    [PART] = {"/counted/part", API_ID, .is_required = true},
+    [SINCE] = {"/counted/since_ms", API_INT, .min = 0, .max = SINCE_MAX_MS, .is_required = true},
+    [SEGMENTS] = {"/counted/segments", API_INT, .min = 0, .max = COUNT_MAX, .is_required = true},
+    [BYTES] = {"/counted/bytes", API_INT, .min = 0, .max = COUNT_MAX, .is_required = true},
 };
 
 static enum weir_code fail(struct api_fault *fault, const char *code, const char *detail)
@@ -38,7 +45,15 @@ static enum weir_code read_view(const struct weir_json *json, size_t i, struct v
     *ret = (struct view_seen){.tenant_id = values[TENANT].id,
                               .stream_id = values[STREAM].id,
                               .ticket_id = values[TICKET].id,
-                              .age_ms = values[AGE].integer};
+                              .age_ms = values[AGE].integer,
+                              .is_counted = values[PART].is_given,
+                              .viewer_id = values[VIEWER].id,
+                              .part_id = values[PART].id,
+                              .since_ms = values[SINCE].integer > values[AGE].integer
+                                              ? values[SINCE].integer
+                                              : values[AGE].integer,
+                              .segments = values[SEGMENTS].integer,
+                              .bytes = values[BYTES].integer};
     return WEIR_OK;
 }
 
