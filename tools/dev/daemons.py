@@ -123,6 +123,20 @@ def audit(instance: Instance) -> Daemon:
     return Daemon("audit", "weir-audit", (), env, ports)
 
 
+def tally(instance: Instance, apis: int = 1) -> Daemon:
+    """Beside the gateway."""
+    admin, secrets = instance.port("tally-admin"), instance.secrets
+    env = {
+        "WEIR_ADMIN_LISTEN": f"127.0.0.1:{admin}",
+        "WEIR_LOG_LEVEL": os.environ.get("WEIR_LOG_LEVEL", "info"),
+        "WEIR_TALLY_LISTEN": instance.address("tally"),
+        "WEIR_API_INTERNAL_URL": ",".join(f"http://{at}" for at in internal(instance, apis)),
+        "WEIR_GATEWAY_SECRET_FILE": str(secrets / "gateway-secret"),
+        "WEIR_TALLY_SECRET_FILE": str(secrets / "tally-secret"),
+    }
+    return Daemon("tally", "weir-tally", (), env, {"tally-admin": admin})
+
+
 def worker_id(index: int) -> str:
     return str(uuid.uuid5(NAMESPACE, f"worker|{index}"))
 

@@ -63,7 +63,7 @@ def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
     secrets = prefix / "secrets.conf"
     lines = [
         f'map "" $weir_{name}_secret {{ default "{keys.read(instance, f"{name}-secret")}"; }}\n'
-        for name in ("gateway", "origin")
+        for name in ("gateway", "origin", "tally")
     ]
     write_private(secrets, "".join([*lines, cdn_map(instance)]))
     values = {
@@ -72,6 +72,7 @@ def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
         "GATEWAY_LISTEN": instance.address("gateway"),
         "CDN_LISTEN": instance.address("gateway-origin"),
         "ANSWER_LISTEN": instance.address("gateway-answer"),
+        "TALLY_LISTEN": instance.address("tally"),
         "API_SERVERS": " ".join(
             f"server {address} max_fails=1 fail_timeout=10s;" for address in apis
         ),
