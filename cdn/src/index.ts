@@ -13,7 +13,7 @@ import { pump, rangeOf } from "./range";
 import type { Env } from "./region";
 import { BYTES_MAX, recall, remember, type Said } from "./repeat";
 import type { Claims } from "./ticket";
-import { note } from "./views";
+import { count, note } from "./views";
 
 export { Origin } from "./origin";
 
@@ -98,6 +98,14 @@ async function serve(ask: Ask, query: string): Promise<Response> {
   return again ? say(ask, again) : refuse(request, env, isProblem(code) ? code : "unavailable");
 }
 
+/** Tells of what a viewer gets: a body is counted whole when it begins. */
+function counted({ request, env, ctx, target, claims }: Ask, response: Response): Response {
+  const isSent = request.method === "GET" && (response.status === 200 || response.status === 206);
+  const length = Number(response.headers.get("Content-Length") ?? 0);
+  if (isSent) count(env, ctx, claims, target.kind === "media", Number.isSafeInteger(length) ? length : 0);
+  return response;
+}
+
 export default {
   async fetch(request: Request, env: Env, ctx: Context): Promise<Response> {
     if (request.method === "OPTIONS") {
@@ -112,8 +120,9 @@ export default {
     if (claims === 503) return refuse(request, env, "unavailable");
     if (claims.s !== target.stream) return refuse(request, env, "forbidden");
     note(env, ctx, claims);
+    const ask = { request, env, ctx, target, claims };
     try {
-      return await serve({ request, env, ctx, target, claims }, query);
+      return counted(ask, await serve(ask, query));
     } catch (error) {
       console.error(`serve: ${error instanceof Error ? error.message : "?"}`);
       return refuse(request, env, "unavailable");

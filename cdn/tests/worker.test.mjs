@@ -350,10 +350,48 @@ describe("the Worker", { concurrency: 6 }, () => {
       return region.reports().length > 1;
     });
     const views = region.reports().flatMap((report) => report.views);
-    for (const { age_ms: age, ...view } of views) {
+    for (const { age_ms: age, counted, ...view } of views) {
       assert.deepEqual(view, { tenant: TENANT, stream: STREAM, ticket_id: one.i });
       assert.ok(Number.isInteger(age) && age >= 0);
+      assert.ok(!counted || counted.viewer === one.u);
     }
+  });
+
+  test("what he is sent adds up, and is told after he left too", async (t) => {
+    const { key, region, play } = await rig(t);
+    const [one, two] = [claims(key), claims(key)];
+    const [text, other] = [ticket(key, one), ticket(key, two)];
+    await (await play(text)).arrayBuffer();
+    await (await play(text, SEG)).arrayBuffer();
+    await (await play(text, SEG, { headers: { Range: "bytes=10-19" } })).arrayBuffer();
+    await play(text, SEG, { method: "HEAD" });
+    await play(text, "nothing.m4s");
+    await (await play(other, SEG)).arrayBuffer();
+    const told = (id) => region.reports().flatMap(({ views }) => views).findLast((view) => view.ticket_id === id)?.counted;
+    const [first, second] = await until("all of it", () => {
+      const found = [told(one.i), told(two.i)];
+      return found[0]?.segments === 2 && found[1] && found;
+    });
+    assert.equal(first.bytes, PLAYLIST.length + SEGMENT.length + 10);
+    assert.equal(first.viewer, one.u);
+    assert.ok(Number.isInteger(first.since_ms) && first.since_ms >= 0);
+    assert.deepEqual([second.segments, second.bytes, second.viewer], [1, SEGMENT.length, two.u]);
+    assert.notEqual(first.part, second.part);
+  });
+
+  test("a report that the region does not take is told again", async (t) => {
+    const { key, region, play } = await rig(t);
+    const one = claims(key);
+    let refused = 0;
+    region.answer = ({ url }) => {
+      if (url !== "/control/views" || refused === 2) return region.usual(url);
+      refused += 1;
+      return refused === 1 ? { status: 503 } : { cut: true };
+    };
+    await (await play(ticket(key, one), SEG)).arrayBuffer();
+    await until("it is taken", () => refused === 2 && region.reports().length > 2);
+    const [view] = region.reports().at(-1).views.filter(({ ticket_id: id }) => id === one.i);
+    assert.deepEqual([view.counted.segments, view.counted.bytes], [1, SEGMENT.length]);
   });
 
   test("pages of the list may play, others may not", async (t) => {
