@@ -141,6 +141,11 @@ def encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def claims_of(ticket: str) -> dict[str, Any]:
+    payload = ticket.split(".")[0]
+    return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
+
+
 @dataclass
 class Mint:
     """Tickets as the api signs them, and some that it never would."""
@@ -232,8 +237,7 @@ class Rig:
         key = load_pem_private_key(pem, None)
         assert isinstance(key, Ed25519PrivateKey)
         url = user.ticket(stream)
-        payload = url.split("/live/")[1].split(".")[0]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = claims_of(url.split("/live/")[1].split("/")[0])
         tenant_id = str(token_claims(user.token or "")["app_metadata"]["tenant_id"])
         generation = fetch(url).expect(302).headers["location"].split("/")[0]
         watched = Watched(user, tenant_id, stream, Mint(key, claims), generation)
@@ -264,4 +268,4 @@ class Rig:
         watched.user.call("POST", "/v1/revocations", body).expect(200, 201)
 
 
-__all__ = ["Answer", "Door", "Mint", "Rig", "Watched", "wait_for"]
+__all__ = ["Answer", "Door", "Mint", "Rig", "Watched", "claims_of", "wait_for"]

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from rig import Answer, Door, Rig, Watched, wait_for
+from rig import Answer, Door, Rig, Watched, claims_of, wait_for
 from stack import token_claims
 
 pytestmark = pytest.mark.xdist_group("rig")
@@ -510,6 +510,30 @@ def number(playlist: bytes) -> int:
 
 
 # ---- what is left behind ----
+
+
+def test_what_a_viewer_got_is_told(door: Door, rig: Rig, yard: Watched) -> None:
+    """Each door counts what it sent, and whose ticket it was."""
+    viewer = str(uuid.uuid4())
+    tickets = [yard.mint.ticket(u=viewer) for _ in range(2)]
+    sent = 0
+    for ticket in tickets:  # a new ticket is no new viewing
+        for kind in ("playlist", "init", "segment", "segment"):
+            sent += len(door.ask(yard.of(kind, ticket)).expect(200).body)
+        sent += len(door.ask(yard.of("segment", ticket), headers={"Range": "bytes=5-24"}).expect(206).body)
+        door.ask(yard.of("segment", ticket), method="HEAD").expect(200)
+        door.ask(yard.path(ticket, f"{yard.generation}/nothing_seg1.mp4")).expect(404)
+
+    def told() -> dict[str, object]:
+        page = yard.user.get(f"/v1/viewings?stream_id={yard.id}&limit=200").expect(200).json
+        mine = [one for one in page["items"] if one["bytes"] == sent and one["segments"] == 6]
+        of = {"gateway": "gateway", "worker": "cdn"}[door.name]
+        (one,) = (one for one in mine if one["door"] == of)
+        return dict(one)
+
+    one = wait_for("it is told", told, 90)
+    assert one["ticket_id"] in {claims_of(ticket)["i"] for ticket in tickets}
+    assert one["subject"] is None  # nobody asked the api for these tickets
 
 
 def test_no_log_holds_a_ticket(door: Door, rig: Rig, yard: Watched) -> None:
