@@ -6,6 +6,7 @@
 #include "api/meters.h"
 #include "api/outbox.h"
 #include "api/play_past.h"
+#include "api/playbacks.h"
 #include "api/revocations.h"
 #include "api/routes.h"
 #include "api/ticket_quota.h"
@@ -19,6 +20,7 @@
 #define KNOWN_CAMERAS_MAX 20000  /* 1 to 3 kB each */
 #define REVOCATIONS_MAX   200000 /* some 150 bytes each */
 #define VIEWINGS_MAX      100000 /* some 350 bytes each */
+#define PLAYBACKS_MAX     200000 /* some 250 bytes each */
 #define TICK_MS           1000
 #define BUS_FLUSH_MS      3000
 #define DRAIN_EXTRA_MS    5000
@@ -49,6 +51,9 @@ static void on_tick(void *ctx)
                                        "Parts of viewings that this api heard of lately", NULL,
                                        NULL),
                     (int64_t)viewings_count(api->viewings));
+    weir_metric_set(weir_metrics_gauge(api->metrics, "weir_api_playbacks",
+                                       "Playbacks that this api was asked for lately", NULL, NULL),
+                    (int64_t)playbacks_count(api->playbacks));
     weir_metric_set(weir_metrics_gauge(api->metrics, "weir_api_revocations",
                                        "Revocations that this api knows and that still count", NULL,
                                        NULL),
@@ -176,6 +181,11 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
                                         .life_ms = settings->ticket_life_s * 1000};
     api->ticket_quota = ticket_quota_new(&quota);
     api->viewings = viewings_new(VIEWINGS_MAX, on_viewing, api);
+    struct playbacks_config playbacks = {.viewer_max = settings->playbacks_viewer_max,
+                                         .tenant_max = settings->playbacks_tenant_max,
+                                         .max = PLAYBACKS_MAX,
+                                         .born_mono_ms = weir_clock_mono_ms()};
+    api->playbacks = playbacks_new(&playbacks);
     struct api_outbox_config outbox = {
         .db = api->db, .bus = api->bus, .poll_ms = settings->outbox_poll_ms};
     return api_outbox_open(&outbox, &api->outbox, err);
@@ -277,6 +287,7 @@ static void close_all(struct api *api)
     api_outbox_close(&api->outbox);
     play_past_free(api->play_past);
     ticket_quota_free(api->ticket_quota);
+    playbacks_free(api->playbacks);
     revocations_free(api->revocations);
     api_activity_free(api->activity);
     viewings_free(api->viewings);

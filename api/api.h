@@ -27,6 +27,7 @@ struct play_past;
 struct revocations;
 struct ticket_quota;
 struct viewings;
+struct playbacks;
 struct api_config;
 
 struct api {
@@ -47,6 +48,7 @@ struct api {
     struct revocations *revocations;
     struct ticket_quota *ticket_quota;
     struct viewings *viewings;
+    struct playbacks *playbacks;
     struct api_config *config;
     struct api_view *view;
     struct api_wishes *wishes;

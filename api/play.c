@@ -7,6 +7,7 @@
 #include "api/front_doors.h"
 #include "api/play_past.h"
 #include "api/play_rules.h"
+#include "api/playbacks.h"
 #include "api/reported.h"
 #include "api/revocations.h"
 #include "lib/base/clock.h"
@@ -174,6 +175,31 @@ static bool can_say_where(const struct api *api, const struct weir_http_request 
     return true;
 }
 
+/* Whether he may play one more; `res` is filled when not. The gateway's last answer for this ticket
+ * and stream, if it let him in, shows that he plays. */
+static bool may_play(const struct api *api, const struct weir_http_request *req,
+                     struct weir_http_response *res, const struct weir_ticket *ticket)
+{
+    struct playback asked = {.tenant_id = ticket->tenant_id,
+                             .viewer_id = ticket->viewer_id,
+                             .login_id = ticket->login_id,
+                             .stream_id = ticket->stream_id};
+    bool is_playing = known_generation(req, "If-None-Match") > 0;
+    enum playbacks_verdict verdict =
+        playbacks_take(api->playbacks, &asked, is_playing, weir_clock_mono_ms());
+    if (verdict == PLAYBACKS_OK) {
+        return true;
+    }
+    weir_metric_add(
+        weir_metrics_counter(api->metrics, "weir_api_playbacks_refused_total",
+                             "Times that a gateway was told to let nobody in for a limit", "of",
+                             verdict == PLAYBACKS_VIEWER ? "viewer" : "tenant"),
+        1);
+    weir_http_problem_at(req, res, 403, "quota_exceeded", NULL, "too many streams at once");
+    weir_http_add_header(res, "X-Weir-Over", verdict == PLAYBACKS_VIEWER ? "viewer" : "tenant");
+    return false;
+}
+
 static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
     struct api *api = ctx;
@@ -194,6 +220,9 @@ static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_
         return;
     }
     if (!can_say_where(api, req, res, is_there ? &row : NULL)) {
+        return;
+    }
+    if (is_there && !weir_stream_state_is_final(row.state) && !may_play(api, req, res, &ticket)) {
         return;
     }
     api_activity_note(api->activity, &ticket.tenant_id, &ticket.stream_id, row.generation,

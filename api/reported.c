@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "api/play.h"
+#include "api/playbacks.h"
 #include "api/viewings.h"
 #include "api/views.h"
 #include "lib/base/clock.h"
@@ -29,6 +30,20 @@ static bool note_activity(const struct api *api, const struct weir_stream_row *r
     api_activity_note(api->activity, &row->tenant_id, &row->stream_id, row->generation,
                       &seen->ticket_id, WEIR_EV_VIEWERS_SOURCE_CDN);
     return true;
+}
+
+/* For the limits: the CDN's door lets viewers in without asking, and is told whom it should not
+ * (api/front_doors.h). */
+static void note_playback(const struct api *api, const struct weir_stream_row *row,
+                          const struct view_seen *seen)
+{
+    struct playback asked = {.tenant_id = row->tenant_id,
+                             .viewer_id = seen->viewer_id,
+                             .login_id = seen->login_id,
+                             .stream_id = row->stream_id};
+    if (!weir_id_is_nil(&seen->login_id) && seen->age_ms < PLAYBACKS_LIVE_MS) {
+        (void)playbacks_take(api->playbacks, &asked, seen->is_playing, weir_clock_mono_ms());
+    }
 }
 
 /* For the audit; also what was sent before a stream's end. */
@@ -60,6 +75,9 @@ static bool note(const struct api *api, const struct view_seen *seen,
         return false;
     }
     bool is_noted = door == WEIR_EV_AUDIT_VIEWING_DOOR_CDN && note_activity(api, &row, seen);
+    if (is_noted) {
+        note_playback(api, &row, seen);
+    }
     if (seen->is_counted) {
         note_viewing(api, &row, seen, door);
     }

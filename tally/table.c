@@ -89,8 +89,10 @@ static void write_part(struct weir_json_out *out, const struct part *part, int64
     weir_json_str(out, "stream", WEIR_ID_TEXT(&part->key.stream_id));
     weir_json_str(out, "ticket_id", WEIR_ID_TEXT(&part->ticket_id));
     weir_json_int(out, "age_ms", mono_ms - part->seen_mono_ms);
-    weir_json_open(out, "counted", '{');
+    weir_json_open(out, "who", '{');
     weir_json_str(out, "viewer", WEIR_ID_TEXT(&part->key.viewer_id));
+    weir_json_close(out, '}');
+    weir_json_open(out, "counted", '{');
     weir_json_str(out, "part", WEIR_ID_TEXT(&part->id));
     weir_json_int(out, "since_ms", mono_ms - part->begun_mono_ms);
     weir_json_int(out, "segments", part->segments);

@@ -91,6 +91,7 @@ def api(instance: Instance, index: int = 0) -> Daemon:
         "WEIR_TENANT_CAMERA_NETWORKS": "public,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
         # Tests and benchmarks are one user who watches everything, again and again.
         "WEIR_TICKETS_VIEWER_MAX": "50000",
+        "WEIR_PLAYBACKS_VIEWER_MAX": "5000",
     }
     return Daemon(name, "weir-api", (), env, ports)
 

@@ -66,6 +66,7 @@ def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
         for name in ("gateway", "origin", "tally")
     ]
     write_private(secrets, "".join([*lines, cdn_map(instance)]))
+    local = keeper.read_settings(instance.home / "local" / "gateway.env")
     values = {
         "PREFIX": str(prefix),
         "USER": "root" if os.getuid() == 0 else Path.home().owner(),
@@ -78,6 +79,8 @@ def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
         ),
         "SECRETS_INCLUDE": str(secrets),
         "CORS": 'default "*";',
+        "TICKET_RATE": local.get("WEIR_GATEWAY_TICKET_RATE", "100r/s"),
+        "TICKET_BURST": local.get("WEIR_GATEWAY_TICKET_BURST", "500"),
         "CACHE_MAX": "512m",
         "RESOLVER": "",
     }
