@@ -6,14 +6,15 @@
 // This outer entrypoint runs for every request: it looks at the ticket, and notes who watches. What it
 // asks of the inner one (Origin), through the cache, has neither ticket nor viewer in it.
 import { answer, browserCache, isProblem, refuse, typeOf } from "./answers";
-import { judge } from "./doors";
+import { isOver, judge } from "./doors";
+import { mayAsk } from "./limit";
 import { CODE, UNTIL, type Origin } from "./origin";
 import { directives, isPlaylist, parse, split, type Target } from "./path";
 import { pump, rangeOf } from "./range";
 import type { Env } from "./region";
 import { BYTES_MAX, recall, remember, type Said } from "./repeat";
 import type { Claims } from "./ticket";
-import { count, note } from "./views";
+import { count, note, noteRefused } from "./views";
 
 export { Origin } from "./origin";
 
@@ -118,7 +119,12 @@ export default {
     const claims = await judge(env, ctx, target.ticket);
     if (claims === 401) return refuse(request, env, "unauthenticated");
     if (claims === 503) return refuse(request, env, "unavailable");
+    if (!mayAsk(claims.i)) return refuse(request, env, "too_many_requests");
     if (claims.s !== target.stream) return refuse(request, env, "forbidden");
+    if (isOver(claims)) {
+      noteRefused(env, ctx, claims);
+      return refuse(request, env, "quota_exceeded", { "Retry-After": "10" });
+    }
     note(env, ctx, claims);
     const ask = { request, env, ctx, target, claims };
     try {

@@ -6,6 +6,7 @@ import type { Claims } from "./ticket";
 
 const PERIOD_MS = 3000;
 const TIMEOUT_MS = 5000;
+const PLAYING_MS = 10_000; // who was served for so long, and not refused since, plays
 const IDLE_MS = 15_000; // a part that nobody was sent anything of ends
 const KEEP_MS = 60_000; // what the region does not take for so long is given up
 const ROUNDS_MAX = 5; // of one flusher: what a request began may go on for half a minute
@@ -20,12 +21,14 @@ interface View {
   stream: string;
   ticketId: string;
   viewer: string;
+  login: string;
   part: string;
   sinceMs: number; // of the first answer that counted
   atMs: number;
   segments: number;
   bytes: number;
   isCounted: boolean;
+  playsSinceMs: number; // Infinity: he does not
   isDue: boolean;
 }
 
@@ -36,11 +39,12 @@ let flusherAtMs = -Infinity; // when one that runs was last seen to
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function reportOf(view: View, now: number): unknown {
-  const { tenant, stream, viewer, part, segments, bytes } = view;
+  const { tenant, stream, viewer, login, part, segments, bytes } = view;
   const age = (ms: number) => Math.max(0, now - ms);
-  const seen = { tenant, stream, ticket_id: view.ticketId, age_ms: age(view.atMs) };
+  const who = { viewer, login, is_playing: now - view.playsSinceMs >= PLAYING_MS };
+  const seen = { tenant, stream, ticket_id: view.ticketId, age_ms: age(view.atMs), who };
   if (!view.isCounted) return seen;
-  return { ...seen, counted: { viewer, part, since_ms: age(view.sinceMs), segments, bytes } };
+  return { ...seen, counted: { part, since_ms: age(view.sinceMs), segments, bytes } };
 }
 
 /** Whether the region took it. */
@@ -95,12 +99,14 @@ function viewOf(claims: Claims, atMs: number): View | undefined {
     stream: claims.s,
     ticketId: claims.i,
     viewer: claims.u,
+    login: claims.l,
     part: crypto.randomUUID(),
     sinceMs: atMs,
     atMs,
     segments: 0,
     bytes: 0,
     isCounted: false,
+    playsSinceMs: Infinity,
     isDue: true,
   };
   noted.set(claims.i, view);
@@ -126,12 +132,19 @@ export function note(env: Env, ctx: ExecutionContext, claims: Claims): void {
   see(env, ctx, claims);
 }
 
+/** The same of one who was kept out: the region must know that he goes on to ask. */
+export function noteRefused(env: Env, ctx: ExecutionContext, claims: Claims): void {
+  const view = see(env, ctx, claims);
+  if (view) view.playsSinceMs = Infinity;
+}
+
 /** Counts what he is sent: `bytes` of a body, which is a segment or not. */
 export function count(env: Env, ctx: ExecutionContext, claims: Claims, isSegment: boolean, bytes: number): void {
   const view = see(env, ctx, claims);
   if (!view) return;
   if (!view.isCounted) view.sinceMs = view.atMs;
   view.isCounted = true;
+  view.playsSinceMs = Math.min(view.playsSinceMs, view.atMs);
   view.segments += isSegment ? 1 : 0;
   view.bytes += bytes;
 }
