@@ -30,6 +30,7 @@ from stack import Stack, token_claims
 
 ROOT = Path(__file__).resolve().parents[2]
 SPOILER_OFFSET = 90  # in the stack's block of ports
+PLAYBACKS_MAX = 8  # of a viewer
 
 
 class Spoiler(http.server.ThreadingHTTPServer):
@@ -190,6 +191,7 @@ class Rig:
         local.mkdir(parents=True)
         at = port_base + SPOILER_OFFSET
         (local / "worker-0.env").write_text(f"WEIR_ORIGIN_URL=http://127.0.0.1:{at}\n")
+        (local / "weir-api.env").write_text(f"WEIR_PLAYBACKS_VIEWER_MAX={PLAYBACKS_MAX}\n")
         self.spoiler = Spoiler(at, f"http://127.0.0.1:{port_base + 40}")
         self.folder = folder
         self.workers: list[Worker] = []
@@ -268,4 +270,4 @@ class Rig:
         watched.user.call("POST", "/v1/revocations", body).expect(200, 201)
 
 
-__all__ = ["Answer", "Door", "Mint", "Rig", "Watched", "claims_of", "wait_for"]
+__all__ = ["PLAYBACKS_MAX", "Answer", "Door", "Mint", "Rig", "Watched", "claims_of", "wait_for"]
