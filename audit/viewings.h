@@ -10,8 +10,7 @@
 #include "audit/batch.h"
 #include "lib/io/db.h"
 
-WEIR_MUST_USE enum weir_code audit_viewings_store(struct weir_db_tx *tx,
-                                                  const struct audit_batch *batch,
-                                                  struct weir_err *err);
+WEIR_MUST_USE enum weir_code
+audit_viewings_store(struct weir_db_tx *tx, const struct audit_batch *batch, struct weir_err *err);
 
 #endif
