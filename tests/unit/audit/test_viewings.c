@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "audit/table.h"
+#include "lib/base/str.h"
 #include "lib/domain/events.h"
 #include "lib/domain/pseudonym.h"
 #include "tests/unit/audit/audit_db.h"
@@ -204,7 +205,7 @@ static void ask_for_ticket(const char *actor, enum weir_ev_audit_access_outcome 
                                                          .object_type = "stream",
                                                          .outcome = outcome,
                                                          .request_id = "r"};
-    strcpy(event.u.audit_access.actor, actor);
+    WEIR_STR_SET(event.u.audit_access.actor, actor);
     take(&event);
 }
 
