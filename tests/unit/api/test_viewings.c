@@ -102,6 +102,17 @@ static void more_than_fit_are_sent_each_time(void **state)
     assert_int_equal(sent[n - 1].segments, 2);
 }
 
+static void a_part_of_another_tenant_is_another_one(void **state)
+{
+    (void)state;
+    struct weir_ev_audit_viewing record = {.tenant_id = {.b = {1}}, .part_id = {.b = {7}}};
+    viewings_note(viewings, &record, 0);
+    record.tenant_id.b[0] = 2;
+    viewings_note(viewings, &record, 0);
+    assert_int_equal(viewings_count(viewings), 2);
+    assert_int_equal(sent[1].tenant_id.b[0], 2);
+}
+
 static void what_is_due_is_sent_when_it_ends(void **state)
 {
     (void)state;
@@ -123,6 +134,7 @@ int main(void)
         TEST(the_end_is_sent_and_forgotten),
         TEST(a_report_that_was_overtaken_takes_nothing_back),
         TEST(more_than_fit_are_sent_each_time),
+        TEST(a_part_of_another_tenant_is_another_one),
         TEST(what_is_due_is_sent_when_it_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
