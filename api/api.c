@@ -6,9 +6,12 @@
 #include "api/meters.h"
 #include "api/outbox.h"
 #include "api/play_past.h"
+#include "api/playbacks.h"
 #include "api/revocations.h"
 #include "api/routes.h"
 #include "api/ticket_quota.h"
+#include "api/viewings.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 
 #define DB_CONNECT_MS     1000
@@ -16,6 +19,8 @@
 #define DB_STALL_MS       300
 #define KNOWN_CAMERAS_MAX 20000  /* 1 to 3 kB each */
 #define REVOCATIONS_MAX   200000 /* some 150 bytes each */
+#define VIEWINGS_MAX      100000 /* some 350 bytes each */
+#define PLAYBACKS_MAX     200000 /* some 250 bytes each */
 #define TICK_MS           1000
 #define BUS_FLUSH_MS      3000
 #define DRAIN_EXTRA_MS    5000
@@ -41,6 +46,14 @@ static void on_tick(void *ctx)
 {
     struct api *api = ctx;
     api_activity_tick(api->activity);
+    viewings_tick(api->viewings, weir_clock_mono_ms());
+    weir_metric_set(weir_metrics_gauge(api->metrics, "weir_api_viewings",
+                                       "Parts of viewings that this api heard of lately", NULL,
+                                       NULL),
+                    (int64_t)viewings_count(api->viewings));
+    weir_metric_set(weir_metrics_gauge(api->metrics, "weir_api_playbacks",
+                                       "Playbacks that this api was asked for lately", NULL, NULL),
+                    (int64_t)playbacks_count(api->playbacks));
     weir_metric_set(weir_metrics_gauge(api->metrics, "weir_api_revocations",
                                        "Revocations that this api knows and that still count", NULL,
                                        NULL),
@@ -65,6 +78,12 @@ static void on_done(void *ctx, const struct weir_http_request *req, int status, 
     weir_log(status >= 500 ? WEIR_LOG_WARN : WEIR_LOG_DEBUG, "request: answered", "request_id",
              weir_http_request_id(req), "method", weir_http_method(req), "route",
              weir_http_route(req), "status", text, NULL);
+}
+
+static void on_viewing(void *ctx, const struct weir_ev_audit_viewing *record)
+{
+    struct api *api = ctx;
+    api_access_viewing(api->access, record);
 }
 
 /* ---- begin ---- */
@@ -161,6 +180,12 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
                                         .tenant_max = settings->tickets_tenant_max,
                                         .life_ms = settings->ticket_life_s * 1000};
     api->ticket_quota = ticket_quota_new(&quota);
+    api->viewings = viewings_new(VIEWINGS_MAX, on_viewing, api);
+    struct playbacks_config playbacks = {.viewer_max = settings->playbacks_viewer_max,
+                                         .tenant_max = settings->playbacks_tenant_max,
+                                         .max = PLAYBACKS_MAX,
+                                         .born_mono_ms = weir_clock_mono_ms()};
+    api->playbacks = playbacks_new(&playbacks);
     struct api_outbox_config outbox = {
         .db = api->db, .bus = api->bus, .poll_ms = settings->outbox_poll_ms};
     return api_outbox_open(&outbox, &api->outbox, err);
@@ -262,8 +287,10 @@ static void close_all(struct api *api)
     api_outbox_close(&api->outbox);
     play_past_free(api->play_past);
     ticket_quota_free(api->ticket_quota);
+    playbacks_free(api->playbacks);
     revocations_free(api->revocations);
     api_activity_free(api->activity);
+    viewings_free(api->viewings);
     api_bus_close(&api->bus, BUS_FLUSH_MS);
     api_access_free(api->access);
     api_meters_free(api->meters);

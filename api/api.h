@@ -26,6 +26,8 @@ struct api_meters;
 struct play_past;
 struct revocations;
 struct ticket_quota;
+struct viewings;
+struct playbacks;
 struct api_config;
 
 struct api {
@@ -45,6 +47,8 @@ struct api {
     struct play_past *play_past;
     struct revocations *revocations;
     struct ticket_quota *ticket_quota;
+    struct viewings *viewings;
+    struct playbacks *playbacks;
     struct api_config *config;
     struct api_view *view;
     struct api_wishes *wishes;

@@ -38,6 +38,7 @@ static const struct weir_http_route public_routes[] = {
     {"POST", "/v1/workers/{worker_id}/drain", api_workers_drain, 0},
     {"POST", "/v1/workers/{worker_id}/undrain", api_workers_undrain, 0},
     {"GET", "/v1/audit-events", api_audit_list, 0},
+    {"GET", "/v1/viewings", api_viewings_list, 0},
     {"GET", "/openapi.json", api_openapi_get, WEIR_HTTP_INLINE},
 };
 #define N_PUBLIC (sizeof(public_routes) / sizeof(public_routes[0]))

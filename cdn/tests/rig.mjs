@@ -38,6 +38,7 @@ export class Region {
   constructor(key) {
     this.keys = [key.jwk];
     this.revocations = [];
+    this.over = undefined; // an older api does not tell
     this.revision = 1;
     this.maxAgeMs = 30000;
     this.asked = []; // of all but front doors: {method, url, headers, body}
@@ -49,7 +50,7 @@ export class Region {
   list() {
     return {
       revision: this.revision, now_ms: Date.now(), max_age_ms: this.maxAgeMs,
-      ticket_keys: this.keys, revocations: this.revocations,
+      ticket_keys: this.keys, revocations: this.revocations, over: this.over,
     };
   }
 

@@ -504,6 +504,7 @@ static const char *const weir_ev_viewers_source_names[] = {
     "gateway",
     "ticket",
     "start",
+    "cdn",
 };
 
 static const struct codec_field weir_ev_viewers_fields[] = {
@@ -578,6 +579,26 @@ static const struct codec_field weir_ev_audit_access_fields[] = {
     {OPT(weir_ev_audit_access, detail), STR(0, 256, TEXT)},
 };
 OBJECT(weir_ev_audit_access);
+
+static const char *const weir_ev_audit_viewing_door_names[] = {
+    "gateway",
+    "cdn",
+};
+
+static const struct codec_field weir_ev_audit_viewing_fields[] = {
+    {REQ(weir_ev_audit_viewing, tenant_id), ID},
+    {REQ(weir_ev_audit_viewing, viewer_id), ID},
+    {REQ(weir_ev_audit_viewing, camera_id), ID},
+    {REQ(weir_ev_audit_viewing, stream_id), ID},
+    {REQ(weir_ev_audit_viewing, door), ENUM(weir_ev_audit_viewing_door)},
+    {REQ(weir_ev_audit_viewing, part_id), ID},
+    {REQ(weir_ev_audit_viewing, ticket_id), ID},
+    {REQ(weir_ev_audit_viewing, started_ms), INT(0, 9007199254740991)},
+    {REQ(weir_ev_audit_viewing, seen_ms), INT(0, 9007199254740991)},
+    {REQ(weir_ev_audit_viewing, segments), INT(0, 9007199254740991)},
+    {REQ(weir_ev_audit_viewing, bytes), INT(0, 9007199254740991)},
+};
+OBJECT(weir_ev_audit_viewing);
 
 static const struct codec_field weir_ctl_origin_activity_streams_fields[] = {
     {REQ(weir_ctl_origin_activity_streams, stream_id), ID},
@@ -796,6 +817,7 @@ const struct codec_type codec_events[WEIR_EV_N] = {
     {"config.revocation", WEIR_TOPIC_CONFIG, &weir_ev_config_revocation_object},
     {"config.tenant", WEIR_TOPIC_CONFIG, &weir_ev_config_tenant_object},
     {"audit.access", WEIR_TOPIC_AUDIT, &weir_ev_audit_access_object},
+    {"audit.viewing", WEIR_TOPIC_AUDIT, &weir_ev_audit_viewing_object},
 };
 
 const struct codec_type codec_controls[WEIR_CTL_N] = {

@@ -645,8 +645,9 @@ enum weir_ev_viewers_source {
     WEIR_EV_VIEWERS_SOURCE_GATEWAY,
     WEIR_EV_VIEWERS_SOURCE_TICKET,
     WEIR_EV_VIEWERS_SOURCE_START,
+    WEIR_EV_VIEWERS_SOURCE_CDN,
 };
-#define WEIR_EV_VIEWERS_SOURCE_N 3
+#define WEIR_EV_VIEWERS_SOURCE_N 4
 
 /* Somebody watches, or just asked to: one record a stream and second at most. */
 struct weir_ev_viewers {
@@ -743,6 +744,29 @@ struct weir_ev_audit_access {
     /* For people; no credentials; 0..256 bytes, UTF-8 without control characters */
     bool has_detail;
     char detail[256 + 1];
+};
+
+/* Which kind of front door served it. */
+enum weir_ev_audit_viewing_door {
+    WEIR_EV_AUDIT_VIEWING_DOOR_GATEWAY,
+    WEIR_EV_AUDIT_VIEWING_DOOR_CDN,
+};
+#define WEIR_EV_AUDIT_VIEWING_DOOR_N 2
+
+/* How far somebody's watching of a stream has come, as one front door counts it. Counts only
+ * rise: of two records of a part the greater one holds. */
+struct weir_ev_audit_viewing {
+    struct weir_id tenant_id; /* The tenant that owns it */
+    struct weir_id viewer_id; /* The viewer's pseudonym, as in tickets */
+    struct weir_id camera_id; /* The camera */
+    struct weir_id stream_id; /* The stream */
+    enum weir_ev_audit_viewing_door door; /* Which kind of front door served it */
+    struct weir_id part_id; /* Made by the door where it began to count */
+    struct weir_id ticket_id; /* The ticket used last */
+    int64_t started_ms; /* When the part began; >= 0 */
+    int64_t seen_ms; /* Its newest answer; >= 0 */
+    int64_t segments; /* Segments and parts of them that were sent since then; >= 0 */
+    int64_t bytes; /* Bytes of bodies that were sent since then, playlists included; >= 0 */
 };
 
 /* One stream. */
@@ -1010,8 +1034,9 @@ enum weir_ev_type {
     WEIR_EV_CONFIG_REVOCATION,
     WEIR_EV_CONFIG_TENANT,
     WEIR_EV_AUDIT_ACCESS,
+    WEIR_EV_AUDIT_VIEWING,
 };
-#define WEIR_EV_N 25
+#define WEIR_EV_N 26
 
 /* One record: its envelope and its body. */
 struct weir_event {
@@ -1054,6 +1079,7 @@ struct weir_event {
         struct weir_ev_config_revocation config_revocation;
         struct weir_ev_config_tenant config_tenant;
         struct weir_ev_audit_access audit_access;
+        struct weir_ev_audit_viewing audit_viewing;
     } u;
 };
 

@@ -21,6 +21,7 @@ DAEMONS = {
     "weir-origin": "worker/origin/weir-origin",
     "weir-reaper": "reaper/weir-reaper",
     "weir-audit": "audit/weir-audit",
+    "weir-tally": "tally/weir-tally",
     "weirctl": "weirctl/weirctl",
     "weir-testcamera": "tests/camera/weir-testcamera",
     "weir-linkproxy": "tests/faults/weir-linkproxy",

@@ -35,7 +35,7 @@ from dev.ui import DevError, Step, complain, say, together
 INFRA = ("kafka", "postgres", "redis")
 
 # Viewers' side first, so that what stops last has nobody left who needs it.
-STOP_ORDER = ("camera-", "gateway", "reaper", "api", "worker-", "scheduler", "audit")
+STOP_ORDER = ("camera-", "gateway", "tally", "reaper", "api", "worker-", "scheduler", "audit")
 
 
 def start_infra(instance: Instance) -> None:
@@ -120,6 +120,7 @@ def start_daemons(instance: Instance, numbers: Mapping[str, int], engine: Path) 
         *(daemons.reaper(instance, index) for index in range(numbers["reaper"])),
         *(daemons.worker(instance, index, engine, apis) for index in range(numbers["worker"])),
         daemons.audit(instance),
+        daemons.tally(instance, apis),
     ]
     starts = [daemon_start(instance, daemon) for daemon in wanted]
     together(*starts, lambda: gateway.start(instance, apis))

@@ -91,6 +91,7 @@ def api(instance: Instance, index: int = 0) -> Daemon:
         "WEIR_TENANT_CAMERA_NETWORKS": "public,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
         # Tests and benchmarks are one user who watches everything, again and again.
         "WEIR_TICKETS_VIEWER_MAX": "50000",
+        "WEIR_PLAYBACKS_VIEWER_MAX": "5000",
     }
     return Daemon(name, "weir-api", (), env, ports)
 
@@ -121,6 +122,20 @@ def audit(instance: Instance) -> Daemon:
         "WEIR_POSTGRES_FILE": str(url_files(instance)["postgres-audit"]),
     }
     return Daemon("audit", "weir-audit", (), env, ports)
+
+
+def tally(instance: Instance, apis: int = 1) -> Daemon:
+    """Beside the gateway."""
+    admin, secrets = instance.port("tally-admin"), instance.secrets
+    env = {
+        "WEIR_ADMIN_LISTEN": f"127.0.0.1:{admin}",
+        "WEIR_LOG_LEVEL": os.environ.get("WEIR_LOG_LEVEL", "info"),
+        "WEIR_TALLY_LISTEN": instance.address("tally"),
+        "WEIR_API_INTERNAL_URL": ",".join(f"http://{at}" for at in internal(instance, apis)),
+        "WEIR_GATEWAY_SECRET_FILE": str(secrets / "gateway-secret"),
+        "WEIR_TALLY_SECRET_FILE": str(secrets / "tally-secret"),
+    }
+    return Daemon("tally", "weir-tally", (), env, {"tally-admin": admin})
 
 
 def worker_id(index: int) -> str:

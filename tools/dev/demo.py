@@ -181,6 +181,7 @@ def examples(instance: Instance, made: Demo) -> list[str]:
         f"{curl} {api}/v1/revocations",
         f"{curl} {api}/v1/workers",
         f"{curl} {api}/v1/audit-events",
+        f"{curl} {api}/v1/viewings",
         f"{curl} -X DELETE {stream}",
         f"{curl} -X DELETE -H \"If-Match: $ETAG\" {camera}",
         f"curl -sS {api}/openapi.json",

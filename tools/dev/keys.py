@@ -17,6 +17,7 @@ RANDOM = (
     "gateway-secret",
     "origin-secret",
     "cdn-secret",
+    "tally-secret",
     "redis-password",
     "postgres-password",
     "postgres-owner-password",
