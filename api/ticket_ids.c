@@ -11,11 +11,11 @@
 
 static const char mark_name[] = "weir ticket id";
 
-static struct weir_id pseudonym(const struct weir_id *space, const struct weir_id *tenant_id,
+static struct weir_id pseudonym(const struct weir_id *space, const struct weir_id *within,
                                 const struct weir_id *id)
 {
     char name[2 * WEIR_ID_TEXT_MAX + 1];
-    int len = snprintf(name, sizeof(name), "%s|%s", WEIR_ID_TEXT(tenant_id), WEIR_ID_TEXT(id));
+    int len = snprintf(name, sizeof(name), "%s|%s", WEIR_ID_TEXT(within), WEIR_ID_TEXT(id));
     return weir_id_v5(space, name, (size_t)len);
 }
 
@@ -27,6 +27,11 @@ struct weir_id ticket_viewer_id(const struct weir_id *tenant_id, const struct we
 struct weir_id ticket_login_id(const struct weir_id *tenant_id, const struct weir_id *session_id)
 {
     return pseudonym(&weir_space_login, tenant_id, session_id);
+}
+
+struct weir_id ticket_membership_id(const struct weir_id *group_id, const struct weir_id *camera_id)
+{
+    return pseudonym(&weir_space_membership, group_id, camera_id);
 }
 
 static void mark(const struct weir_id *id, const struct weir_id *tenant_id,
