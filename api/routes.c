@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "api/cameras.h"
+#include "api/grants.h"
+#include "api/groups.h"
 #include "api/play.h"
 #include "api/reports.h"
 #include "api/revoke.h"
@@ -32,6 +34,19 @@ static const struct weir_http_route public_routes[] = {
     {"GET", "/v1/streams/{stream_id}", api_streams_get, WEIR_HTTP_INLINE},
     {"DELETE", "/v1/streams/{stream_id}", api_streams_stop, 0},
     {"POST", "/v1/streams/{stream_id}/tickets", api_tickets_create, 0},
+    {"GET", "/v1/groups", api_groups_list, 0},
+    {"POST", "/v1/groups", api_groups_create, 0},
+    {"GET", "/v1/groups/{group_id}", api_groups_get, 0},
+    {"PATCH", "/v1/groups/{group_id}", api_groups_patch, 0},
+    {"DELETE", "/v1/groups/{group_id}", api_groups_delete, 0},
+    {"GET", "/v1/groups/{group_id}/cameras", api_groups_list_cameras, 0},
+    {"PUT", "/v1/groups/{group_id}/cameras/{camera_id}", api_groups_add_camera, 0},
+    {"DELETE", "/v1/groups/{group_id}/cameras/{camera_id}", api_groups_remove_camera, 0},
+    {"GET", "/v1/grants", api_grants_list, 0},
+    {"POST", "/v1/grants", api_grants_create, 0},
+    {"GET", "/v1/grants/{grant_id}", api_grants_get, 0},
+    {"PATCH", "/v1/grants/{grant_id}", api_grants_patch, 0},
+    {"DELETE", "/v1/grants/{grant_id}", api_grants_delete, 0},
     {"GET", "/v1/revocations", api_revocations_list, 0},
     {"POST", "/v1/revocations", api_revocations_create, 0},
     {"GET", "/v1/workers", api_workers_list, 0},

@@ -9,6 +9,7 @@
 
 #include "api/command.h"
 #include "api/revocations.h"
+#include "api/rights.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -84,8 +85,19 @@ static enum weir_code check_known(struct api_call *call)
                : weir_fail(&call->err, WEIR_EUNAVAILABLE, "the decision log is not read yet");
 }
 
+/* Whether a stream of the tenant (`row` NULL: there is none) is shown to the caller. */
+static enum weir_code check_shown(struct api_call *call, const struct weir_stream_row *row,
+                                  bool *ret_is_shown)
+{
+    *ret_is_shown = row != NULL;
+    return api_rights_by_role(call, WEIR_ROLE_VIEWER)
+               ? WEIR_OK
+               : api_rights_ask(call, row ? &row->camera_id : NULL, WEIR_ROLE_VIEWER, ret_is_shown);
+}
+
 /* What the view does not know may have been accepted by another api a moment ago; another tenant's
- * is looked for just as long, so that nobody can tell it from one that is not there. */
+ * is looked for just as long, so that nobody can tell it from one that is not there. So is what a
+ * guest was not granted. */
 enum weir_code api_streams_find(struct api_call *call, struct weir_stream_row *ret)
 {
     struct weir_id id;
@@ -96,14 +108,20 @@ enum weir_code api_streams_find(struct api_call *call, struct weir_stream_row *r
     if (code != WEIR_OK) {
         return code;
     }
-    if (api_view_stream(call->api->view, &id, ret) &&
-        weir_id_equal(&ret->tenant_id, &call->tenant_id)) {
-        return WEIR_OK;
+    bool is_there = api_view_stream(call->api->view, &id, ret) &&
+                    weir_id_equal(&ret->tenant_id, &call->tenant_id);
+    bool is_shown = false;
+    code = check_shown(call, is_there ? ret : NULL, &is_shown);
+    if (code != WEIR_OK || is_shown) {
+        return code;
     }
     bool is_certain = false;
     code = api_call_sync(call, &is_certain);
     if (code != WEIR_OK) {
         return code;
+    }
+    if (is_there && is_certain) {
+        api_rights_note_denied(call, "stream", &id);
     }
     return is_certain ? api_call_not_found(call)
                       : weir_fail(&call->err, WEIR_EUNKNOWN, "the commands are being read");
@@ -339,6 +357,18 @@ static enum weir_code read_start(struct api_call *call, struct api_value *values
     return code == WEIR_OK ? check_known(call) : code;
 }
 
+/* What was not granted to a guest is not there. */
+static enum weir_code check_granted(struct api_call *call, const struct weir_id *camera_id)
+{
+    bool may = api_rights_by_role(call, WEIR_ROLE_VIEWER);
+    enum weir_code code = may ? WEIR_OK : api_rights_ask(call, camera_id, WEIR_ROLE_VIEWER, &may);
+    if (code == WEIR_OK && !may) {
+        api_rights_note_denied(call, "camera", camera_id);
+        return api_call_not_found(call);
+    }
+    return code;
+}
+
 static enum weir_code start(struct api_call *call)
 {
     if (call->state) {
@@ -347,6 +377,9 @@ static enum weir_code start(struct api_call *call)
     struct api_value values[N_FIELDS];
     const char *key = NULL;
     enum weir_code code = read_start(call, values, &key);
+    if (code == WEIR_OK) {
+        code = check_granted(call, &values[F_CAMERA].id);
+    }
     if (code != WEIR_OK) {
         return code;
     }
@@ -405,6 +438,14 @@ static enum weir_code send_stop(struct api_call *call, const struct weir_stream_
     return api_command_send(call, &event, &row->stream_id, &sent->command, sent);
 }
 
+static enum weir_code check_may_stop(struct api_call *call, const struct weir_stream_row *row)
+{
+    bool may = api_rights_by_role(call, WEIR_ROLE_OPERATOR);
+    enum weir_code code =
+        may ? WEIR_OK : api_rights_ask(call, &row->camera_id, WEIR_ROLE_OPERATOR, &may);
+    return code == WEIR_OK && !may ? api_call_forbid(call) : code;
+}
+
 static enum weir_code stop(struct api_call *call)
 {
     if (call->state) {
@@ -413,6 +454,9 @@ static enum weir_code stop(struct api_call *call)
     struct weir_stream_row row;
     const char *key = NULL;
     enum weir_code code = api_streams_find(call, &row);
+    if (code == WEIR_OK) {
+        code = check_may_stop(call, &row);
+    }
     if (code == WEIR_OK) {
         code = api_call_if_match(call, shown_version(&row));
     }
@@ -508,6 +552,37 @@ static enum weir_code get(struct api_call *call)
 
 /* ---- list ---- */
 
+/* What a list is narrowed to. */
+struct filter {
+    const char *camera, *state; /* NULL: any */
+    struct weir_id camera_id;
+    enum weir_stream_state wanted;
+    bool is_guest;
+    struct api_granted granted; /* to a guest */
+};
+
+static enum weir_code read_filter(struct api_call *call, struct filter *ret)
+{
+    ret->camera = weir_http_query(call->req, "camera_id");
+    ret->state = weir_http_query(call->req, "state");
+    ret->is_guest = !api_rights_by_role(call, WEIR_ROLE_VIEWER);
+    if (ret->camera &&
+        weir_id_parse(ret->camera, strlen(ret->camera), &ret->camera_id, NULL) != WEIR_OK) {
+        return api_call_refuse(call, 422, "wrong_type", NULL, "camera_id must be a UUID");
+    }
+    if (ret->state && weir_stream_state_get(ret->state, &ret->wanted) != WEIR_OK) {
+        return api_call_refuse(call, 422, "unknown_value", NULL, "state is not one of a stream");
+    }
+    return ret->is_guest ? api_rights_granted(call, &ret->granted) : WEIR_OK;
+}
+
+static bool passes(const struct filter *filter, const struct weir_stream_row *row)
+{
+    return (!filter->camera || weir_id_equal(&row->camera_id, &filter->camera_id)) &&
+           (!filter->state || row->state == filter->wanted) &&
+           (!filter->is_guest || api_rights_is_granted(&filter->granted, &row->camera_id));
+}
+
 static enum weir_code list(struct api_call *call)
 {
     static const char *const also[] = {"camera_id", "state", NULL};
@@ -520,18 +595,13 @@ static enum weir_code list(struct api_call *call)
     if (code != WEIR_OK) {
         return code;
     }
-    const char *camera = weir_http_query(call->req, "camera_id");
-    const char *state = weir_http_query(call->req, "state");
-    struct weir_id camera_id;
-    enum weir_stream_state wanted;
+    struct filter filter = {0};
     if (page.after && weir_id_parse(page.after, strlen(page.after), &after, NULL) != WEIR_OK) {
         return api_call_refuse(call, 422, "bad_cursor", NULL, "cursor is not one we gave");
     }
-    if (camera && weir_id_parse(camera, strlen(camera), &camera_id, NULL) != WEIR_OK) {
-        return api_call_refuse(call, 422, "wrong_type", NULL, "camera_id must be a UUID");
-    }
-    if (state && weir_stream_state_get(state, &wanted) != WEIR_OK) {
-        return api_call_refuse(call, 422, "unknown_value", NULL, "state is not one of a stream");
+    code = read_filter(call, &filter);
+    if (code != WEIR_OK) {
+        return code;
     }
     struct weir_stream_row *rows = NULL;
     size_t n = api_view_streams_of(call->api->view, &call->tenant_id, page.after ? &after : NULL,
@@ -542,8 +612,7 @@ static enum weir_code list(struct api_call *call)
     weir_json_open(&out, NULL, '{');
     weir_json_open(&out, "items", '[');
     for (size_t i = 0; i < n; i++) {
-        if ((camera && !weir_id_equal(&rows[i].camera_id, &camera_id)) ||
-            (state && rows[i].state != wanted)) {
+        if (!passes(&filter, &rows[i])) {
             continue;
         }
         if (written == page.limit) {
@@ -564,20 +633,20 @@ static enum weir_code list(struct api_call *call)
 
 void api_streams_list(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_VIEWER, list);
+    api_call_run(ctx, req, res, API_GUEST, list);
 }
 
 void api_streams_start(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_VIEWER, start);
+    api_call_run(ctx, req, res, API_GUEST, start);
 }
 
 void api_streams_get(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_VIEWER, get);
+    api_call_run(ctx, req, res, API_GUEST, get);
 }
 
 void api_streams_stop(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_OPERATOR, stop);
+    api_call_run(ctx, req, res, API_GUEST, stop);
 }

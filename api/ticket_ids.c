@@ -21,6 +21,11 @@ struct weir_id ticket_login_id(const struct weir_id *tenant_id, const struct wei
     return weir_pseudonym(&weir_space_login, tenant_id, session_id);
 }
 
+struct weir_id ticket_membership_id(const struct weir_id *group_id, const struct weir_id *camera_id)
+{
+    return weir_pseudonym(&weir_space_membership, group_id, camera_id);
+}
+
 static void mark(const struct weir_id *id, const struct weir_id *tenant_id,
                  uint8_t ret[static MARK_BYTES])
 {

@@ -11,7 +11,7 @@ const LOST_MS = 5000; // a request that was cut off may have taken its promise w
 const AGE_MAX_MS = 30_000;
 const BYTES_MAX = 8 * 1024 * 1024;
 const SEEN_MAX = 4096;
-const REVOCABLE = ["t", "c", "s", "u", "l", "i"] as const;
+const REVOCABLE = ["t", "c", "s", "u", "l", "i", "g", "m"] as const;
 
 interface List {
   etag: string;

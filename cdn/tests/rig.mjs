@@ -28,6 +28,11 @@ export function claims(key, more = {}) {
   };
 }
 
+/** Of a ticket by a grant. */
+export function grantClaims(key, more = {}) {
+  return claims(key, { v: 3, g: randomUUID(), m: randomUUID(), ...more });
+}
+
 export function ticket(key, payload) {
   const text = Buffer.from(typeof payload === "string" ? payload : JSON.stringify(payload)).toString("base64url");
   return `${text}.${sign(null, Buffer.from(text), key.privateKey).toString("base64url")}`;

@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { readFileSync } from "node:fs";
 import { Miniflare } from "miniflare";
 import {
-  claims, GENERATION, newKey, now, PLAYLIST, rig, SECRET, SEGMENT, STREAM, TENANT, ticket, until,
+  claims, GENERATION, grantClaims, newKey, now, PLAYLIST, rig, SECRET, SEGMENT, STREAM, TENANT, ticket, until,
 } from "./rig.mjs";
 
 const SEG = `${GENERATION}/aa_video1_seg7.mp4`;
@@ -68,6 +68,10 @@ describe("the Worker", { concurrency: 6 }, () => {
       "with no signature": `${payload}.`,
       "without a dot": payload,
       "that is long": "a".repeat(2000),
+      "of a version to come": ticket(key, grantClaims(key, { v: 4 })),
+      "of version 3 without a grant": ticket(key, { ...one, v: 3 }),
+      "by a grant that is no id": ticket(key, grantClaims(key, { g: "yard" })),
+      "by a grant without a membership": ticket(key, grantClaims(key, { m: undefined })),
       ...Object.fromEntries([..."ktcsuline"].map((name) => [`without ${name}`, ticket(key, without(name))])),
     };
     assert.equal((await play(good)).status, 200);
@@ -113,10 +117,10 @@ describe("the Worker", { concurrency: 6 }, () => {
 
   test("each claim can be revoked, up to a time of issue", async (t) => {
     const { key, region, play } = await rig(t);
-    const held = claims(key);
+    const held = grantClaims(key);
     const later = { ...held, n: held.n + 1 };
     assert.equal((await play(ticket(key, held))).status, 200);
-    for (const claim of ["t", "c", "s", "u", "l", "i"]) {
+    for (const claim of ["t", "c", "s", "u", "l", "i", "g", "m"]) {
       region.revision += 1;
       region.revocations = [{ claim, value: held[claim], before_s: held.n }];
       await until(`${claim} is revoked`, async () => (await play(ticket(key, held))).status === 401);
@@ -125,6 +129,21 @@ describe("the Worker", { concurrency: 6 }, () => {
     region.revision += 1;
     region.revocations = [];
     await until("no more", async () => (await play(ticket(key, held))).status === 200);
+  });
+
+  test("a grant's end and a camera that left a group end only what was given by them", async (t) => {
+    const { key, region, play } = await rig(t);
+    const held = grantClaims(key);
+    const { g, m, ...rest } = held;
+    const neighbours = [{ ...rest, v: 2 }, { ...held, g: randomUUID(), m: randomUUID() }];
+    for (const [claim, value] of [["g", g], ["m", m]]) {
+      region.revision += 1;
+      region.revocations = [{ claim, value, before_s: held.n }];
+      await until(`${claim} is revoked`, async () => (await play(ticket(key, held))).status === 401);
+      for (const neighbour of neighbours) {
+        assert.equal((await play(ticket(key, neighbour))).status, 200);
+      }
+    }
   });
 
   test("keys come and go with the list", async (t) => {

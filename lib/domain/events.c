@@ -536,6 +536,8 @@ static const char *const weir_ev_config_revocation_kind_names[] = {
     "subject",
     "session",
     "ticket",
+    "grant",
+    "membership",
 };
 
 static const struct codec_field weir_ev_config_revocation_fields[] = {

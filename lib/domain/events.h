@@ -682,8 +682,10 @@ enum weir_ev_config_revocation_kind {
     WEIR_EV_CONFIG_REVOCATION_KIND_SUBJECT,
     WEIR_EV_CONFIG_REVOCATION_KIND_SESSION,
     WEIR_EV_CONFIG_REVOCATION_KIND_TICKET,
+    WEIR_EV_CONFIG_REVOCATION_KIND_GRANT,
+    WEIR_EV_CONFIG_REVOCATION_KIND_MEMBERSHIP,
 };
-#define WEIR_EV_CONFIG_REVOCATION_KIND_N 5
+#define WEIR_EV_CONFIG_REVOCATION_KIND_N 7
 
 /* Tickets, and for a subject or session access tokens, that no longer count. A tombstone when
  * none of them can be valid any more. */
@@ -691,7 +693,8 @@ struct weir_ev_config_revocation {
     struct weir_id revocation_id; /* The revocation */
     struct weir_id tenant_id; /* The tenant that owns it */
     enum weir_ev_config_revocation_kind kind; /* What is revoked */
-    /* What the tickets' claim holds: an id; of a subject or session the pseudonym */
+    /* What the tickets' claim holds: an id; of a subject, a session or a membership (a camera
+     * in a group) the pseudonym */
     struct weir_id value;
     /* When it was revoked, Unix seconds: a subject's tokens issued until then are refused, a
      * session's all; 0..99999999999 */

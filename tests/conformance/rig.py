@@ -265,6 +265,18 @@ class Rig:
         text = door.ask(watched.of("playlist")).expect(200).body.decode()
         return Playlist("http://x/", text).uris()[-1].rsplit("/", 1)[1]
 
+    def guest(self, tenant: str, watched: Watched, **more: Any) -> tuple[Api, str, str]:
+        """Somebody who may watch this by a grant; the grant, and the path of the camera in its group."""
+        admin = watched.user
+        group = admin.call("POST", "/v1/groups", {"name": "yard"}).expect(201).json["id"]
+        member = f"/v1/groups/{group}/cameras/{watched.mint.claims['c']}"
+        admin.call("PUT", member).expect(204)
+        subject = str(uuid.uuid4())
+        body = {"subject": subject, "group_id": group, **more}
+        grant = admin.call("POST", "/v1/grants", body).expect(201).json["id"]
+        token = self.stack.token(tenant, "guest", "--sub", subject)
+        return Api(self.stack.api_url, token), str(grant), member
+
     def revoke(self, watched: Watched, kind: str, object_id: str) -> None:
         body = {"kind": kind, "object_id": object_id, "reason": "conformance"}
         watched.user.call("POST", "/v1/revocations", body).expect(200, 201)

@@ -188,6 +188,8 @@ TICKETS: dict[str, Bad] = {
     "issued in the future": (401, lambda yard, _: yard.mint.ticket(n=now() + 90, e=now() + 600)),
     "valid for too long": (401, lambda yard, _: yard.mint.ticket(n=now(), e=now() + 3600)),
     "of an older version": (401, lambda yard, _: yard.mint.ticket(v=1)),
+    "of a version to come": (401, lambda yard, _: yard.mint.ticket(v=4)),
+    "by a grant that it does not name": (401, lambda yard, _: yard.mint.ticket(v=3)),
     "payload changed": (401, lambda yard, _: tampered(yard)),
     "signature changed": (401, lambda yard, _: changed_signature(yard)),
     "signature with spare bits": (401, lambda yard, _: spare_bits(yard)),
@@ -254,6 +256,49 @@ def test_revoked_camera(door: Door, rig: Rig, yard: Watched) -> None:
         for kind in KINDS:
             refused(door.ask(taken.of(kind, ticket)), 401)
     door.ask(yard.of("segment")).expect(200)  # of another camera
+
+
+def plays_until(door: Door, yard: Watched, ticket: str, what: str) -> None:
+    """At every kind of file it ends; who is there by his role in the tenant plays on."""
+    neighbour = yard.mint.ticket()
+    wait_for(what, lambda: door.ask(yard.of("segment", ticket)).status == 401, 60)
+    for kind in KINDS:
+        refused(door.ask(yard.of(kind, ticket)), 401)
+        door.ask(yard.of(kind, neighbour)).expect(200, 302)
+
+
+def test_revoked_grant(door: Door, rig: Rig, yard: Watched) -> None:
+    guest, grant, _ = rig.guest("acme", yard)
+    ticket = guest.ticket(yard.id).split("/live/")[1].split("/")[0]
+    for kind in KINDS:
+        door.ask(yard.of(kind, ticket)).expect(200, 302)
+    yard.user.call("DELETE", f"/v1/grants/{grant}").expect(204)
+    plays_until(door, yard, ticket, "the grant's end")
+    guest.call("POST", f"/v1/streams/{yard.id}/tickets").expect(404)
+
+
+def test_revoked_membership(door: Door, rig: Rig, yard: Watched) -> None:
+    guest, _, member = rig.guest("acme", yard)
+    ticket = guest.ticket(yard.id).split("/live/")[1].split("/")[0]
+    door.ask(yard.of("segment", ticket)).expect(200)
+    yard.user.call("DELETE", member).expect(204)
+    plays_until(door, yard, ticket, "the camera leaves the group")
+    yard.user.call("PUT", member).expect(204)
+    fresh = guest.ticket(yard.id).split("/live/")[1].split("/")[0]
+    door.ask(yard.of("segment", fresh)).expect(200)
+    refused(door.ask(yard.of("segment", ticket)), 401)
+
+
+def test_the_end_of_a_grant_ends_what_it_gave(door: Door, rig: Rig, yard: Watched) -> None:
+    """A ticket's clock has half a minute of leeway, a grant's end has none."""
+    ends = time.time() + 20
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ends))
+    guest, _, _ = rig.guest("acme", yard, ends_at=at)
+    ticket = guest.ticket(yard.id).split("/live/")[1].split("/")[0]
+    if door.ask(yard.of("segment", ticket)).status == 200:
+        plays_until(door, yard, ticket, "the grant's end")
+        assert time.time() < ends + 15
+    refused(door.ask(yard.of("segment", ticket)), 401)
 
 
 def test_what_one_tenant_filled_the_cache_with_is_not_anothers(
