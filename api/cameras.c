@@ -8,6 +8,7 @@
 #include "api/outbox.h"
 #include "api/revoke.h"
 #include "api/source_url.h"
+#include "api/sources.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
@@ -535,6 +536,7 @@ static enum weir_code patch(struct api_call *call)
         code = weir_db_commit(&tx, &call->err);
     }
     if (code == WEIR_OK) {
+        api_sources_camera_changed(call->api, &camera.id, camera.version, true);
         answer(call, 200, rows);
         api_call_note(call, "camera.update", "camera", &camera.id,
                       WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
@@ -570,6 +572,7 @@ static enum weir_code remove_row(struct api_call *call)
         code = weir_db_commit(&tx, &call->err);
     }
     if (code == WEIR_OK) {
+        api_sources_camera_changed(call->api, &camera.id, camera.version, true);
         call->res->status = 204;
         api_call_note(call, "camera.delete", "camera", &camera.id,
                       WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);

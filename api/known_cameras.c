@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/base/map.h"
+#include "lib/domain/versions.h"
 
 struct key {
     struct weir_id tenant_id;
@@ -22,14 +23,16 @@ struct api_known_cameras {
     pthread_mutex_t mutex;
     struct weir_map *entries; /* oldest first */
     size_t max;
+    struct weir_versions *heard; /* of cameras and tenants */
 };
 
-struct api_known_cameras *api_known_cameras_new(size_t max)
+struct api_known_cameras *api_known_cameras_new(size_t max, size_t heard_max)
 {
     struct api_known_cameras *known = weir_xalloc(sizeof(*known));
     pthread_mutex_init(&known->mutex, NULL);
     known->entries = weir_map_new(sizeof(struct key));
     known->max = max;
+    known->heard = weir_versions_new(heard_max);
     return known;
 }
 
@@ -43,6 +46,7 @@ void api_known_cameras_free(struct api_known_cameras *known)
         free(entry);
     }
     weir_map_free(known->entries);
+    weir_versions_free(known->heard);
     pthread_mutex_destroy(&known->mutex);
     free(known);
 }
@@ -63,6 +67,14 @@ static void drop_oldest(struct api_known_cameras *known)
     }
 }
 
+/* With the mutex held. */
+static bool is_current(const struct api_known_cameras *known, const struct key *key,
+                       const struct api_known_camera *camera)
+{
+    return camera->version >= weir_versions_least(known->heard, &key->camera_id) &&
+           camera->tenant_version >= weir_versions_least(known->heard, &key->tenant_id);
+}
+
 void api_known_cameras_put(struct api_known_cameras *known, const struct weir_id *tenant_id,
                            const struct weir_id *camera_id, const struct api_known_camera *camera)
 {
@@ -78,12 +90,33 @@ void api_known_cameras_put(struct api_known_cameras *known, const struct weir_id
         entry->camera.networks = entry->texts + size;
     }
     pthread_mutex_lock(&known->mutex);
+    if (!is_current(known, &entry->key, camera)) { /* it was read before the change */
+        pthread_mutex_unlock(&known->mutex);
+        free(entry);
+        return;
+    }
     drop(known, &entry->key);
     if (weir_map_count(known->entries) >= known->max) {
         drop_oldest(known);
     }
     weir_map_put(known->entries, &entry->key, entry);
     pthread_mutex_unlock(&known->mutex);
+}
+
+void api_known_cameras_hear(struct api_known_cameras *known, const struct weir_id *id,
+                            int64_t version)
+{
+    pthread_mutex_lock(&known->mutex);
+    weir_versions_hear(known->heard, id, version);
+    pthread_mutex_unlock(&known->mutex);
+}
+
+int64_t api_known_cameras_least(struct api_known_cameras *known, const struct weir_id *id)
+{
+    pthread_mutex_lock(&known->mutex);
+    int64_t version = weir_versions_least(known->heard, id);
+    pthread_mutex_unlock(&known->mutex);
+    return version;
 }
 
 void api_known_cameras_remove(struct api_known_cameras *known, const struct weir_id *tenant_id,
@@ -102,12 +135,13 @@ bool api_known_cameras_find(struct api_known_cameras *known, const struct weir_i
     struct key key = {*tenant_id, *camera_id};
     pthread_mutex_lock(&known->mutex);
     const struct entry *entry = weir_map_find(known->entries, &key);
-    if (entry) {
+    bool is_known = entry && is_current(known, &key, &entry->camera);
+    if (is_known) {
         *ret = entry->camera;
         ret->sealed = weir_arena_strdup(arena, entry->camera.sealed);
         ret->networks =
             entry->camera.networks ? weir_arena_strdup(arena, entry->camera.networks) : NULL;
     }
     pthread_mutex_unlock(&known->mutex);
-    return entry != NULL;
+    return is_known;
 }
