@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/keys.h"
 #include "api/outbox.h"
 #include "api/revoke.h"
 #include "api/source_url.h"
@@ -426,6 +427,9 @@ static enum weir_code create(struct api_call *call)
     if (code == WEIR_OK && earlier) {
         return answer_earlier(call, tx, earlier);
     }
+    if (code == WEIR_OK && key) {
+        code = api_keys_check(call, key);
+    }
     if (code == WEIR_OK) {
         code = check_quota(call, tx);
     }
@@ -441,6 +445,9 @@ static enum weir_code create(struct api_call *call)
     code = insert(call, tx, key, &camera, &rows);
     if (code == WEIR_OK) {
         code = weir_db_commit(&tx, &call->err);
+    }
+    if (code == WEIR_OK && key) {
+        api_keys_note(call, key);
     }
     if (code == WEIR_OK) {
         set_location(call, camera.id_text);

@@ -21,25 +21,50 @@ struct weir_id api_keys_command_id(const struct api_call *call, const char *key)
 
 /* ---- Redis ---- */
 
+struct place {
+    const char *name;
+    const char *print; /* of the wish */
+};
+
+static struct place place_of(struct api_call *call, const struct weir_id *command_id)
+{
+    const char *hex = api_call_fingerprint(call) + strlen("\\x");
+    return (struct place){
+        .name = weir_arena_printf(call->arena, "weir:key:%" PRId64 ":%s", call->api->settings->cell,
+                                  WEIR_ID_TEXT(command_id)),
+        .print = weir_arena_memdup(call->arena, hex, PRINT_CHARS),
+    };
+}
+
+static enum weir_code take_place(struct api_call *call, const struct place *place,
+                                 bool *ret_is_ours)
+{
+    const char *args[] = {"SET", place->name, place->print, "NX", "EX", DAY_S};
+    struct weir_store_value value;
+    enum weir_code code = api_cache_call(call->api->cache, args, 6, call->arena, &value, NULL);
+    *ret_is_ours = code == WEIR_OK && value.type != WEIR_STORE_NIL;
+    return code;
+}
+
+static enum weir_code look_at_place(struct api_call *call, const struct place *place,
+                                    bool *ret_is_other)
+{
+    const char *args[] = {"GET", place->name};
+    struct weir_store_value value;
+    enum weir_code code = api_cache_call(call->api->cache, args, 2, call->arena, &value, NULL);
+    *ret_is_other =
+        code == WEIR_OK && value.type == WEIR_STORE_TEXT && strcmp(value.text, place->print) != 0;
+    return code;
+}
+
 /* The key's place is taken by whoever comes first, and read by all others. */
 static enum weir_code ask_redis(struct api_call *call, const struct weir_id *command_id,
                                 bool *ret_is_other)
 {
-    struct api_cache *cache = call->api->cache;
-    const char *name = weir_arena_printf(call->arena, "weir:%" PRId64 ":key:%s",
-                                         call->api->settings->cell, WEIR_ID_TEXT(command_id));
-    const char *print =
-        weir_arena_memdup(call->arena, api_call_fingerprint(call) + strlen("\\x"), PRINT_CHARS);
-    const char *set[] = {"SET", name, print, "NX", "EX", DAY_S};
-    const char *get[] = {"GET", name};
-    struct weir_store_value value;
-    enum weir_code code = api_cache_call(cache, set, 6, call->arena, &value, NULL);
-    if (code == WEIR_OK && value.type == WEIR_STORE_NIL) {
-        code = api_cache_call(cache, get, 2, call->arena, &value, NULL);
-        *ret_is_other =
-            code == WEIR_OK && value.type == WEIR_STORE_TEXT && strcmp(value.text, print) != 0;
-    }
-    return code;
+    struct place place = place_of(call, command_id);
+    bool is_ours = false;
+    enum weir_code code = take_place(call, &place, &is_ours);
+    return code == WEIR_OK && !is_ours ? look_at_place(call, &place, ret_is_other) : code;
 }
 
 /* ---- Postgres ---- */
@@ -91,6 +116,12 @@ static bool is_away(enum weir_code code)
     return code == WEIR_EUNAVAILABLE || code == WEIR_ETIMEOUT || code == WEIR_EUNKNOWN;
 }
 
+static enum weir_code refuse(struct api_call *call)
+{
+    return api_call_refuse(call, 422, "idempotency_key_reused", NULL,
+                           "this Idempotency-Key was used for another request");
+}
+
 enum weir_code api_keys_judge(struct api_call *call, const char *key, enum used_for what,
                               const struct weir_id *stream_id, bool *ret_asked)
 {
@@ -103,7 +134,22 @@ enum weir_code api_keys_judge(struct api_call *call, const char *key, enum used_
             return is_away(code) ? WEIR_OK : code;
         }
     }
-    return is_other ? api_call_refuse(call, 422, "idempotency_key_reused", NULL,
-                                      "this Idempotency-Key was used for another request")
-                    : WEIR_OK;
+    return is_other ? refuse(call) : WEIR_OK;
+}
+
+enum weir_code api_keys_check(struct api_call *call, const char *key)
+{
+    struct weir_id command_id = api_keys_command_id(call, key);
+    struct place place = place_of(call, &command_id);
+    bool is_other = false;
+    WEIR_IGNORE(look_at_place(call, &place, &is_other), "Postgres has what it made itself");
+    return is_other ? refuse(call) : WEIR_OK;
+}
+
+void api_keys_note(struct api_call *call, const char *key)
+{
+    struct weir_id command_id = api_keys_command_id(call, key);
+    struct place place = place_of(call, &command_id);
+    bool is_ours;
+    WEIR_IGNORE(take_place(call, &place, &is_ours), "Postgres has it, too");
 }

@@ -21,4 +21,10 @@ WEIR_MUST_USE enum weir_code api_keys_judge(struct api_call *call, const char *k
                                             enum used_for what, const struct weir_id *stream_id,
                                             bool *ret_asked);
 
+/* For what Postgres remembers with the object that it made: 422 when a start or stop had the key.
+ * Nothing is remembered. */
+WEIR_MUST_USE enum weir_code api_keys_check(struct api_call *call, const char *key);
+/* The key made an object: starts and stops cannot have it any more. */
+void api_keys_note(struct api_call *call, const char *key);
+
 #endif

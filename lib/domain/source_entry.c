@@ -86,12 +86,12 @@ enum weir_code weir_source_entry_parse(const char *text, struct weir_arena *aren
 const char *weir_source_entry_key(int64_t cell, const struct weir_id *camera_id,
                                   struct weir_arena *arena)
 {
-    return weir_arena_printf(arena, "weir:%" PRId64 ":source:%s", cell, WEIR_ID_TEXT(camera_id));
+    return weir_arena_printf(arena, "weir:source:%" PRId64 ":%s", cell, WEIR_ID_TEXT(camera_id));
 }
 
 const char *weir_source_tenant_key(int64_t cell, const struct weir_id *tenant_id,
                                    struct weir_arena *arena)
 {
-    return weir_arena_printf(arena, "weir:%" PRId64 ":source:tenant:%s", cell,
+    return weir_arena_printf(arena, "weir:source:%" PRId64 ":tenant:%s", cell,
                              WEIR_ID_TEXT(tenant_id));
 }
