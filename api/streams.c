@@ -121,30 +121,31 @@ struct sent {
 
 /* ---- may it be sent? ---- */
 
-/*
- * Whether a start may be sent: its key names no other wish, and the camera is the tenant's, who has
- * room for it. Redis, or this api's memory, mostly knows; else Postgres is asked.
- */
-static enum weir_code check_start(struct api_call *call, const struct weir_id *camera_id,
-                                  const struct weir_id *stream_id, const char *key, bool is_live)
+static enum weir_code refuse_stopped(struct api_call *call)
+{
+    return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
+}
+
+/* The camera is the tenant's, who is not stopped and has room for another stream. */
+static enum weir_code check_camera(struct api_call *call, const struct weir_id *camera_id,
+                                   bool *ret_asked)
 {
     struct api *api = call->api;
     struct api_source_wish wish = {.tenant_id = call->tenant_id, .camera_id = *camera_id};
     struct api_known_camera camera = {0};
-    bool has_asked = false;
-    enum weir_code code =
-        key ? api_keys_judge(call, key, USED_FOR_START, stream_id, &has_asked) : WEIR_OK;
-    if (code == WEIR_OK && !is_live) {
-        code = api_sources_find(api, &wish, call->arena, &camera, &has_asked, &call->err);
-        code = code == WEIR_ENOTFOUND ? api_call_not_found(call) : code;
+    enum weir_code code = api_sources_find(api, &wish, call->arena, &camera, ret_asked, &call->err);
+    if (code == WEIR_ENOTFOUND) {
+        return api_call_not_found(call);
     }
-    api_sources_count_start(api, has_asked);
-    if (code != WEIR_OK || is_live) {
+    if (code != WEIR_OK && revocations_is_stopped(api->revocations, &call->tenant_id)) {
+        return refuse_stopped(call);
+    }
+    if (code != WEIR_OK) {
         return code == WEIR_EUNKNOWN ? weir_fail(&call->err, WEIR_EUNAVAILABLE, "postgres is away")
                                      : code;
     }
-    if (camera.is_stopped || revocations_is_stopped(api->revocations, &call->tenant_id)) {
-        return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
+    if (camera.is_stopped) {
+        return refuse_stopped(call);
     }
     if ((int64_t)api_view_count_live(api->view, &call->tenant_id) >= camera.max_streams) {
         return api_call_refuse(call, 429, "quota_exceeded", NULL,
@@ -152,6 +153,21 @@ static enum weir_code check_start(struct api_call *call, const struct weir_id *c
                                camera.max_streams);
     }
     return WEIR_OK;
+}
+
+/* Whether a start may be sent; of a stream that lives already only the key matters. Redis, or this
+ * api's memory, mostly knows; else Postgres is asked. */
+static enum weir_code check_start(struct api_call *call, const struct weir_id *camera_id,
+                                  const struct weir_id *stream_id, const char *key, bool is_live)
+{
+    bool has_asked = false;
+    enum weir_code code =
+        key ? api_keys_judge(call, key, USED_FOR_START, stream_id, &has_asked) : WEIR_OK;
+    if (code == WEIR_OK && !is_live) {
+        code = check_camera(call, camera_id, &has_asked);
+    }
+    api_sources_count_start(call->api, has_asked);
+    return code;
 }
 
 /* ---- start ---- */
