@@ -123,22 +123,22 @@ static bool is_for_this_key(const struct search *search, const char *sealed)
 
 /* ---- Redis ---- */
 
+/* What is there: its version, or false. Somebody may have put anything in its place. */
+#define OF_VERSION                                                                                 \
+    "local v = redis.pcall('HGET', KEYS[1], 'v') v = type(v) == 'string' and tonumber(v)"
+
 /* As long as nothing newer is there, unless that is forged. */
 static const char put_script[] =
-    "local v = redis.call('EXISTS', KEYS[1]) == 1 and ARGV[4] == '0' and"
-    " tonumber(redis.call('HGET', KEYS[1], 'v'))"
-    " if v and v > tonumber(ARGV[1]) then return 0 end"
-    " redis.call('DEL', KEYS[1])"
-    " redis.call('HSET', KEYS[1], 'v', ARGV[1], 'e', ARGV[2])"
-    " redis.call('PEXPIRE', KEYS[1], ARGV[3]) return 1";
+    OF_VERSION " if v and ARGV[4] == '0' and v > tonumber(ARGV[1]) then return 0 end"
+               " redis.call('DEL', KEYS[1])"
+               " redis.call('HSET', KEYS[1], 'v', ARGV[1], 'e', ARGV[2])"
+               " redis.call('PEXPIRE', KEYS[1], ARGV[3]) return 1";
 
 /* An entry of this version or a newer one stays. */
-static const char changed_script[] =
-    "local v = redis.call('EXISTS', KEYS[1]) == 1 and tonumber(redis.call('HGET', KEYS[1], 'v'))"
-    " if v and v >= tonumber(ARGV[1]) then return 0 end"
-    " redis.call('DEL', KEYS[1])"
-    " redis.call('HSET', KEYS[1], 'v', ARGV[1])"
-    " redis.call('PEXPIRE', KEYS[1], ARGV[2]) return 1";
+static const char changed_script[] = OF_VERSION " if v and v >= tonumber(ARGV[1]) then return 0 end"
+                                                " redis.call('DEL', KEYS[1])"
+                                                " redis.call('HSET', KEYS[1], 'v', ARGV[1])"
+                                                " redis.call('PEXPIRE', KEYS[1], ARGV[2]) return 1";
 
 static const char *int_text(struct weir_arena *arena, int64_t value)
 {
@@ -378,13 +378,13 @@ static enum weir_code done(const struct search *search, enum origin origin)
     return WEIR_OK;
 }
 
-/* Redis lacks it, though it may be what it lost. */
+/* Redis lacks it, or what is there cannot be believed: then whatever it said of changes is lost. */
 static enum weir_code find_elsewhere(struct search *search, struct api_known_camera *ret,
                                      bool *ret_asked, struct weir_err *err)
 {
     struct api *api = search->api;
     const struct weir_id *camera_id = &search->wish.camera_id;
-    if (api_config_is_current(api->config) && find_in_memory(search, ret) &&
+    if (!search->is_forged && api_config_is_current(api->config) && find_in_memory(search, ret) &&
         is_for_this_key(search, ret->sealed)) {
         put_into_redis(search, ret);
         return done(search, FROM_MEMORY);

@@ -180,20 +180,12 @@ static enum weir_code read_answer(struct worker *worker, const struct lease *lea
     return code;
 }
 
-static void on_source(void *ctx, const struct call *call, const struct weir_http_answer *answer,
-                      const struct weir_err *err)
+static void take_answer(struct worker *worker, struct lease *lease, const struct call *call,
+                        const struct weir_http_answer *answer)
 {
-    struct worker *worker = ctx;
-    struct lease *lease = leases_find(worker, &call->id);
     struct source source;
-    struct weir_err read_err = {0};
-    if (!lease || lease->row.lease_generation != call->number) {
-        return;
-    }
-    lease->is_fetching = false;
-    lease->is_cache_unusable = false;
-    enum weir_code code =
-        answer ? read_answer(worker, lease, answer, &source, &read_err) : err->code;
+    struct weir_err err = {0};
+    enum weir_code code = read_answer(worker, lease, answer, &source, &err);
     if (code == WEIR_OK) {
         take_source(worker, lease, &source);
         explicit_bzero(&source, sizeof(source));
@@ -201,7 +193,24 @@ static void on_source(void *ctx, const struct call *call, const struct weir_http
         source_cache_count_unusable(worker->source_cache);
         lease->is_cache_unusable = true; /* the next pass asks an api */
     } else {
-        fetch_failed(lease, code, answer ? read_err.msg : err->msg);
+        fetch_failed(lease, code, err.msg);
+    }
+}
+
+static void on_source(void *ctx, const struct call *call, const struct weir_http_answer *answer,
+                      const struct weir_err *err)
+{
+    struct worker *worker = ctx;
+    struct lease *lease = leases_find(worker, &call->id);
+    if (!lease || lease->row.lease_generation != call->number) {
+        return;
+    }
+    lease->is_fetching = false;
+    lease->is_cache_unusable = false;
+    if (!answer) {
+        fetch_failed(lease, err->code, err->msg);
+    } else {
+        take_answer(worker, lease, call, answer);
     }
     worker_pass_soon(worker);
 }

@@ -64,9 +64,9 @@ static uint8_t *message_of(const char *context, const char *text, struct weir_ar
 {
     size_t context_len = strlen(context) + 1;
     size_t len = strlen(text);
-    uint8_t *message = weir_arena_alloc(arena, context_len + len);
+    uint8_t *message = weir_arena_alloc(arena, context_len + len + 1);
     memcpy(message, context, context_len);
-    memcpy(message + context_len, text, len);
+    memcpy(message + context_len, text, len + 1);
     *ret_len = context_len + len;
     return message;
 }
