@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/list.h"
 #include "lib/base/map.h"
 #include "lib/domain/versions.h"
 
@@ -14,6 +15,7 @@ struct key {
 };
 
 struct entry {
+    struct weir_list node;
     struct key key;
     struct api_known_camera camera; /* its texts stand in `texts` */
     char texts[];
@@ -21,7 +23,8 @@ struct entry {
 
 struct api_known_cameras {
     pthread_mutex_t mutex;
-    struct weir_map *entries; /* oldest first */
+    struct weir_map *entries;
+    struct weir_list order; /* oldest first */
     size_t max;
     struct weir_versions *heard; /* of cameras and tenants */
 };
@@ -31,6 +34,7 @@ struct api_known_cameras *api_known_cameras_new(size_t max, size_t heard_max)
     struct api_known_cameras *known = weir_xalloc(sizeof(*known));
     pthread_mutex_init(&known->mutex, NULL);
     known->entries = weir_map_new(sizeof(struct key));
+    weir_list_init(&known->order);
     known->max = max;
     known->heard = weir_versions_new(heard_max);
     return known;
@@ -54,17 +58,17 @@ void api_known_cameras_free(struct api_known_cameras *known)
 /* With the mutex held. */
 static void drop(struct api_known_cameras *known, const struct key *key)
 {
-    free(weir_map_remove(known->entries, key));
+    struct entry *entry = weir_map_remove(known->entries, key);
+    if (entry) {
+        weir_list_remove(&entry->node);
+        free(entry);
+    }
 }
 
 static void drop_oldest(struct api_known_cameras *known)
 {
-    void *oldest;
-    size_t at = 0;
-    if (weir_map_next(known->entries, &at, NULL, &oldest)) {
-        struct key key = ((struct entry *)oldest)->key;
-        drop(known, &key);
-    }
+    struct key key = WEIR_CONTAINER(known->order.next, struct entry, node)->key;
+    drop(known, &key);
 }
 
 /* With the mutex held. */
@@ -100,6 +104,7 @@ void api_known_cameras_put(struct api_known_cameras *known, const struct weir_id
         drop_oldest(known);
     }
     weir_map_put(known->entries, &entry->key, entry);
+    weir_list_push_back(&known->order, &entry->node);
     pthread_mutex_unlock(&known->mutex);
 }
 

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 
 #include "lib/base/arena.h"
+#include "lib/base/list.h"
 #include "lib/base/map.h"
 
 struct entry {
+    struct weir_list node;
     struct weir_id command_id;
     struct weir_id stream_id;
     enum used_for what;
@@ -15,7 +17,8 @@ struct entry {
 
 struct used_keys {
     pthread_mutex_t mutex;
-    struct weir_map *entries; /* oldest first */
+    struct weir_map *entries;
+    struct weir_list order; /* oldest first */
     size_t max;
 };
 
@@ -24,6 +27,7 @@ struct used_keys *used_keys_new(size_t max)
     struct used_keys *keys = weir_xalloc(sizeof(*keys));
     pthread_mutex_init(&keys->mutex, NULL);
     keys->entries = weir_map_new(sizeof(struct weir_id));
+    weir_list_init(&keys->order);
     keys->max = max;
     return keys;
 }
@@ -45,12 +49,10 @@ void used_keys_free(struct used_keys *keys)
 /* With the mutex held. */
 static void drop_oldest(struct used_keys *keys)
 {
-    void *oldest;
-    size_t at = 0;
-    if (weir_map_next(keys->entries, &at, NULL, &oldest)) {
-        weir_map_remove(keys->entries, ((struct entry *)oldest)->command_id.b);
-        free(oldest);
-    }
+    struct entry *oldest = WEIR_CONTAINER(keys->order.next, struct entry, node);
+    weir_list_remove(&oldest->node);
+    weir_map_remove(keys->entries, oldest->command_id.b);
+    free(oldest);
 }
 
 void used_keys_note(struct used_keys *keys, const struct weir_id *command_id, enum used_for what,
@@ -63,8 +65,9 @@ void used_keys_note(struct used_keys *keys, const struct weir_id *command_id, en
             drop_oldest(keys);
         }
         struct entry *entry = weir_xalloc(sizeof(*entry));
-        *entry = (struct entry){*command_id, *stream_id, what};
+        *entry = (struct entry){.command_id = *command_id, .stream_id = *stream_id, .what = what};
         weir_map_put(keys->entries, command_id->b, entry);
+        weir_list_push_back(&keys->order, &entry->node);
     }
     pthread_mutex_unlock(&keys->mutex);
 }

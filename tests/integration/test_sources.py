@@ -164,6 +164,18 @@ def test_of_the_starts_of_a_busy_hour_hardly_any_asks_postgres(
     assert told <= (free + asked) // 100  # what workers needed to know is among these
 
 
+def test_many_starts_of_a_new_camera_ask_for_it_once(stack: Stack, pair: tuple[Api, Api]) -> None:
+    with Statements(stack) as statements, ThreadPoolExecutor(16) as pool:
+        camera = pair[0].add_camera("herd", DEAD)["id"]
+        before = statements.count()
+        answers = list(pool.map(lambda n: post_start(pair[n % 2], camera), range(16)))
+        asked = statements.count() - before
+    print(f"{len(answers)} starts at once, Postgres was asked {asked} times")
+    assert {answer.status for answer in answers} <= {200, 202}
+    assert 1 <= asked <= 4  # each api once, and one that came late
+    stopped(pair[0], answers[0].json["id"])
+
+
 # ---- changes ----
 
 
