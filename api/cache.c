@@ -15,6 +15,7 @@ struct api_cache {
     struct weir_store *stores[CONNECTIONS_MAX];
     bool is_taken[CONNECTIONS_MAX];
     size_t n;
+    bool has_failed; /* the last time; then one caller after the other tries */
     int64_t away_until_mono_ms;
 };
 
@@ -57,8 +58,10 @@ void api_cache_close(struct api_cache **cache_ptr)
 static size_t take(struct api_cache *cache)
 {
     size_t i = cache->n;
+    int64_t now_ms = weir_clock_mono_ms();
     pthread_mutex_lock(&cache->mutex);
-    if (weir_clock_mono_ms() >= cache->away_until_mono_ms) {
+    if (now_ms >= cache->away_until_mono_ms) {
+        cache->away_until_mono_ms = cache->has_failed ? now_ms + AGAIN_MS : 0;
         for (i = 0; i < cache->n && cache->is_taken[i]; i++) {
         }
         if (i < cache->n) {
@@ -73,9 +76,8 @@ static void give_back(struct api_cache *cache, size_t i, enum weir_code code)
 {
     pthread_mutex_lock(&cache->mutex);
     cache->is_taken[i] = false;
-    if (code != WEIR_OK && code != WEIR_EINVAL) {
-        cache->away_until_mono_ms = weir_clock_mono_ms() + AGAIN_MS;
-    }
+    cache->has_failed = code != WEIR_OK && code != WEIR_EINVAL;
+    cache->away_until_mono_ms = cache->has_failed ? weir_clock_mono_ms() + AGAIN_MS : 0;
     pthread_mutex_unlock(&cache->mutex);
 }
 

@@ -492,8 +492,8 @@ def test_the_key_is_replaced_while_somebody_watches(
     before = seal_keys(stack)
     versions = sql(stack, f"SELECT version, source_version FROM camera WHERE id = '{kept['id']}'")
     assert len(before) == 1
+    wait_for("one connection", lambda: len(established(stack, locked_url)) == 1, 20)
     ends = established(stack, locked_url)
-    assert len(ends) == 1
     watcher = Watcher(first.ticket(stream))
     is_over = threading.Event()
     patches: list[int] = []
