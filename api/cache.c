@@ -24,9 +24,9 @@ enum weir_code api_cache_open(const char *url, size_t connections, struct api_ca
 {
     struct api_cache *cache = weir_xalloc(sizeof(*cache));
     enum weir_code code = WEIR_OK;
-    /* Who failed is told by all, so no connection needs a pause of its own. */
+    /* The pause after a failure is that of all. */
     struct weir_store_config config = {
-        .url = url, .connect_ms = ANSWER_MS, .command_ms = ANSWER_MS, .retry_ms = 1};
+        .url = url, .connect_ms = ANSWER_MS, .command_ms = ANSWER_MS, .retry_ms = -1};
     size_t wanted = connections < CONNECTIONS_MAX ? connections : CONNECTIONS_MAX;
     pthread_mutex_init(&cache->mutex, NULL);
     while (*url && code == WEIR_OK && cache->n < wanted) {
@@ -89,7 +89,11 @@ enum weir_code api_cache_call(struct api_cache *cache, const char *const *args, 
     if (i == cache->n) {
         return weir_fail(err, WEIR_EUNAVAILABLE, "redis: away");
     }
-    enum weir_code code = weir_store_call(cache->stores[i], args, NULL, n, arena, ret, err);
+    struct weir_store *store = cache->stores[i];
+    enum weir_code code = weir_store_call(store, args, NULL, n, arena, ret, err);
+    if (code == WEIR_EUNAVAILABLE) { /* maybe only this connection is, since Redis began anew */
+        code = weir_store_call(store, args, NULL, n, arena, ret, err);
+    }
     give_back(cache, i, code);
     return code;
 }

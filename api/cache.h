@@ -17,8 +17,8 @@ WEIR_MUST_USE enum weir_code api_cache_open(const char *url, size_t connections,
                                             struct api_cache **ret, struct weir_err *err);
 void api_cache_close(struct api_cache **cache);
 
-/* One command of `n` texts. As weir_store_call; after a failure every call fails at once for half a
- * second. `ret` may be NULL. */
+/* One command of `n` texts, which may be done twice. As weir_store_call; after a failure every call
+ * fails at once for half a second. `ret` may be NULL. */
 WEIR_MUST_USE enum weir_code api_cache_call(struct api_cache *cache, const char *const *args,
                                             size_t n, struct weir_arena *arena,
                                             struct weir_store_value *ret, struct weir_err *err);
