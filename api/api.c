@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
 
+#include "api/cache.h"
 #include "api/config.h"
 #include "api/health.h"
 #include "api/meters.h"
@@ -9,7 +10,9 @@
 #include "api/playbacks.h"
 #include "api/revocations.h"
 #include "api/routes.h"
+#include "api/sources.h"
 #include "api/ticket_quota.h"
+#include "api/used_keys.h"
 #include "api/viewings.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -18,6 +21,8 @@
 #define DB_STATEMENT_MS   2000 /* a hung Postgres must not hold a start for long */
 #define DB_STALL_MS       300
 #define KNOWN_CAMERAS_MAX 20000  /* 1 to 3 kB each */
+#define HEARD_MAX         100000 /* some 100 bytes each, as the next ones */
+#define USED_KEYS_MAX     100000
 #define REVOCATIONS_MAX   200000 /* some 150 bytes each */
 #define VIEWINGS_MAX      100000 /* some 350 bytes each */
 #define PLAYBACKS_MAX     200000 /* some 250 bytes each */
@@ -40,6 +45,16 @@ static void on_config_ready(void *ctx)
 {
     struct api *api = ctx;
     weir_service_ready(api->service, "config", true, "");
+}
+
+static void on_camera_changed(void *ctx, const struct weir_id *id, int64_t version, bool is_new)
+{
+    api_sources_camera_changed(ctx, id, version, is_new);
+}
+
+static void on_tenant_changed(void *ctx, const struct weir_id *id, int64_t version, bool is_new)
+{
+    api_sources_tenant_changed(ctx, id, version, is_new);
 }
 
 static void on_tick(void *ctx)
@@ -149,6 +164,14 @@ static enum weir_code open_keys(struct api *api, struct weir_err *err)
     return code == WEIR_OK ? weir_auth_open(&auth, &api->auth, err) : code;
 }
 
+static enum weir_code open_cache(struct api *api, struct weir_err *err)
+{
+    /* All threads of both listeners, and the one that follows the configuration. */
+    size_t connections = 2 * (size_t)api->settings->pool_threads + 1;
+    enum weir_code code = api_cache_open(api->settings->redis, connections, &api->cache, err);
+    return code == WEIR_OK ? api_sources_open(api, &api->sources, err) : code;
+}
+
 static enum weir_code open_stores(struct api *api, struct weir_err *err)
 {
     const struct api_settings *settings = api->settings;
@@ -172,7 +195,12 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
     }
     api->access = api_access_new(api->bus, api->metrics);
     api->meters = api_meters_new(api->metrics);
-    api->known_cameras = api_known_cameras_new(KNOWN_CAMERAS_MAX);
+    api->known_cameras = api_known_cameras_new(KNOWN_CAMERAS_MAX, HEARD_MAX);
+    api->used_keys = used_keys_new(USED_KEYS_MAX);
+    code = open_cache(api, err);
+    if (code != WEIR_OK) {
+        return code;
+    }
     api->activity = api_activity_new(api->bus, (int32_t)settings->cell);
     api->play_past = play_past_new();
     api->revocations = revocations_new(REVOCATIONS_MAX);
@@ -206,7 +234,8 @@ static enum weir_code open_view(struct api *api, struct weir_err *err)
     if (code == WEIR_OK) {
         struct api_wishes_config wishes = {.brokers = api->settings->kafka,
                                            .cell = (int32_t)api->settings->cell,
-                                           .view = api->view};
+                                           .view = api->view,
+                                           .used_keys = api->used_keys};
         code = api_wishes_open(&wishes, &api->wishes, err);
     }
     if (code == WEIR_OK) {
@@ -214,7 +243,8 @@ static enum weir_code open_view(struct api *api, struct weir_err *err)
                                            .cell = (int32_t)api->settings->cell,
                                            .db = api->db,
                                            .revocations = api->revocations,
-                                           .known_cameras = api->known_cameras,
+                                           .on_camera = on_camera_changed,
+                                           .on_tenant = on_tenant_changed,
                                            .on_ready = on_config_ready,
                                            .ctx = api};
         code = api_config_open(&config, &api->config, err);
@@ -295,6 +325,9 @@ static void close_all(struct api *api)
     api_access_free(api->access);
     api_meters_free(api->meters);
     api_known_cameras_free(api->known_cameras);
+    used_keys_free(api->used_keys);
+    api_sources_free(api->sources);
+    api_cache_close(&api->cache);
     weir_db_close(&api->db);
     weir_auth_close(&api->auth);
     weir_ticket_keys_close(&api->tickets);

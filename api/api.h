@@ -29,6 +29,9 @@ struct ticket_quota;
 struct viewings;
 struct playbacks;
 struct api_config;
+struct api_cache;
+struct api_sources;
+struct used_keys;
 
 struct api {
     const struct api_settings *settings;
@@ -43,6 +46,9 @@ struct api {
     struct api_access *access;
     struct api_meters *meters;
     struct api_known_cameras *known_cameras;
+    struct api_cache *cache;
+    struct api_sources *sources;
+    struct used_keys *used_keys;
     struct api_activity *activity;
     struct play_past *play_past;
     struct revocations *revocations;

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/keys.h"
 #include "api/once.h"
 #include "api/outbox.h"
 #include "api/revoke.h"
 #include "api/rights.h"
 #include "api/source_url.h"
+#include "api/sources.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
@@ -388,6 +390,9 @@ static enum weir_code create(struct api_call *call)
     if (code == WEIR_OK && earlier) {
         return answer_earlier(call, tx, earlier);
     }
+    if (code == WEIR_OK && key) {
+        code = api_keys_check(call, key);
+    }
     if (code == WEIR_OK) {
         code = check_quota(call, tx);
     }
@@ -403,6 +408,9 @@ static enum weir_code create(struct api_call *call)
     code = insert(call, tx, key, &camera, &rows);
     if (code == WEIR_OK) {
         code = weir_db_commit(&tx, &call->err);
+    }
+    if (code == WEIR_OK && key) {
+        api_keys_note(call, key);
     }
     if (code == WEIR_OK) {
         set_location(call, camera.id_text);
@@ -498,6 +506,7 @@ static enum weir_code patch(struct api_call *call)
         code = weir_db_commit(&tx, &call->err);
     }
     if (code == WEIR_OK) {
+        api_sources_camera_changed(call->api, &camera.id, camera.version, true);
         answer(call, 200, rows);
         api_call_note(call, "camera.update", "camera", &camera.id,
                       WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
@@ -533,6 +542,7 @@ static enum weir_code remove_row(struct api_call *call)
         code = weir_db_commit(&tx, &call->err);
     }
     if (code == WEIR_OK) {
+        api_sources_camera_changed(call->api, &camera.id, camera.version, true);
         call->res->status = 204;
         api_call_note(call, "camera.delete", "camera", &camera.id,
                       WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);

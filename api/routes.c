@@ -11,6 +11,7 @@
 #include "api/play.h"
 #include "api/reports.h"
 #include "api/revoke.h"
+#include "api/rewrap.h"
 #include "api/streams.h"
 #include "api/tenants.h"
 #include "api/tickets.h"
@@ -60,6 +61,8 @@ static const struct weir_http_route public_routes[] = {
 
 static const struct weir_http_route worker_routes[] = {
     {"GET", "/internal/v1/cameras/{camera_id}/source", api_cameras_source, 0},
+    {"GET", "/internal/v1/seals", api_rewrap_list, 0},
+    {"POST", "/internal/v1/seals/{camera_id}", api_rewrap_put, 0},
 };
 #define N_WORKER (sizeof(worker_routes) / sizeof(worker_routes[0]))
 

@@ -27,6 +27,7 @@
 #define SILENCE_MAX_MS 3000
 #define PATH_BYTES     512
 #define GPU_LIBRARY    "libnvidia-ml.so.1"
+#define HEARD_MAX      20000 /* some 100 bytes each */
 
 int64_t worker_now_ms(void)
 {
@@ -450,7 +451,7 @@ static enum weir_code open_identity(struct worker *worker, struct weir_err *err)
              worker->id_text);
     code = parse_variant(settings->hls_variant, &worker->variant, err);
     if (code == WEIR_OK) {
-        code = weir_seal_parse_private(settings->seal_private_key, &worker->seal_key, err);
+        code = weir_seal_parse_ring(settings->seal_private_key, &worker->seal_keys, err);
     }
     if (code == WEIR_OK) {
         code = check_networks("WEIR_SERVICE_NETWORKS", settings->service_networks, err);
@@ -469,6 +470,10 @@ enum weir_code worker_open(struct worker *worker, struct weir_service *service,
                               .settings = settings,
                               .load_reader = {.net_cap_kbps = settings->net_mbps * 1000}};
     enum weir_code code = open_identity(worker, err);
+    if (code == WEIR_OK) {
+        code = source_cache_open(settings->redis, settings->source_public_keys, settings->cell,
+                                 weir_service_metrics(service), &worker->source_cache, err);
+    }
     if (code != WEIR_OK) {
         return code;
     }
@@ -476,7 +481,11 @@ enum weir_code worker_open(struct worker *worker, struct weir_service *service,
     worker->streams = weir_map_new(sizeof(struct weir_id));
     worker->beat_arena = weir_arena_new(0);
     worker->gpu = gpu_open(GPU_LIBRARY);
+    worker->heard = weir_versions_new(HEARD_MAX);
     worker->api_calls = calls_new(worker->loop, settings->api_internal_url);
+    if (worker->source_cache) {
+        calls_look_first(worker->api_calls, source_cache_look, worker->source_cache);
+    }
     worker->pass = weir_timer_new(worker->loop, on_pass, worker);
     worker->tick = weir_timer_new(worker->loop, on_tick, worker);
     open_slots(worker);
@@ -503,6 +512,7 @@ void worker_close(struct worker *worker)
     weir_bus_producer_close(&worker->facts, FLUSH_MS);
     weir_bus_producer_close(&worker->beats, 0);
     calls_free(worker->api_calls);
+    source_cache_close(&worker->source_cache);
     child_free(worker->tap);
     child_free(worker->origin);
     slots_done(&worker->slots);
@@ -514,6 +524,7 @@ void worker_close(struct worker *worker)
     gpu_close(&worker->gpu);
     weir_map_free(worker->leases);
     weir_map_free(worker->streams);
+    weir_versions_free(worker->heard);
     weir_arena_free(worker->beat_arena);
-    explicit_bzero(&worker->seal_key, sizeof(worker->seal_key));
+    explicit_bzero(&worker->seal_keys, sizeof(worker->seal_keys));
 }

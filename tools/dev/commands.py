@@ -22,6 +22,7 @@ from dev import (
     keys,
     packages,
     rest,
+    rotation,
     services,
     testing,
     tokens,
@@ -262,6 +263,16 @@ def start_one(options: argparse.Namespace) -> int:
             lambda: health_of(instance, options.name) in ("up", "ready"),
             daemons.READY_TIMEOUT_S,
         )
+    return 0
+
+
+def rotate_seal_key(_: argparse.Namespace) -> int:
+    """New keys for camera credentials; nobody who watches notices."""
+    instance = instances.current()
+    must_be_known(instance, "api")
+    with instance.locked():
+        keys.ensure(instance)
+        rotation.rotate(instance)
     return 0
 
 

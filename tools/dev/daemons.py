@@ -37,7 +37,7 @@ class Daemon:
 def url_files(instance: Instance) -> dict[str, Path]:
     """URLs that hold a password, each in a file of its own: daemons take secrets from files."""
     texts = {
-        "redis": services.redis_url(instance),
+        **{f"redis-{who}": services.redis_url(instance, who) for who in services.REDIS_USERS},
         "postgres-owner": services.postgres_url(instance, "weir_owner"),
         "postgres-api": services.postgres_url(instance, "weir_api"),
         "postgres-audit": services.postgres_url(instance, "weir_audit"),
@@ -77,12 +77,14 @@ def api(instance: Instance, index: int = 0) -> Daemon:
         "WEIR_API_LISTEN": instance.address(name),
         "WEIR_INTERNAL_LISTEN": instance.address(f"{name}-internal"),
         "WEIR_POSTGRES_FILE": str(files["postgres-api"]),
-        "WEIR_REDIS_FILE": str(files["redis"]),
+        "WEIR_REDIS_FILE": str(files["redis-api"]),
         "WEIR_JWKS": str(secrets / "jwks.json"),
         "WEIR_JWT_ISSUER": ISSUER,
         "WEIR_JWT_AUDIENCE": AUDIENCE,
         "WEIR_TICKET_KEY_FILE": str(secrets / "ticket-key.pem"),
         "WEIR_SEAL_PUBLIC_KEY_FILE": str(secrets / "seal.pub"),
+        "WEIR_SOURCE_SIGN_KEY_FILE": str(secrets / "source-sign.key"),
+        "WEIR_REWRAP_SECRET_FILE": str(secrets / "rewrap-secret"),
         "WEIR_WORKER_SECRET_FILE": str(secrets / "worker-secret"),
         "WEIR_GATEWAY_SECRET_FILE": str(secrets / "gateway-secret"),
         "WEIR_GATEWAY_URL": f"http://{instance.address('gateway')}",
@@ -101,7 +103,7 @@ def scheduler(instance: Instance, index: int = 0) -> Daemon:
     ports = {f"{name}-admin": instance.port(f"{name}-admin")}
     env = {
         **common(instance, ports[f"{name}-admin"]),
-        "WEIR_REDIS_FILE": str(url_files(instance)["redis"]),
+        "WEIR_REDIS_FILE": str(url_files(instance)["redis-scheduler"]),
         # All of a development machine is busy with other things; its workers must not look full.
         "WEIR_CEILING_PPM": "20000000",
         "WEIR_SESSION_TIMEOUT_MS": "3000",
@@ -154,6 +156,8 @@ def worker(instance: Instance, index: int, engine: Path, apis: int = 1) -> Daemo
         "WEIR_API_INTERNAL_URL": ",".join(f"http://{at}" for at in internal(instance, apis)),
         "WEIR_WORKER_SECRET_FILE": str(secrets / "worker-secret"),
         "WEIR_SEAL_PRIVATE_KEY_FILE": str(secrets / "seal.key"),
+        "WEIR_REDIS_FILE": str(url_files(instance)["redis-worker"]),
+        "WEIR_SOURCE_PUBLIC_KEYS_FILE": str(secrets / "source-sign.pub"),
         "WEIR_ORIGIN_SECRET_FILE": str(secrets / "origin-secret"),
         "WEIR_RUN_DIR": str(instance.run / name),
         "WEIR_SEGMENT_DIR": str(instance.segments / name),
