@@ -2,6 +2,7 @@
 #include "api/api.h"
 
 #include "api/config.h"
+#include "api/fetches.h"
 #include "api/health.h"
 #include "api/meters.h"
 #include "api/outbox.h"
@@ -10,6 +11,7 @@
 #include "api/routes.h"
 #include "api/ticket_quota.h"
 #include "lib/base/log.h"
+#include "lib/domain/still.h"
 
 #define DB_CONNECT_MS     1000
 #define DB_STATEMENT_MS   2000 /* a hung Postgres must not hold a start for long */
@@ -17,6 +19,9 @@
 #define KNOWN_CAMERAS_MAX 20000  /* 1 to 3 kB each */
 #define REVOCATIONS_MAX   200000 /* some 150 bytes each */
 #define TICK_MS           1000
+#define SNAPSHOTS_IN_MS   10000
+#define FETCH_THREADS     16
+#define FETCHES_MAX       256
 #define BUS_FLUSH_MS      3000
 #define DRAIN_EXTRA_MS    5000
 
@@ -161,6 +166,15 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
                                         .tenant_max = settings->tickets_tenant_max,
                                         .life_ms = settings->ticket_life_s * 1000};
     api->ticket_quota = ticket_quota_new(&quota);
+    struct ticket_quota_config snapshots = {.viewer_max = settings->snapshots_viewer_max,
+                                            .tenant_max = settings->snapshots_tenant_max,
+                                            .life_ms = SNAPSHOTS_IN_MS};
+    api->snapshot_quota = ticket_quota_new(&snapshots);
+    struct fetches_config fetches = {.threads = FETCH_THREADS,
+                                     .queue_max = FETCHES_MAX,
+                                     .max_bytes = WEIR_STILL_IMAGE_MAX,
+                                     .secret = settings->origin_secret};
+    api->fetches = fetches_new(&fetches);
     struct api_outbox_config outbox = {
         .db = api->db, .bus = api->bus, .poll_ms = settings->outbox_poll_ms};
     return api_outbox_open(&outbox, &api->outbox, err);
@@ -252,6 +266,7 @@ static enum weir_code open_all(struct api *api, struct weir_err *err)
 
 static void close_all(struct api *api)
 {
+    fetches_stop(api->fetches);
     weir_http_server_close(&api->server, api->settings->drain_ms);
     weir_http_server_close(&api->internal, api->settings->drain_ms);
     weir_timer_free(&api->tick);
@@ -262,6 +277,8 @@ static void close_all(struct api *api)
     api_outbox_close(&api->outbox);
     play_past_free(api->play_past);
     ticket_quota_free(api->ticket_quota);
+    ticket_quota_free(api->snapshot_quota);
+    fetches_free(api->fetches);
     revocations_free(api->revocations);
     api_activity_free(api->activity);
     api_bus_close(&api->bus, BUS_FLUSH_MS);

@@ -26,6 +26,7 @@ struct api_meters;
 struct play_past;
 struct revocations;
 struct ticket_quota;
+struct fetches;
 struct api_config;
 
 struct api {
@@ -45,6 +46,8 @@ struct api {
     struct play_past *play_past;
     struct revocations *revocations;
     struct ticket_quota *ticket_quota;
+    struct ticket_quota *snapshot_quota;
+    struct fetches *fetches; /* to workers' origins */
     struct api_config *config;
     struct api_view *view;
     struct api_wishes *wishes;
