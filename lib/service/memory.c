@@ -9,8 +9,8 @@
 #endif
 
 #define ARENAS_MAX 2
-#define WORTH_MIN  (1024UL * 1024UL)
-#define WORTH_PART 8 /* of what is in use */
+#define WORTH_MIN  (64UL * 1024UL)
+#define WORTH_PART 64 /* of what is in use */
 
 static size_t slack_of(size_t resident_bytes, size_t used_bytes)
 {

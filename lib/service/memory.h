@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Keeps what a daemon holds close to what it uses.
+ * Keeps what a program holds close to what it uses.
  *
  * glibc gives every thread an arena of its own. Kafka's library allocates in its threads what the
  * loop frees, so free pieces lie scattered over many arenas and no page of them goes back: a daemon

@@ -33,6 +33,7 @@ GROUPS = (
 )
 PYTHON = "/usr/bin/python3"
 FUZZ_SECONDS = 180
+CTEST_OUTPUT_BYTES = 1 << 20
 # What decides who comes in gets more: access tokens, key sets, tickets.
 FUZZ_LONG = ("fuzz_jwt", "fuzz_ticket", "fuzz_token")
 FUZZ_LONG_S = 60
@@ -145,7 +146,9 @@ def run_ctest(label: str, name: str | None) -> Count:
     report_file = RESULTS / f"ctest-{label}.xml"
     report_file.unlink(missing_ok=True)
     argv = ["ctest", "--test-dir", str(build.folder("asan")), "-L", f"^{label}$"]
+    # What a program says of its tests is counted, so all of it is kept.
     argv += ["--output-on-failure", "--output-junit", str(report_file)]
+    argv += ["--test-output-size-passed", str(CTEST_OUTPUT_BYTES)]
     argv += ["-j", str(os.cpu_count() or 2), "--no-tests=ignore"]
     if name is not None:
         argv += ["-R", re.escape(name)]

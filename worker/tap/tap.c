@@ -8,6 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/base/map.h"
 #include "lib/base/str.h"
+#include "lib/service/memory.h"
 #include "worker/tap/camera.h"
 #include "worker/tap/report.h"
 
@@ -15,6 +16,7 @@
 #define LEAVE_MS      400 /* for readers to say TEARDOWN */
 #define LEAVE_POLL_MS 10
 #define SWEEP_MS      30000
+#define TRIM_TICKS    30 /* statistics between two looks at free memory */
 
 struct tap {
     const struct tap_settings *settings;
@@ -26,6 +28,8 @@ struct tap {
     struct weir_timer *fence;
     struct weir_timer *sweep;
     int64_t fence_boot_ms; /* exclusive cameras are read until then */
+    struct weir_memory memory;
+    unsigned n_ticks;
     int64_t leave_mono_ms; /* when the loop ends at the latest; 0: not leaving */
 };
 
@@ -216,6 +220,8 @@ static void on_timer(void *ctx)
     check_fence(tap);
     shrink_rings(tap);
     send_stats(tap);
+    if (++tap->n_ticks % TRIM_TICKS == 0)
+        weir_memory_trim(&tap->memory);
     if (tap->leave_mono_ms == 0)
         weir_timer_set(tap->timer, STATS_MS);
 }

@@ -16,14 +16,14 @@ static void loose_is_what_lies_beyond_the_last_rest(void **state)
     struct weir_memory fresh = {0};
     assert_false(weir_memory_is_loose(&fresh, 0, 0));
     assert_false(weir_memory_is_loose(&fresh, MIB, 2 * MIB));
-    assert_false(weir_memory_is_loose(&fresh, 5 * MIB, 4 * MIB));
-    assert_true(weir_memory_is_loose(&fresh, 5 * MIB + 1, 4 * MIB));
-    /* Of much, an eighth. */
-    assert_false(weir_memory_is_loose(&fresh, 90 * MIB, 80 * MIB));
-    assert_true(weir_memory_is_loose(&fresh, 91 * MIB, 80 * MIB));
+    assert_false(weir_memory_is_loose(&fresh, MIB + MIB / 16, MIB));
+    assert_true(weir_memory_is_loose(&fresh, MIB + MIB / 16 + 1, MIB));
+    /* Of much, a part. */
+    assert_false(weir_memory_is_loose(&fresh, 65 * MIB, 64 * MIB));
+    assert_true(weir_memory_is_loose(&fresh, 65 * MIB + 1, 64 * MIB));
     struct weir_memory rested = {.slack_bytes = 3 * MIB};
-    assert_false(weir_memory_is_loose(&rested, 8 * MIB, 4 * MIB));
-    assert_true(weir_memory_is_loose(&rested, 8 * MIB + 1, 4 * MIB));
+    assert_false(weir_memory_is_loose(&rested, 4 * MIB + MIB / 16, MIB));
+    assert_true(weir_memory_is_loose(&rested, 4 * MIB + MIB / 16 + 1, MIB));
 }
 
 #define PIECES 65536
