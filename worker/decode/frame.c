@@ -29,6 +29,8 @@ static AVCodecContext *open_decoder(enum weir_still_codec codec)
     return ctx;
 }
 
+static const uint8_t start_code[4] = {0, 0, 0, 1};
+
 /* Lengths become start codes (ISO/IEC 14496-10 annex B). False when they do not add up. */
 static bool to_annex_b(uint8_t *unit, size_t len)
 {
@@ -39,7 +41,7 @@ static bool to_annex_b(uint8_t *unit, size_t len)
         if (nal > len - at - 4) {
             return false;
         }
-        memcpy(unit + at, "\0\0\0\1", 4);
+        memcpy(unit + at, start_code, sizeof(start_code));
         at += 4 + nal;
     }
     return at == len;

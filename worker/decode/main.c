@@ -1,76 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * weir-decode: makes one picture after the other out of clips, shut in (sandbox.h). Started by
- * weir-still only, which speaks to it on descriptor 3 (lib/domain/still.h).
+ * weir-still only.
  */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "worker/decode/image.h"
 #include "worker/decode/sandbox.h"
-
-#define CHANNEL_FD 3
-
-static bool read_all(void *bytes, size_t len)
-{
-    for (size_t at = 0; at < len;) {
-        ssize_t n = read(CHANNEL_FD, (char *)bytes + at, len - at);
-        if (n == 0 || (n < 0 && errno != EINTR)) {
-            return false;
-        }
-        at += n > 0 ? (size_t)n : 0;
-    }
-    return true;
-}
-
-static bool write_all(const void *bytes, size_t len)
-{
-    for (size_t at = 0; at < len;) {
-        ssize_t n = write(CHANNEL_FD, (const char *)bytes + at, len - at);
-        if (n < 0 && errno != EINTR) {
-            return false;
-        }
-        at += n > 0 ? (size_t)n : 0;
-    }
-    return true;
-}
-
-/* False when the parent is gone, or is not who we think it is. */
-static bool serve_one(void)
-{
-    struct weir_decode_ask ask;
-    struct frame_picture picture = {0};
-    struct image image = {0};
-    if (!read_all(&ask, sizeof(ask)) || ask.magic != WEIR_DECODE_MAGIC ||
-        ask.bytes > WEIR_CLIP_BYTES_MAX || ask.quality < 1 || ask.quality > 100) {
-        return false;
-    }
-    uint8_t *clip = malloc((size_t)ask.bytes + 1);
-    if (!clip || !read_all(clip, ask.bytes)) {
-        free(clip);
-        return false;
-    }
-    enum weir_decode_status status = frame_decode((enum weir_still_codec)ask.codec, clip, ask.bytes,
-                                                  ask.ts, ask.width, &picture);
-    free(clip);
-    if (status == WEIR_DECODE_OK &&
-        !image_make(&picture, (enum weir_still_format)ask.format, ask.quality, &image)) {
-        status = WEIR_DECODE_FAILED;
-    }
-    struct weir_decode_answer answer = {.magic = WEIR_DECODE_MAGIC,
-                                        .status = status,
-                                        .width = picture.width,
-                                        .height = picture.height,
-                                        .bytes = (uint32_t)image.len,
-                                        .is_damaged = picture.is_damaged};
-    bool is_sent = write_all(&answer, sizeof(answer)) && write_all(image.bytes, image.len);
-    frame_picture_done(&picture);
-    free(image.bytes);
-    return is_sent;
-}
+#include "worker/decode/serve.h"
 
 int main(void)
 {

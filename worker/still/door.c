@@ -172,12 +172,11 @@ static void get_still(void *ctx, struct weir_http_request *req, struct weir_http
     struct picture *picture = NULL;
     if (code != WEIR_OK) {
         refuse_as(res, 503, "busy");
-    } else if (!still_question_allows(&question, &clip.found, &why)) {
-        refuse(res, &why, &clip.found);
-    } else if (!(picture = find_or_make(door, &question, &clip, &why))) {
-        refuse(res, &why, &clip.found);
-    } else {
+    } else if (still_question_allows(&question, &clip.found, &why) &&
+               (picture = find_or_make(door, &question, &clip, &why))) {
         answer(res, &question, &clip.found, picture);
+    } else {
+        refuse(res, &why, &clip.found);
     }
     picture_unref(&picture);
     still_clip_close(&clip);
