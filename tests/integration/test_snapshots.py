@@ -100,7 +100,7 @@ def eyes(stack: Stack) -> dict[str, Eye]:
     user = stack.user("acme")
     found = {}
     for name, flags in CAMERAS.items():
-        url = stack.camera(f"eye-{name}", "--gop", str(2 * FPS), "--fps", str(FPS), *flags)
+        url = stack.camera(f"eye-{name}", "--gop", "2", "--fps", str(FPS), *flags)
         transport = "udp" if name == "udp" else "tcp"
         camera = user.add_camera(name, url, idle_timeout_s=900, transport=transport)
         stream = user.start(camera["id"])
@@ -251,7 +251,7 @@ def test_a_camera_that_nobody_reads_is_not_running(stack: Stack) -> None:
 
 def test_a_camera_that_stalls_shows_nothing_old(stack: Stack) -> None:
     user = stack.user("acme")
-    camera = user.add_camera("stall", stack.camera("stall", "--gop", "15"), idle_timeout_s=900)
+    camera = user.add_camera("stall", stack.camera("stall", "--gop", "1"), idle_timeout_s=900)
     stream = user.start(camera["id"])
     eye = Eye(user, str(camera["id"]), str(stream["id"]))
     user.wait_state(eye.stream, "running")
