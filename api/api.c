@@ -3,6 +3,7 @@
 
 #include "api/cache.h"
 #include "api/config.h"
+#include "api/fetches.h"
 #include "api/health.h"
 #include "api/meters.h"
 #include "api/outbox.h"
@@ -16,6 +17,7 @@
 #include "api/viewings.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/domain/still.h"
 
 #define DB_CONNECT_MS     1000
 #define DB_STATEMENT_MS   2000 /* a hung Postgres must not hold a start for long */
@@ -27,6 +29,9 @@
 #define VIEWINGS_MAX      100000 /* some 350 bytes each */
 #define PLAYBACKS_MAX     200000 /* some 250 bytes each */
 #define TICK_MS           1000
+#define SNAPSHOTS_IN_MS   10000
+#define FETCH_THREADS     16
+#define FETCHES_MAX       256
 #define BUS_FLUSH_MS      3000
 #define DRAIN_EXTRA_MS    5000
 
@@ -214,6 +219,15 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
                                          .max = PLAYBACKS_MAX,
                                          .born_mono_ms = weir_clock_mono_ms()};
     api->playbacks = playbacks_new(&playbacks);
+    struct ticket_quota_config snapshots = {.viewer_max = settings->snapshots_viewer_max,
+                                            .tenant_max = settings->snapshots_tenant_max,
+                                            .life_ms = SNAPSHOTS_IN_MS};
+    api->snapshot_quota = ticket_quota_new(&snapshots);
+    struct fetches_config fetches = {.threads = FETCH_THREADS,
+                                     .queue_max = FETCHES_MAX,
+                                     .max_bytes = WEIR_STILL_IMAGE_MAX,
+                                     .secret = settings->origin_secret};
+    api->fetches = fetches_new(&fetches);
     struct api_outbox_config outbox = {
         .db = api->db, .bus = api->bus, .poll_ms = settings->outbox_poll_ms};
     return api_outbox_open(&outbox, &api->outbox, err);
@@ -307,6 +321,7 @@ static enum weir_code open_all(struct api *api, struct weir_err *err)
 
 static void close_all(struct api *api)
 {
+    fetches_stop(api->fetches);
     weir_http_server_close(&api->server, api->settings->drain_ms);
     weir_http_server_close(&api->internal, api->settings->drain_ms);
     weir_timer_free(&api->tick);
@@ -318,6 +333,8 @@ static void close_all(struct api *api)
     play_past_free(api->play_past);
     ticket_quota_free(api->ticket_quota);
     playbacks_free(api->playbacks);
+    ticket_quota_free(api->snapshot_quota);
+    fetches_free(api->fetches);
     revocations_free(api->revocations);
     api_activity_free(api->activity);
     viewings_free(api->viewings);

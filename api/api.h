@@ -28,6 +28,7 @@ struct revocations;
 struct ticket_quota;
 struct viewings;
 struct playbacks;
+struct fetches;
 struct api_config;
 struct api_cache;
 struct api_sources;
@@ -55,6 +56,8 @@ struct api {
     struct ticket_quota *ticket_quota;
     struct viewings *viewings;
     struct playbacks *playbacks;
+    struct ticket_quota *snapshot_quota;
+    struct fetches *fetches; /* to workers' origins */
     struct api_config *config;
     struct api_view *view;
     struct api_wishes *wishes;

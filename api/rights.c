@@ -129,3 +129,14 @@ void api_rights_note_denied(struct api_call *call, const char *object_type,
                   weir_arena_printf(call->arena, "no grant: %s %s", weir_http_method(call->req),
                                     weir_http_route(call->req)));
 }
+
+enum weir_code api_rights_see_camera(struct api_call *call, const struct weir_id *camera_id)
+{
+    bool may = api_rights_by_role(call, WEIR_ROLE_VIEWER);
+    enum weir_code code = may ? WEIR_OK : api_rights_ask(call, camera_id, WEIR_ROLE_VIEWER, &may);
+    if (code == WEIR_OK && !may) {
+        api_rights_note_denied(call, "camera", camera_id);
+        return api_call_not_found(call);
+    }
+    return code;
+}

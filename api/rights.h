@@ -50,6 +50,11 @@ const char *api_rights_guest(const struct api_call *call);
 WEIR_MUST_USE enum weir_code api_rights_ask(struct api_call *call, const struct weir_id *camera_id,
                                             enum weir_role need, bool *ret_may);
 
+/* Whether the caller sees the camera, by his role or by a grant; answers as for one that is not
+ * there where he does not. Whether it is there is not looked at. */
+WEIR_MUST_USE enum weir_code api_rights_see_camera(struct api_call *call,
+                                                   const struct weir_id *camera_id);
+
 /* The same in a transaction of the tenant, and by what. `ret_may` false: `ret` is not set. */
 WEIR_MUST_USE enum weir_code api_rights_find(struct api_call *call, struct weir_db_tx *tx,
                                              const struct weir_id *camera_id, enum weir_role need,

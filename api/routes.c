@@ -12,6 +12,7 @@
 #include "api/reports.h"
 #include "api/revoke.h"
 #include "api/rewrap.h"
+#include "api/snapshots.h"
 #include "api/streams.h"
 #include "api/tenants.h"
 #include "api/tickets.h"
@@ -30,6 +31,7 @@ static const struct weir_http_route public_routes[] = {
     {"GET", "/v1/cameras/{camera_id}", api_cameras_get, 0},
     {"PATCH", "/v1/cameras/{camera_id}", api_cameras_patch, 0},
     {"DELETE", "/v1/cameras/{camera_id}", api_cameras_delete, 0},
+    {"GET", "/v1/cameras/{camera_id}/snapshot", api_snapshot_get, 0},
     {"GET", "/v1/streams", api_streams_list, 0},
     {"POST", "/v1/streams", api_streams_start, 0},
     {"GET", "/v1/streams/{stream_id}", api_streams_get, WEIR_HTTP_INLINE},

@@ -281,18 +281,6 @@ static enum weir_code read_start(struct api_call *call, struct api_value *values
     return code == WEIR_OK ? check_known(call) : code;
 }
 
-/* What was not granted to a guest is not there. */
-static enum weir_code check_granted(struct api_call *call, const struct weir_id *camera_id)
-{
-    bool may = api_rights_by_role(call, WEIR_ROLE_VIEWER);
-    enum weir_code code = may ? WEIR_OK : api_rights_ask(call, camera_id, WEIR_ROLE_VIEWER, &may);
-    if (code == WEIR_OK && !may) {
-        api_rights_note_denied(call, "camera", camera_id);
-        return api_call_not_found(call);
-    }
-    return code;
-}
-
 static enum weir_code start(struct api_call *call)
 {
     if (call->state) {
@@ -302,7 +290,7 @@ static enum weir_code start(struct api_call *call)
     const char *key = NULL;
     enum weir_code code = read_start(call, values, &key);
     if (code == WEIR_OK) {
-        code = check_granted(call, &values[F_CAMERA].id);
+        code = api_rights_see_camera(call, &values[F_CAMERA].id);
     }
     if (code != WEIR_OK) {
         return code;

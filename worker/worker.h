@@ -143,10 +143,13 @@ struct worker {
 
     struct child *tap;
     struct child *origin;
-    const char *tap_env[8];
+    struct child *still;
+    const char *tap_env[12];
     const char *origin_env[8];
+    const char *still_env[8];
     int64_t tap_down_since_ms; /* 0: it is up */
-    int64_t origin_port;       /* 0: not open yet */
+    struct weir_ctl_still_stats still_stats;
+    int64_t origin_port; /* 0: not open yet */
     struct calls *api_calls;
     struct slots slots;
     int64_t ticks;

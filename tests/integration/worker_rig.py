@@ -174,6 +174,8 @@ class Worker:
             "WEIR_MEDIAMTX": str(engine_build.engine(folder / "engine.log")),
             "WEIR_TAP": str(BUILD / "worker/tap/weir-tap"),
             "WEIR_ORIGIN": str(BUILD / "worker/origin/weir-origin"),
+            "WEIR_STILL": str(BUILD / "worker/still/weir-still"),
+            "WEIR_DECODE": str(BUILD / "worker/decode/weir-decode"),
         }
         self.process: subprocess.Popen[bytes] | None = None
         self.incarnation = -1

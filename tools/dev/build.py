@@ -19,6 +19,8 @@ DAEMONS = {
     "weir-worker": "worker/weir-worker",
     "weir-tap": "worker/tap/weir-tap",
     "weir-origin": "worker/origin/weir-origin",
+    "weir-still": "worker/still/weir-still",
+    "weir-decode": "worker/decode/weir-decode",
     "weir-reaper": "reaper/weir-reaper",
     "weir-audit": "audit/weir-audit",
     "weir-tally": "tally/weir-tally",

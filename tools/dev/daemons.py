@@ -87,6 +87,7 @@ def api(instance: Instance, index: int = 0) -> Daemon:
         "WEIR_REWRAP_SECRET_FILE": str(secrets / "rewrap-secret"),
         "WEIR_WORKER_SECRET_FILE": str(secrets / "worker-secret"),
         "WEIR_GATEWAY_SECRET_FILE": str(secrets / "gateway-secret"),
+        "WEIR_ORIGIN_SECRET_FILE": str(secrets / "origin-secret"),
         "WEIR_GATEWAY_URL": f"http://{instance.address('gateway')}",
         # The test cameras are on loopback, a developer's own ones in the house.
         "WEIR_SOURCE_ALLOW_LOCAL": "true",
@@ -164,6 +165,8 @@ def worker(instance: Instance, index: int, engine: Path, apis: int = 1) -> Daemo
         "WEIR_MEDIAMTX": str(engine),
         "WEIR_TAP": str(build.binary("weir-tap")),
         "WEIR_ORIGIN": str(build.binary("weir-origin")),
+        "WEIR_STILL": str(build.binary("weir-still")),
+        "WEIR_DECODE": str(build.binary("weir-decode")),
         "WEIR_SOURCE_ALLOW_LOCAL": "true",
     }
     ports = {f"{name}-origin": origin, f"{name}-admin": admin}

@@ -197,6 +197,7 @@ def examples(instance: Instance, made: Demo) -> list[str]:
         f"ETAG=$({curl} -o /dev/null -D - {camera} | sed -n 's/^etag: //Ip' | tr -d '\\r')",
         f"{send} -X PATCH -H \"If-Match: $ETAG\" -d '{{\"idle_timeout_s\":60}}' {camera}",
         f"{send} -d '{start}' {api}/v1/streams",
+        f"{curl} -o picture.jpg {camera}/snapshot",
         f"{curl} {api}/v1/streams",
         f"{curl} -H 'Prefer: wait=10' {stream}",
         f"{curl} -X POST {stream}/tickets",
