@@ -310,5 +310,5 @@ static enum weir_code take(struct api_call *call)
 
 void api_snapshot_get(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_VIEWER, take);
+    api_call_run(ctx, req, res, API_GUEST, take);
 }
