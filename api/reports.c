@@ -174,26 +174,26 @@ static enum weir_code list_audit(struct api_call *call)
 
 /* In the order of enum viewing_column. It is over when it would not go on any more
  * (migrations/20261129000200_viewing_audit.sql). */
+#define STARTED_US UTC("v.started_at", "US")
+#define STARTED_MS UTC("v.started_at", "MS")
+#define SEEN_MS    UTC("v.last_seen_at", "MS")
 #define VIEWING_COLUMNS                                                                            \
-    "v.id, " UTC("v.started_at", "US") ", u.subject, v.camera_id, v.stream_id, v.ticket_id, "      \
-                                       "v.door, " UTC("v.started_at", "MS") ", " UTC(              \
-                                           "v.last_seen_at",                                       \
-                                           "MS") ", v.last_seen_at < now() - interval '60 s', "    \
-                                                 "v.segments, v.bytes"
+    "v.id, u.subject, v.camera_id, v.stream_id, v.ticket_id, v.door, v.segments, v.bytes, "        \
+    "v.last_seen_at < now() - interval '60 s', " STARTED_US ", " STARTED_MS ", " SEEN_MS
 
 enum viewing_column {
     V_ID,
-    V_CURSOR,
     V_SUBJECT,
     V_CAMERA,
     V_STREAM,
     V_TICKET,
     V_DOOR,
-    V_START,
-    V_SEEN,
-    V_IS_OVER,
     V_SEGMENTS,
     V_BYTES,
+    V_IS_OVER,
+    V_CURSOR,
+    V_START,
+    V_SEEN,
 };
 
 static void write_viewing(struct weir_json_out *out, const struct weir_db_rows *rows, size_t row)

@@ -41,8 +41,9 @@ class Player:
         self.media = ""
         self.segments = self.bytes = 0
         self.seen: set[str] = set()
-        self.began = time.time()
+        self.last = 0.0  # when it got something
         self.open(url)
+        self.began = self.last
 
     def get(self, url: str) -> tuple[str, bytes]:
         for _ in range(4):
@@ -52,6 +53,7 @@ class Player:
             url = urljoin(url, answer.headers["location"])
         answer.expect(200)
         self.bytes += len(answer.body)
+        self.last = time.time()
         return url, answer.body
 
     def open(self, url: str) -> None:
@@ -125,17 +127,15 @@ def test_each_viewer_is_told_of_to_the_byte(
     (anna, annas), (ben, bens) = someone(stack), someone(stack)
     long = Player(anna.ticket(stream)).play(4)
     short = Player(ben.ticket(stream)).play(3)
-    bens_end = time.time()
     first = wait_for("it is told while it goes on", lambda: viewings(stack, subject=annas), 30)
     assert len(first) == 1 and first[0]["ended_at"] is None
     long.open(anna.ticket(stream))
     long.play(3)
-    annas_end = time.time()
-    for subject, player, end in ((annas, long, annas_end), (bens, short, bens_end)):
+    for subject, player in ((annas, long), (bens, short)):
         one = told(stack, subject, player)
         assert player.segments >= 3
         assert abs(seconds(one["started_at"]) - player.began) < NEAR_S
-        assert abs(seconds(one["last_seen_at"]) - end) < NEAR_S
+        assert abs(seconds(one["last_seen_at"]) - player.last) < NEAR_S
         assert (one["subject"], one["door"]) == (subject, "gateway")
         assert (one["camera_id"], one["stream_id"]) == (camera["id"], stream)
     assert told(stack, annas, long)["id"] == first[0]["id"]
@@ -208,11 +208,11 @@ def test_a_tally_that_dies_loses_its_last_seconds_and_splits_nothing(
     def look() -> dict[str, Any]:
         found = viewings(stack, subject=subject)
         assert len(found) == 1
-        assert after + 1 <= found[0]["segments"] <= player.segments
-        assert abs(seconds(found[0]["last_seen_at"]) - end) < NEAR_S
+        # Each process of nginx may lose the line by which it learns that nobody was there.
+        assert after - 1 <= found[0]["segments"] <= player.segments
+        assert abs(seconds(found[0]["last_seen_at"]) - player.last) < NEAR_S
         return found[0]
 
-    end = time.time()
     one = wait_for("both lives count for one viewing", look, TOLD_S)
     assert 0 < one["bytes"] <= player.bytes
     assert abs(seconds(one["started_at"]) - player.began) < NEAR_S
