@@ -430,7 +430,8 @@ def test_starts_go_on_without_redis_and_without_postgres(
     finally:
         stack.dev("start", "postgres")
     print(f"taken, running, stopped after s: {', '.join(took)}")
-    wait_for("cameras are told again", lambda: first.get("/v1/cameras").status == 200, 30)
+    for user in pair:
+        wait_for("cameras are told again", lambda u=user: u.get("/v1/cameras").status == 200, 30)
 
 
 # ---- another key for what is sealed ----
