@@ -32,7 +32,6 @@ ORDER = (
     "recovery",
     "freeze",
     "stream_cost",
-    "snapshot",
     "get_stream",
     "gateway",
     "auth",
