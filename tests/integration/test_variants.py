@@ -12,6 +12,7 @@ import pytest
 from browser import Browser
 from client import Api, Playlist, Viewer, decoded_frames, fetch, wait_for
 from conftest import free_port_base
+from faults import settings
 from stack import Stack
 
 VIEWERS = 20
@@ -44,10 +45,8 @@ class Cut:
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    local = made.home / "local"
-    local.mkdir(parents=True)
     for worker, variant in WORKERS.items():
-        (local / f"{worker}.env").write_text(f"WEIR_HLS_VARIANT={variant}\n")
+        settings.add(made.home, worker, {"WEIR_HLS_VARIANT": variant})
     try:
         made.up(workers=len(WORKERS))
         yield made
