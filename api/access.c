@@ -75,6 +75,24 @@ static int32_t partition_of(const struct weir_id *tenant_id)
     return (int32_t)(sum % WEIR_TOPIC_PARTITIONS);
 }
 
+static void send(struct api_access *access, struct weir_event *event)
+{
+    struct weir_err err = {0};
+    char key[WEIR_ID_TEXT_MAX];
+    if (api_bus_send(access->bus, API_BUS_RECORDS, event, partition_of(&event->tenantid),
+                     weir_id_format(&event->tenantid, key), on_delivery, access, &err) != WEIR_OK) {
+        lose(access, err.msg);
+    }
+}
+
+void api_access_viewing(struct api_access *access, const struct weir_ev_audit_viewing *record)
+{
+    struct weir_event event = {.type = WEIR_EV_AUDIT_VIEWING, .has_tenantid = true};
+    event.tenantid = record->tenant_id;
+    event.u.audit_viewing = *record;
+    send(access, &event);
+}
+
 void api_access_note(struct api_access *access, const struct weir_http_request *req,
                      const struct api_access_note *note)
 {
@@ -97,10 +115,5 @@ void api_access_note(struct api_access *access, const struct weir_http_request *
         record->has_detail = true;
         WEIR_STR_SET(record->detail, note->detail);
     }
-    struct weir_err err = {0};
-    char key[WEIR_ID_TEXT_MAX];
-    if (api_bus_send(access->bus, API_BUS_RECORDS, &event, partition_of(note->tenant_id),
-                     weir_id_format(note->tenant_id, key), on_delivery, access, &err) != WEIR_OK) {
-        lose(access, err.msg);
-    }
+    send(access, &event);
 }

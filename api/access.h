@@ -28,6 +28,9 @@ void api_access_free(struct api_access *access);
 void api_access_note(struct api_access *access, const struct weir_http_request *req,
                      const struct api_access_note *note);
 
+/* How far somebody's watching has come (api/viewings.h). */
+void api_access_viewing(struct api_access *access, const struct weir_ev_audit_viewing *record);
+
 /* A caller who proved nothing has no tenant, so the audit has no place for him: he is counted, and
  * logged a few times a second at most, for a flood must not fill the log. */
 void api_access_refused(struct api_access *access, const struct weir_http_request *req,

@@ -1,22 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
 
+#include "api/cache.h"
 #include "api/config.h"
+#include "api/fetches.h"
 #include "api/health.h"
 #include "api/meters.h"
 #include "api/outbox.h"
 #include "api/play_past.h"
+#include "api/playbacks.h"
 #include "api/revocations.h"
 #include "api/routes.h"
+#include "api/sources.h"
 #include "api/ticket_quota.h"
+#include "api/used_keys.h"
+#include "api/viewings.h"
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/domain/still.h"
 
 #define DB_CONNECT_MS     1000
 #define DB_STATEMENT_MS   2000 /* a hung Postgres must not hold a start for long */
 #define DB_STALL_MS       300
 #define KNOWN_CAMERAS_MAX 20000  /* 1 to 3 kB each */
+#define HEARD_MAX         100000 /* some 100 bytes each, as the next ones */
+#define USED_KEYS_MAX     100000
 #define REVOCATIONS_MAX   200000 /* some 150 bytes each */
+#define VIEWINGS_MAX      100000 /* some 350 bytes each */
+#define PLAYBACKS_MAX     200000 /* some 250 bytes each */
 #define TICK_MS           1000
+#define SNAPSHOTS_IN_MS   10000
+#define FETCH_THREADS     16
+#define FETCHES_MAX       256
 #define BUS_FLUSH_MS      3000
 #define DRAIN_EXTRA_MS    5000
 
@@ -37,10 +52,28 @@ static void on_config_ready(void *ctx)
     weir_service_ready(api->service, "config", true, "");
 }
 
+static void on_camera_changed(void *ctx, const struct weir_id *id, int64_t version, bool is_new)
+{
+    api_sources_camera_changed(ctx, id, version, is_new);
+}
+
+static void on_tenant_changed(void *ctx, const struct weir_id *id, int64_t version, bool is_new)
+{
+    api_sources_tenant_changed(ctx, id, version, is_new);
+}
+
 static void on_tick(void *ctx)
 {
     struct api *api = ctx;
     api_activity_tick(api->activity);
+    viewings_tick(api->viewings, weir_clock_mono_ms());
+    weir_metric_set(weir_metrics_gauge(api->metrics, "weir_api_viewings",
+                                       "Parts of viewings that this api heard of lately", NULL,
+                                       NULL),
+                    (int64_t)viewings_count(api->viewings));
+    weir_metric_set(weir_metrics_gauge(api->metrics, "weir_api_playbacks",
+                                       "Playbacks that this api was asked for lately", NULL, NULL),
+                    (int64_t)playbacks_count(api->playbacks));
     weir_metric_set(weir_metrics_gauge(api->metrics, "weir_api_revocations",
                                        "Revocations that this api knows and that still count", NULL,
                                        NULL),
@@ -65,6 +98,12 @@ static void on_done(void *ctx, const struct weir_http_request *req, int status, 
     weir_log(status >= 500 ? WEIR_LOG_WARN : WEIR_LOG_DEBUG, "request: answered", "request_id",
              weir_http_request_id(req), "method", weir_http_method(req), "route",
              weir_http_route(req), "status", text, NULL);
+}
+
+static void on_viewing(void *ctx, const struct weir_ev_audit_viewing *record)
+{
+    struct api *api = ctx;
+    api_access_viewing(api->access, record);
 }
 
 /* ---- begin ---- */
@@ -130,6 +169,14 @@ static enum weir_code open_keys(struct api *api, struct weir_err *err)
     return code == WEIR_OK ? weir_auth_open(&auth, &api->auth, err) : code;
 }
 
+static enum weir_code open_cache(struct api *api, struct weir_err *err)
+{
+    /* All threads of both listeners, and the one that follows the configuration. */
+    size_t connections = 2 * (size_t)api->settings->pool_threads + 1;
+    enum weir_code code = api_cache_open(api->settings->redis, connections, &api->cache, err);
+    return code == WEIR_OK ? api_sources_open(api, &api->sources, err) : code;
+}
+
 static enum weir_code open_stores(struct api *api, struct weir_err *err)
 {
     const struct api_settings *settings = api->settings;
@@ -153,7 +200,12 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
     }
     api->access = api_access_new(api->bus, api->metrics);
     api->meters = api_meters_new(api->metrics);
-    api->known_cameras = api_known_cameras_new(KNOWN_CAMERAS_MAX);
+    api->known_cameras = api_known_cameras_new(KNOWN_CAMERAS_MAX, HEARD_MAX);
+    api->used_keys = used_keys_new(USED_KEYS_MAX);
+    code = open_cache(api, err);
+    if (code != WEIR_OK) {
+        return code;
+    }
     api->activity = api_activity_new(api->bus, (int32_t)settings->cell);
     api->play_past = play_past_new();
     api->revocations = revocations_new(REVOCATIONS_MAX);
@@ -161,6 +213,21 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
                                         .tenant_max = settings->tickets_tenant_max,
                                         .life_ms = settings->ticket_life_s * 1000};
     api->ticket_quota = ticket_quota_new(&quota);
+    api->viewings = viewings_new(VIEWINGS_MAX, on_viewing, api);
+    struct playbacks_config playbacks = {.viewer_max = settings->playbacks_viewer_max,
+                                         .tenant_max = settings->playbacks_tenant_max,
+                                         .max = PLAYBACKS_MAX,
+                                         .born_mono_ms = weir_clock_mono_ms()};
+    api->playbacks = playbacks_new(&playbacks);
+    struct ticket_quota_config snapshots = {.viewer_max = settings->snapshots_viewer_max,
+                                            .tenant_max = settings->snapshots_tenant_max,
+                                            .life_ms = SNAPSHOTS_IN_MS};
+    api->snapshot_quota = ticket_quota_new(&snapshots);
+    struct fetches_config fetches = {.threads = FETCH_THREADS,
+                                     .queue_max = FETCHES_MAX,
+                                     .max_bytes = WEIR_STILL_IMAGE_MAX,
+                                     .secret = settings->origin_secret};
+    api->fetches = fetches_new(&fetches);
     struct api_outbox_config outbox = {
         .db = api->db, .bus = api->bus, .poll_ms = settings->outbox_poll_ms};
     return api_outbox_open(&outbox, &api->outbox, err);
@@ -181,7 +248,8 @@ static enum weir_code open_view(struct api *api, struct weir_err *err)
     if (code == WEIR_OK) {
         struct api_wishes_config wishes = {.brokers = api->settings->kafka,
                                            .cell = (int32_t)api->settings->cell,
-                                           .view = api->view};
+                                           .view = api->view,
+                                           .used_keys = api->used_keys};
         code = api_wishes_open(&wishes, &api->wishes, err);
     }
     if (code == WEIR_OK) {
@@ -189,7 +257,8 @@ static enum weir_code open_view(struct api *api, struct weir_err *err)
                                            .cell = (int32_t)api->settings->cell,
                                            .db = api->db,
                                            .revocations = api->revocations,
-                                           .known_cameras = api->known_cameras,
+                                           .on_camera = on_camera_changed,
+                                           .on_tenant = on_tenant_changed,
                                            .on_ready = on_config_ready,
                                            .ctx = api};
         code = api_config_open(&config, &api->config, err);
@@ -252,6 +321,7 @@ static enum weir_code open_all(struct api *api, struct weir_err *err)
 
 static void close_all(struct api *api)
 {
+    fetches_stop(api->fetches);
     weir_http_server_close(&api->server, api->settings->drain_ms);
     weir_http_server_close(&api->internal, api->settings->drain_ms);
     weir_timer_free(&api->tick);
@@ -262,12 +332,19 @@ static void close_all(struct api *api)
     api_outbox_close(&api->outbox);
     play_past_free(api->play_past);
     ticket_quota_free(api->ticket_quota);
+    playbacks_free(api->playbacks);
+    ticket_quota_free(api->snapshot_quota);
+    fetches_free(api->fetches);
     revocations_free(api->revocations);
     api_activity_free(api->activity);
+    viewings_free(api->viewings);
     api_bus_close(&api->bus, BUS_FLUSH_MS);
     api_access_free(api->access);
     api_meters_free(api->meters);
     api_known_cameras_free(api->known_cameras);
+    used_keys_free(api->used_keys);
+    api_sources_free(api->sources);
+    api_cache_close(&api->cache);
     weir_db_close(&api->db);
     weir_auth_close(&api->auth);
     weir_ticket_keys_close(&api->tickets);

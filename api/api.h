@@ -26,7 +26,13 @@ struct api_meters;
 struct play_past;
 struct revocations;
 struct ticket_quota;
+struct viewings;
+struct playbacks;
+struct fetches;
 struct api_config;
+struct api_cache;
+struct api_sources;
+struct used_keys;
 
 struct api {
     const struct api_settings *settings;
@@ -41,10 +47,17 @@ struct api {
     struct api_access *access;
     struct api_meters *meters;
     struct api_known_cameras *known_cameras;
+    struct api_cache *cache;
+    struct api_sources *sources;
+    struct used_keys *used_keys;
     struct api_activity *activity;
     struct play_past *play_past;
     struct revocations *revocations;
     struct ticket_quota *ticket_quota;
+    struct viewings *viewings;
+    struct playbacks *playbacks;
+    struct ticket_quota *snapshot_quota;
+    struct fetches *fetches; /* to workers' origins */
     struct api_config *config;
     struct api_view *view;
     struct api_wishes *wishes;

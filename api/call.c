@@ -37,10 +37,31 @@ void api_call_refuse_token(struct api_call *call, enum weir_code code)
     api_access_refused(call->api->access, call->req, call->err.msg);
 }
 
+enum weir_code api_call_later(struct api_call *call)
+{
+    call->is_waiting = true;
+    weir_http_later(call->req);
+    return weir_fail(&call->err, WEIR_EUNAVAILABLE, "not on this thread");
+}
+
+static void note_refused(struct api_call *call)
+{
+    if (call->who.has_tenant) {
+        api_call_note(call, "access", "route", NULL, WEIR_EV_AUDIT_ACCESS_OUTCOME_DENIED,
+                      weir_http_route(call->req));
+    }
+}
+
+enum weir_code api_call_forbid(struct api_call *call)
+{
+    note_refused(call);
+    return api_call_refuse(call, 403, "forbidden", NULL, "this token's role may not do that");
+}
+
 static bool may_call(const struct weir_principal *who, enum api_need need)
 {
     switch (need) {
-    case API_VIEWER:
+    case API_GUEST:
         return who->has_tenant;
     case API_OPERATOR:
         return who->has_tenant && who->role >= WEIR_ROLE_OPERATOR;
@@ -56,7 +77,7 @@ static bool may_call(const struct weir_principal *who, enum api_need need)
 
 static bool lacks_second_factor(const struct api_call *call, enum api_need need)
 {
-    bool is_high = need != API_VIEWER && need != API_OPERATOR;
+    bool is_high = need != API_GUEST && need != API_OPERATOR;
     return call->api->settings->admin_aal2 && is_high && !call->who.has_aal2;
 }
 
@@ -67,9 +88,7 @@ static enum weir_code recall_token(struct api_call *call)
                          weir_clock_wall_ms(), &call->who)) {
         return WEIR_OK;
     }
-    call->is_waiting = true;
-    weir_http_later(call->req);
-    return weir_fail(&call->err, WEIR_EUNAVAILABLE, "not on this thread");
+    return api_call_later(call);
 }
 
 /* A key that is being fetched may be the one that this token needs: then it is judged again. */
@@ -124,13 +143,12 @@ static enum weir_code admit(struct api_call *call, enum api_need need)
         call->is_admitted = true;
         return WEIR_OK;
     }
-    if (call->who.has_tenant) {
-        api_call_note(call, "access", "route", NULL, WEIR_EV_AUDIT_ACCESS_OUTCOME_DENIED,
-                      weir_http_route(call->req));
+    if (!may) {
+        return api_call_forbid(call);
     }
-    return may ? api_call_refuse(call, 403, "second_factor_needed", NULL,
-                                 "this needs a sign-in with a second factor")
-               : api_call_refuse(call, 403, "forbidden", NULL, "this token's role may not do that");
+    note_refused(call);
+    return api_call_refuse(call, 403, "second_factor_needed", NULL,
+                           "this needs a sign-in with a second factor");
 }
 
 /* Made at the first run, in the request's arena. */

@@ -6,7 +6,7 @@
  *     static void get_camera(void *ctx, struct weir_http_request *req, struct weir_http_response
  * *res)
  *     {
- *         api_call_run(ctx, req, res, API_VIEWER, read_camera);
+ *         api_call_run(ctx, req, res, API_GUEST, read_camera);
  *     }
  *
  * The function answers through `call->res`, or returns an error, which becomes problem+json. One
@@ -19,8 +19,9 @@
 #include "api/api.h"
 #include "api/fields.h"
 
-/* Who may call: a role of the tenant, at least, or the platform's operators. */
-enum api_need { API_VIEWER, API_OPERATOR, API_ADMIN, API_PLATFORM, API_ADMIN_OR_PLATFORM };
+/* Who may call: a role of the tenant, at least, or the platform's operators. What a guest is shown
+ * is the function's to ask (api/rights.h). */
+enum api_need { API_GUEST, API_OPERATOR, API_ADMIN, API_PLATFORM, API_ADMIN_OR_PLATFORM };
 
 struct api_call {
     struct api *api;
@@ -49,6 +50,10 @@ void api_call_run(struct api *api, struct weir_http_request *req, struct weir_ht
  * comes at a wake of the token, or at `deadline_mono_ms`. */
 uint64_t api_call_wait(struct api_call *call, int64_t deadline_mono_ms);
 
+/* Ends a run on the server's thread without an answer; the next one is in the pool and may block.
+ * Returns a code to hand on. */
+enum weir_code api_call_later(struct api_call *call);
+
 /*
  * For a stream that the view does not know: whether it is certain that there is none. False at
  * first: the run ends, and the next one comes when all that Kafka held when this was called was
@@ -64,6 +69,9 @@ enum weir_code api_call_refuse(struct api_call *call, int status, const char *co
 /* Answers a token that proves nothing, or no longer, with 401; another code as it is. `call->err`
  * says why, for the log. */
 void api_call_refuse_token(struct api_call *call, enum weir_code code);
+
+/* 403 for a role that is too low, told to the audit; returns a code to hand on. */
+enum weir_code api_call_forbid(struct api_call *call);
 
 /* 404 in the same words for what is not there and what is another tenant's. */
 enum weir_code api_call_not_found(struct api_call *call);

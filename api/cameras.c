@@ -5,9 +5,13 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/keys.h"
+#include "api/once.h"
 #include "api/outbox.h"
 #include "api/revoke.h"
+#include "api/rights.h"
 #include "api/source_url.h"
+#include "api/sources.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
@@ -16,6 +20,9 @@
     "version, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "       \
     "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), host, "          \
     "convert_from(sealed, 'UTF8'), source_version"
+
+/* By whom $2 names. */
+#define SEEN API_RIGHTS_SQL_SEES("$2")
 
 enum {
     C_ID,
@@ -260,10 +267,11 @@ enum lock { LOCK_NONE, LOCK_FOR_CHANGE };
 static enum weir_code find_row(struct api_call *call, struct weir_db_tx *tx, const char *id_text,
                                enum lock lock, struct weir_db_rows **ret)
 {
-    const char *sql = lock == LOCK_FOR_CHANGE ? "SELECT " COLUMNS
-                                                " FROM camera WHERE id = $1 FOR UPDATE"
-                                              : "SELECT " COLUMNS " FROM camera WHERE id = $1";
-    enum weir_code code = weir_db_exec(tx, sql, &id_text, 1, call->arena, ret, &call->err);
+    const char *sql = lock == LOCK_FOR_CHANGE
+                          ? "SELECT " COLUMNS " FROM camera WHERE id = $1 AND " SEEN " FOR UPDATE"
+                          : "SELECT " COLUMNS " FROM camera WHERE id = $1 AND " SEEN;
+    const char *params[] = {id_text, api_rights_guest(call)};
+    enum weir_code code = weir_db_exec(tx, sql, params, 2, call->arena, ret, &call->err);
     return code == WEIR_OK && weir_db_count(*ret) == 0 ? api_call_not_found(call) : code;
 }
 
@@ -294,14 +302,6 @@ static enum weir_code check_reach(struct api_call *call, struct weir_db_tx *tx, 
     return code;
 }
 
-/* One creation of a tenant at a time, so that its quota and its keys hold. */
-static enum weir_code lock_tenant(struct api_call *call, struct weir_db_tx *tx)
-{
-    const char *tenant = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id));
-    return weir_db_exec(tx, "SELECT pg_advisory_xact_lock(hashtextextended($1, 1))", &tenant, 1,
-                        call->arena, NULL, &call->err);
-}
-
 static enum weir_code check_quota(struct api_call *call, struct weir_db_tx *tx)
 {
     struct weir_db_rows *rows = NULL;
@@ -323,41 +323,6 @@ static enum weir_code check_quota(struct api_call *call, struct weir_db_tx *tx)
     return WEIR_OK;
 }
 
-/* WEIR_OK with *ret_id set: this key made a camera already. 422 when it was with another body. */
-static enum weir_code find_earlier(struct api_call *call, struct weir_db_tx *tx, const char *key,
-                                   const char **ret_id)
-{
-    const char *params[] = {key, api_call_fingerprint(call)};
-    struct weir_db_rows *rows = NULL;
-    enum weir_code code = weir_db_exec(
-        tx, "SELECT object_id, fingerprint = $2::bytea FROM idempotency WHERE key = $1", params, 2,
-        call->arena, &rows, &call->err);
-    if (code == WEIR_OK && weir_db_count(rows) > 0) {
-        if (!weir_db_bool(rows, 0, 1)) {
-            return api_call_refuse(call, 422, "idempotency_key_reused", NULL,
-                                   "this Idempotency-Key was used for another request");
-        }
-        *ret_id = weir_db_text(rows, 0, 0);
-    }
-    return code;
-}
-
-static enum weir_code remember_key(struct api_call *call, struct weir_db_tx *tx, const char *key,
-                                   const struct camera *camera)
-{
-    const char *params[] = {weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)), key,
-                            api_call_fingerprint(call), camera->id_text};
-    enum weir_code code =
-        weir_db_exec(tx, "DELETE FROM idempotency WHERE made_at < now() - interval '24 hours'",
-                     NULL, 0, call->arena, NULL, &call->err);
-    return code == WEIR_OK
-               ? weir_db_exec(tx,
-                              "INSERT INTO idempotency (tenant_id, key, fingerprint, status, "
-                              "object_id) VALUES ($1, $2, $3::bytea, 201, $4)",
-                              params, 4, call->arena, NULL, &call->err)
-               : code;
-}
-
 static enum weir_code insert(struct api_call *call, struct weir_db_tx *tx, const char *key,
                              const struct camera *camera, struct weir_db_rows **ret)
 {
@@ -371,7 +336,7 @@ static enum weir_code insert(struct api_call *call, struct weir_db_tx *tx, const
     if (code == WEIR_OK) {
         code = publish(call, tx, camera, false);
     }
-    return code == WEIR_OK && key ? remember_key(call, tx, key, camera) : code;
+    return code == WEIR_OK ? api_once_remember(call, tx, key, camera->id_text) : code;
 }
 
 static void set_location(struct api_call *call, const char *id_text)
@@ -417,13 +382,16 @@ static enum weir_code create(struct api_call *call)
         code = begin(call, &tx);
     }
     if (code == WEIR_OK) {
-        code = lock_tenant(call, tx);
+        code = api_once_lock(call, tx);
     }
-    if (code == WEIR_OK && key) {
-        code = find_earlier(call, tx, key, &earlier);
+    if (code == WEIR_OK) {
+        code = api_once_find(call, tx, key, &earlier);
     }
     if (code == WEIR_OK && earlier) {
         return answer_earlier(call, tx, earlier);
+    }
+    if (code == WEIR_OK && key) {
+        code = api_keys_check(call, key);
     }
     if (code == WEIR_OK) {
         code = check_quota(call, tx);
@@ -440,6 +408,9 @@ static enum weir_code create(struct api_call *call)
     code = insert(call, tx, key, &camera, &rows);
     if (code == WEIR_OK) {
         code = weir_db_commit(&tx, &call->err);
+    }
+    if (code == WEIR_OK && key) {
+        api_keys_note(call, key);
     }
     if (code == WEIR_OK) {
         set_location(call, camera.id_text);
@@ -535,6 +506,7 @@ static enum weir_code patch(struct api_call *call)
         code = weir_db_commit(&tx, &call->err);
     }
     if (code == WEIR_OK) {
+        api_sources_camera_changed(call->api, &camera.id, camera.version, true);
         answer(call, 200, rows);
         api_call_note(call, "camera.update", "camera", &camera.id,
                       WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
@@ -570,6 +542,7 @@ static enum weir_code remove_row(struct api_call *call)
         code = weir_db_commit(&tx, &call->err);
     }
     if (code == WEIR_OK) {
+        api_sources_camera_changed(call->api, &camera.id, camera.version, true);
         call->res->status = 204;
         api_call_note(call, "camera.delete", "camera", &camera.id,
                       WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
@@ -595,10 +568,11 @@ static enum weir_code list(struct api_call *call)
     }
     char after_text[WEIR_ID_TEXT_MAX];
     if (code == WEIR_OK) {
-        const char *params[] = {weir_id_format(&after, after_text),
+        const char *params[] = {weir_id_format(&after, after_text), api_rights_guest(call),
                                 weir_arena_printf(call->arena, "%" PRId64, page.limit + 1)};
-        code = weir_db_exec(tx, "SELECT " COLUMNS " FROM camera WHERE id > $1 ORDER BY id LIMIT $2",
-                            params, 2, call->arena, &rows, &call->err);
+        code = weir_db_exec(
+            tx, "SELECT " COLUMNS " FROM camera WHERE id > $1 AND " SEEN " ORDER BY id LIMIT $3",
+            params, 3, call->arena, &rows, &call->err);
     }
     if (code != WEIR_OK) {
         return code;
@@ -621,7 +595,7 @@ static enum weir_code list(struct api_call *call)
 
 void api_cameras_list(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_VIEWER, list);
+    api_call_run(ctx, req, res, API_GUEST, list);
 }
 
 void api_cameras_create(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
@@ -631,7 +605,7 @@ void api_cameras_create(void *ctx, struct weir_http_request *req, struct weir_ht
 
 void api_cameras_get(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_VIEWER, get);
+    api_call_run(ctx, req, res, API_GUEST, get);
 }
 
 void api_cameras_patch(void *ctx, struct weir_http_request *req, struct weir_http_response *res)

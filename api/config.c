@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #define BOUNDS_MS     500
 #define SWEEP_MS      60000
 #define WITHOUT_MS    3000 /* of doubt, then Postgres is asked */
+#define CURRENT_MS    2000 /* a look, and then some */
 #define LOADS_MAX     65535
 #define LOG_BURST     3
 #define LOG_PERIOD_MS 60000
@@ -33,7 +35,8 @@ struct api_config {
     int64_t n_loads;  /* from Postgres, since the position moved */
     bool is_ready;
     int64_t asked_mono_ms;
-    int64_t followed_mono_ms; /* when the topic was known to be read to its end */
+    int64_t followed_mono_ms;        /* when the topic was known to be read to its end */
+    _Atomic int64_t current_mono_ms; /* the same for all threads; 0: never */
     int64_t swept_mono_ms;
 
     pthread_mutex_t mutex; /* guards what follows */
@@ -83,13 +86,16 @@ static void take(struct api_config *config, const struct weir_bus_message *messa
     if (event.type == WEIR_EV_CONFIG_REVOCATION) {
         revocations_put(config->config.revocations, &event.u.config_revocation,
                         weir_clock_mono_ms());
-    } else if (event.type == WEIR_EV_CONFIG_CAMERA && event.u.config_camera.deleted) {
-        api_known_cameras_remove(config->config.known_cameras, &event.u.config_camera.tenant_id,
-                                 &event.u.config_camera.camera_id);
+    } else if (event.type == WEIR_EV_CONFIG_CAMERA) {
+        const struct weir_ev_config_camera *camera = &event.u.config_camera;
+        config->config.on_camera(config->config.ctx, &camera->camera_id, camera->version,
+                                 config->is_ready);
     } else if (event.type == WEIR_EV_CONFIG_TENANT) {
         const struct weir_ev_config_tenant *tenant = &event.u.config_tenant;
         revocations_stop(config->config.revocations, &tenant->tenant_id,
                          tenant->deleted || (tenant->has_stopped && tenant->stopped));
+        config->config.on_tenant(config->config.ctx, &tenant->tenant_id, tenant->version,
+                                 config->is_ready);
     }
 }
 
@@ -192,6 +198,7 @@ static void look(struct api_config *config)
     config->asked_mono_ms = now_ms;
     if (is_at_end(config)) {
         config->followed_mono_ms = now_ms;
+        atomic_store(&config->current_mono_ms, now_ms);
         reached(config, now_ms);
     } else if (now_ms - config->followed_mono_ms >= WITHOUT_MS) {
         if (load(config, &err) == WEIR_OK) {
@@ -237,6 +244,12 @@ static void *serve(void *ctx)
         }
     }
     return NULL;
+}
+
+bool api_config_is_current(const struct api_config *config)
+{
+    int64_t current_ms = config ? atomic_load(&config->current_mono_ms) : 0;
+    return current_ms > 0 && weir_clock_mono_ms() - current_ms < CURRENT_MS;
 }
 
 /* ---- life ---- */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/domain/reach.h"
 
@@ -110,6 +111,18 @@ static enum weir_code read_name(struct reader *reader, const struct api_field *f
     return fail(reader, "unknown_value", field->pointer, "must be one of %s", list);
 }
 
+static enum weir_code read_time(struct reader *reader, const struct api_field *field,
+                                const struct weir_json *json, struct api_value *ret)
+{
+    if (json->type != WEIR_JSON_STR) {
+        return fail(reader, "wrong_type", field->pointer, "must be a string");
+    }
+    return weir_clock_parse_ms(json->str, json->len, &ret->integer, NULL) == WEIR_OK
+               ? WEIR_OK
+               : fail(reader, "bad_time", field->pointer,
+                      "must be an RFC 3339 time with a zone, like 2026-12-04T18:00:00+01:00");
+}
+
 static enum weir_code read_labels(struct reader *reader, const struct api_field *field,
                                   const struct weir_json *json, struct api_value *ret)
 {
@@ -194,6 +207,8 @@ static enum weir_code read_value(struct reader *reader, const struct api_field *
                        weir_id_parse(json->str, json->len, &ret->id, NULL) == WEIR_OK
                    ? WEIR_OK
                    : fail(reader, "wrong_type", field->pointer, "must be a UUID");
+    case API_TIME:
+        return read_time(reader, field, json, ret);
     case API_NETWORKS:
         return read_networks(reader, field, json, ret);
     case API_LABELS:

@@ -22,6 +22,7 @@ enum api_field_kind {
     API_BOOL,
     API_ENUM,     /* one of `names` */
     API_ID,       /* a UUID */
+    API_TIME,     /* RFC 3339 with a zone, as lib/base/clock.h reads it */
     API_LABELS,   /* an object of at most `max` short strings */
     API_NETWORKS, /* an array of networks, as lib/domain/reach.h takes them for a tenant */
 };
@@ -39,7 +40,7 @@ struct api_value {
     bool is_given; /* also when null */
     bool is_null;
     const char *str; /* API_STR, API_ENUM */
-    int64_t integer; /* API_INT; index of an API_ENUM */
+    int64_t integer; /* API_INT; index of an API_ENUM; API_TIME: Unix ms */
     bool boolean;
     struct weir_id id;
     const struct weir_json *json; /* API_LABELS, API_NETWORKS */

@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "api/play.h"
+#include "api/playbacks.h"
 #include "api/revocations.h"
 #include "lib/base/clock.h"
 #include "lib/base/sha256.h"
@@ -13,6 +14,7 @@
 
 #define MAX_AGE_MS   30000 /* without news for longer, a door lets nobody new in */
 #define DIGEST_BYTES 8
+#define OVER_MAX     1000
 
 static void write_keys(const struct weir_ticket_keys *keys, struct weir_json_out *out)
 {
@@ -25,6 +27,22 @@ static void write_keys(const struct weir_ticket_keys *keys, struct weir_json_out
         weir_json_str(out, "kid", key.id);
         weir_json_str(out, "alg", "EdDSA");
         weir_json_str(out, "x", x);
+        weir_json_close(out, '}');
+    }
+    weir_json_close(out, ']');
+}
+
+/* Who plays too much: a login and a stream that doors should not let in. */
+static void write_over(const struct api *api, struct weir_arena *arena, struct weir_json_out *out,
+                       int64_t mono_ms)
+{
+    struct playback *over = weir_arena_array(arena, OVER_MAX, sizeof(*over));
+    size_t n = playbacks_refused(api->playbacks, mono_ms, OVER_MAX, over);
+    weir_json_open(out, "over", '[');
+    for (size_t i = 0; i < n; i++) {
+        weir_json_open(out, NULL, '{');
+        weir_json_str(out, "login", WEIR_ID_TEXT(&over[i].login_id));
+        weir_json_str(out, "stream", WEIR_ID_TEXT(&over[i].stream_id));
         weir_json_close(out, '}');
     }
     weir_json_close(out, ']');
@@ -61,6 +79,7 @@ void api_front_doors_get(void *ctx, struct weir_http_request *req, struct weir_h
     struct weir_json_out out = {0};
     weir_json_open(&out, NULL, '{');
     write_keys(api->tickets, &out);
+    write_over(api, res->arena, &out, mono_ms);
     int64_t revision = revocations_write(api->revocations, &out, "revocations", mono_ms);
     const char *etag = etag_of(res->arena, revision, out.buf.bytes, out.buf.len);
     const char *known = weir_http_header(req, "If-None-Match");

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/list.h"
 #include "lib/base/map.h"
+#include "lib/domain/versions.h"
 
 struct key {
     struct weir_id tenant_id;
@@ -13,6 +15,7 @@ struct key {
 };
 
 struct entry {
+    struct weir_list node;
     struct key key;
     struct api_known_camera camera; /* its texts stand in `texts` */
     char texts[];
@@ -20,16 +23,20 @@ struct entry {
 
 struct api_known_cameras {
     pthread_mutex_t mutex;
-    struct weir_map *entries; /* oldest first */
+    struct weir_map *entries;
+    struct weir_list order; /* oldest first */
     size_t max;
+    struct weir_versions *heard; /* of cameras and tenants */
 };
 
-struct api_known_cameras *api_known_cameras_new(size_t max)
+struct api_known_cameras *api_known_cameras_new(size_t max, size_t heard_max)
 {
     struct api_known_cameras *known = weir_xalloc(sizeof(*known));
     pthread_mutex_init(&known->mutex, NULL);
     known->entries = weir_map_new(sizeof(struct key));
+    weir_list_init(&known->order);
     known->max = max;
+    known->heard = weir_versions_new(heard_max);
     return known;
 }
 
@@ -43,6 +50,7 @@ void api_known_cameras_free(struct api_known_cameras *known)
         free(entry);
     }
     weir_map_free(known->entries);
+    weir_versions_free(known->heard);
     pthread_mutex_destroy(&known->mutex);
     free(known);
 }
@@ -50,17 +58,25 @@ void api_known_cameras_free(struct api_known_cameras *known)
 /* With the mutex held. */
 static void drop(struct api_known_cameras *known, const struct key *key)
 {
-    free(weir_map_remove(known->entries, key));
+    struct entry *entry = weir_map_remove(known->entries, key);
+    if (entry) {
+        weir_list_remove(&entry->node);
+        free(entry);
+    }
 }
 
 static void drop_oldest(struct api_known_cameras *known)
 {
-    void *oldest;
-    size_t at = 0;
-    if (weir_map_next(known->entries, &at, NULL, &oldest)) {
-        struct key key = ((struct entry *)oldest)->key;
-        drop(known, &key);
-    }
+    struct key key = WEIR_CONTAINER(known->order.next, struct entry, node)->key;
+    drop(known, &key);
+}
+
+/* With the mutex held. */
+static bool is_current(const struct api_known_cameras *known, const struct key *key,
+                       const struct api_known_camera *camera)
+{
+    return camera->version >= weir_versions_least(known->heard, &key->camera_id) &&
+           camera->tenant_version >= weir_versions_least(known->heard, &key->tenant_id);
 }
 
 void api_known_cameras_put(struct api_known_cameras *known, const struct weir_id *tenant_id,
@@ -78,12 +94,34 @@ void api_known_cameras_put(struct api_known_cameras *known, const struct weir_id
         entry->camera.networks = entry->texts + size;
     }
     pthread_mutex_lock(&known->mutex);
+    if (!is_current(known, &entry->key, camera)) { /* it was read before the change */
+        pthread_mutex_unlock(&known->mutex);
+        free(entry);
+        return;
+    }
     drop(known, &entry->key);
     if (weir_map_count(known->entries) >= known->max) {
         drop_oldest(known);
     }
     weir_map_put(known->entries, &entry->key, entry);
+    weir_list_push_back(&known->order, &entry->node);
     pthread_mutex_unlock(&known->mutex);
+}
+
+void api_known_cameras_hear(struct api_known_cameras *known, const struct weir_id *id,
+                            int64_t version)
+{
+    pthread_mutex_lock(&known->mutex);
+    weir_versions_hear(known->heard, id, version);
+    pthread_mutex_unlock(&known->mutex);
+}
+
+int64_t api_known_cameras_least(struct api_known_cameras *known, const struct weir_id *id)
+{
+    pthread_mutex_lock(&known->mutex);
+    int64_t version = weir_versions_least(known->heard, id);
+    pthread_mutex_unlock(&known->mutex);
+    return version;
 }
 
 void api_known_cameras_remove(struct api_known_cameras *known, const struct weir_id *tenant_id,
@@ -102,12 +140,13 @@ bool api_known_cameras_find(struct api_known_cameras *known, const struct weir_i
     struct key key = {*tenant_id, *camera_id};
     pthread_mutex_lock(&known->mutex);
     const struct entry *entry = weir_map_find(known->entries, &key);
-    if (entry) {
+    bool is_known = entry && is_current(known, &key, &entry->camera);
+    if (is_known) {
         *ret = entry->camera;
         ret->sealed = weir_arena_strdup(arena, entry->camera.sealed);
         ret->networks =
             entry->camera.networks ? weir_arena_strdup(arena, entry->camera.networks) : NULL;
     }
     pthread_mutex_unlock(&known->mutex);
-    return entry != NULL;
+    return is_known;
 }

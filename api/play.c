@@ -7,8 +7,9 @@
 #include "api/front_doors.h"
 #include "api/play_past.h"
 #include "api/play_rules.h"
+#include "api/playbacks.h"
+#include "api/reported.h"
 #include "api/revocations.h"
-#include "api/views.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/domain/playlist.h"
@@ -174,6 +175,31 @@ static bool can_say_where(const struct api *api, const struct weir_http_request 
     return true;
 }
 
+/* Whether he may play one more; `res` is filled when not. The gateway's last answer for this ticket
+ * and stream, if it let him in, shows that he plays. */
+static bool may_play(const struct api *api, const struct weir_http_request *req,
+                     struct weir_http_response *res, const struct weir_ticket *ticket)
+{
+    struct playback asked = {.tenant_id = ticket->tenant_id,
+                             .viewer_id = ticket->viewer_id,
+                             .login_id = ticket->login_id,
+                             .stream_id = ticket->stream_id};
+    bool is_playing = known_generation(req, "If-None-Match") > 0;
+    enum playbacks_verdict verdict =
+        playbacks_take(api->playbacks, &asked, is_playing, weir_clock_mono_ms());
+    if (verdict == PLAYBACKS_OK) {
+        return true;
+    }
+    weir_metric_add(
+        weir_metrics_counter(api->metrics, "weir_api_playbacks_refused_total",
+                             "Times that a gateway was told to let nobody in for a limit", "of",
+                             verdict == PLAYBACKS_VIEWER ? "viewer" : "tenant"),
+        1);
+    weir_http_problem_at(req, res, 403, "quota_exceeded", NULL, "too many streams at once");
+    weir_http_add_header(res, "X-Weir-Over", verdict == PLAYBACKS_VIEWER ? "viewer" : "tenant");
+    return false;
+}
+
 static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
     struct api *api = ctx;
@@ -196,11 +222,15 @@ static void get_play(void *ctx, struct weir_http_request *req, struct weir_http_
     if (!can_say_where(api, req, res, is_there ? &row : NULL)) {
         return;
     }
+    if (is_there && !weir_stream_state_is_final(row.state) && !may_play(api, req, res, &ticket)) {
+        return;
+    }
     api_activity_note(api->activity, &ticket.tenant_id, &ticket.stream_id, row.generation,
                       &ticket.ticket_id, WEIR_EV_VIEWERS_SOURCE_GATEWAY);
     weir_http_text(res, 200, "");
     weir_http_add_header(res, "X-Weir-Tenant", WEIR_ID_TEXT(&ticket.tenant_id));
     weir_http_add_header(res, "X-Weir-Ticket-Id", WEIR_ID_TEXT(&ticket.ticket_id));
+    weir_http_add_header(res, "X-Weir-Viewer", WEIR_ID_TEXT(&ticket.viewer_id));
     say_where(api, req, res, is_there ? &row : NULL);
 }
 
@@ -228,56 +258,6 @@ static void get_route(void *ctx, struct weir_http_request *req, struct weir_http
         weir_http_add_header(res, "X-Weir-Tenant", WEIR_ID_TEXT(&row.tenant_id));
     }
     say_where(api, req, res, is_there ? &row : NULL);
-}
-
-/* ---- who watches behind the CDN? ---- */
-
-/* True when it counts: the stream is that tenant's and not over, and it was not long ago. */
-static bool note_view(const struct api *api, const struct view_seen *seen)
-{
-    struct weir_stream_row row = {0};
-    if (seen->age_ms > VIEWS_AGE_MAX_MS || !api_view_stream(api->view, &seen->stream_id, &row) ||
-        !weir_id_equal(&row.tenant_id, &seen->tenant_id) || weir_stream_state_is_final(row.state)) {
-        return false;
-    }
-    api_activity_note(api->activity, &row.tenant_id, &row.stream_id, row.generation,
-                      &seen->ticket_id, WEIR_EV_VIEWERS_SOURCE_GATEWAY);
-    return true;
-}
-
-static void post_views(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
-{
-    struct api *api = ctx;
-    struct weir_json json;
-    struct weir_err err = {0};
-    struct api_fault fault = {0};
-    size_t len;
-    size_t n = 0;
-    size_t n_noted = 0;
-    const char *body = weir_http_body(req, &len);
-    if (!api_play_is_gateway(api, req)) {
-        refuse(req, res, WEIR_EUNAUTH, "the gateway's secret is missing or wrong");
-        return;
-    }
-    if (!api_view_is_known(api->view)) {
-        weir_http_problem_at(req, res, 503, "unavailable", NULL, "the log is not read yet");
-        return;
-    }
-    if (weir_json_parse(body, len, res->arena, &json, &err) != WEIR_OK) {
-        weir_http_problem(req, res, &err);
-        return;
-    }
-    struct view_seen *seen = weir_arena_alloc(res->arena, VIEWS_MAX * sizeof(*seen));
-    if (views_read(&json, seen, &n, &fault) != WEIR_OK) {
-        weir_http_problem_at(req, res, 422, fault.code, fault.pointer, "%s", fault.detail);
-        return;
-    }
-    for (size_t i = 0; i < n; i++) {
-        n_noted += note_view(api, &seen[i]) ? 1 : 0;
-    }
-    const char *text = weir_arena_printf(res->arena, "{\"noted\":%zu}", n_noted);
-    weir_http_json(res, 200, text, strlen(text));
-    weir_http_add_header(res, "Cache-Control", "no-store");
 }
 
 /* ---- what to say instead of media ---- */
@@ -383,7 +363,7 @@ const struct weir_http_route *api_play_routes(size_t *ret_n)
     static const struct weir_http_route routes[] = {
         {"GET", "/internal/v1/play", get_play, 0},
         {"GET", "/internal/v1/route/{stream_id}", get_route, 0},
-        {"POST", "/internal/v1/views", post_views, 0},
+        {"POST", "/internal/v1/views", api_reported_post, 0},
         {"GET", "/internal/v1/play-answer/{stream_id}/{generation}/{file}", get_play_answer, 0},
         {"GET", "/internal/v1/front-doors", api_front_doors_get, 0},
     };

@@ -13,6 +13,8 @@
 #define SUBJECT WEIR_EV_CONFIG_REVOCATION_KIND_SUBJECT
 #define SESSION WEIR_EV_CONFIG_REVOCATION_KIND_SESSION
 #define TICKET  WEIR_EV_CONFIG_REVOCATION_KIND_TICKET
+#define GRANT   WEIR_EV_CONFIG_REVOCATION_KIND_GRANT
+#define MEMBER  WEIR_EV_CONFIG_REVOCATION_KIND_MEMBERSHIP
 
 /* All bytes count: no padding. */
 struct key {
@@ -217,7 +219,9 @@ bool revocations_is_void(struct revocations *list, const struct weir_ticket *tic
                    is_claim_void(list, CAMERA, &ticket->camera_id, issued_s) ||
                    is_claim_void(list, SUBJECT, &ticket->viewer_id, issued_s) ||
                    is_claim_void(list, SESSION, &ticket->login_id, issued_s) ||
-                   is_claim_void(list, TICKET, &ticket->ticket_id, issued_s);
+                   is_claim_void(list, TICKET, &ticket->ticket_id, issued_s) ||
+                   is_claim_void(list, GRANT, &ticket->grant_id, issued_s) ||
+                   is_claim_void(list, MEMBER, &ticket->membership_id, issued_s);
     pthread_mutex_unlock(&list->mutex);
     return is_void;
 }
@@ -243,11 +247,9 @@ bool revocations_is_refused(struct revocations *list, const struct weir_principa
 
 const char *revocations_kind_name(enum weir_ev_config_revocation_kind kind)
 {
-    static const char *const names[] = {[TENANT] = "tenant",
-                                        [CAMERA] = "camera",
-                                        [SUBJECT] = "subject",
-                                        [SESSION] = "session",
-                                        [TICKET] = "ticket"};
+    static const char *const names[] = {
+        [TENANT] = "tenant", [CAMERA] = "camera", [SUBJECT] = "subject",  [SESSION] = "session",
+        [TICKET] = "ticket", [GRANT] = "grant",   [MEMBER] = "membership"};
     return names[kind];
 }
 
@@ -265,7 +267,8 @@ bool revocations_kind_get(const char *name, enum weir_ev_config_revocation_kind 
 static const char *claim_name(uint8_t kind)
 {
     static const char *const names[] = {
-        [TENANT] = "t", [CAMERA] = "c", [SUBJECT] = "u", [SESSION] = "l", [TICKET] = "i"};
+        [TENANT] = "t", [CAMERA] = "c", [SUBJECT] = "u", [SESSION] = "l",
+        [TICKET] = "i", [GRANT] = "g",  [MEMBER] = "m"};
     return names[kind];
 }
 

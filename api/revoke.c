@@ -191,6 +191,9 @@ static enum weir_code check_object(struct api_call *call, struct weir_db_tx *tx,
     case WEIR_EV_CONFIG_REVOCATION_KIND_TENANT:
         sql = "SELECT 1 FROM tenant WHERE id = $1";
         break;
+    case WEIR_EV_CONFIG_REVOCATION_KIND_GRANT: /* it is deleted instead, or its camera moved */
+    case WEIR_EV_CONFIG_REVOCATION_KIND_MEMBERSHIP:
+        return api_call_not_found(call);
     case WEIR_EV_CONFIG_REVOCATION_KIND_CAMERA:
         break;
     }
@@ -198,9 +201,9 @@ static enum weir_code check_object(struct api_call *call, struct weir_db_tx *tx,
     return code == WEIR_OK && weir_db_count(rows) == 0 ? api_call_not_found(call) : code;
 }
 
-/* After api_revoke, whose lock makes the count exact. */
-static enum weir_code check_quota(struct api_call *call, struct weir_db_tx *tx,
-                                  const struct weir_id *tenant_id)
+/* After api_revoke its lock makes the count exact. */
+enum weir_code api_revoke_check_quota(struct api_call *call, struct weir_db_tx *tx,
+                                      const struct weir_id *tenant_id)
 {
     const char *tenant = weir_arena_strdup(call->arena, WEIR_ID_TEXT(tenant_id));
     int64_t most = call->api->settings->revocations_max;
@@ -261,7 +264,7 @@ static enum weir_code create(struct api_call *call)
         code = api_revoke(call, tx, &tenant_id, &what, &rows);
     }
     if (code == WEIR_OK) {
-        code = check_quota(call, tx, &tenant_id);
+        code = api_revoke_check_quota(call, tx, &tenant_id);
     }
     if (code == WEIR_OK) {
         code = weir_db_commit(&tx, &call->err);

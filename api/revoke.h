@@ -31,6 +31,12 @@ WEIR_MUST_USE enum weir_code api_revoke(struct api_call *call, struct weir_db_tx
 WEIR_MUST_USE enum weir_code api_revoke_lock_out(struct api_call *call, struct weir_db_tx *tx,
                                                  const struct weir_id *tenant_id);
 
+/* 429 when the tenant has more revocations that still count than it may. What is deleted is revoked
+ * all the same; so whoever makes what will be deleted asks here first, or nothing would bound them.
+ */
+WEIR_MUST_USE enum weir_code api_revoke_check_quota(struct api_call *call, struct weir_db_tx *tx,
+                                                    const struct weir_id *tenant_id);
+
 weir_http_handler_fn api_revocations_list;
 weir_http_handler_fn api_revocations_create;
 

@@ -6,9 +6,13 @@
 #include <string.h>
 
 #include "api/cameras.h"
+#include "api/grants.h"
+#include "api/groups.h"
 #include "api/play.h"
 #include "api/reports.h"
 #include "api/revoke.h"
+#include "api/rewrap.h"
+#include "api/snapshots.h"
 #include "api/streams.h"
 #include "api/tenants.h"
 #include "api/tickets.h"
@@ -27,23 +31,40 @@ static const struct weir_http_route public_routes[] = {
     {"GET", "/v1/cameras/{camera_id}", api_cameras_get, 0},
     {"PATCH", "/v1/cameras/{camera_id}", api_cameras_patch, 0},
     {"DELETE", "/v1/cameras/{camera_id}", api_cameras_delete, 0},
+    {"GET", "/v1/cameras/{camera_id}/snapshot", api_snapshot_get, 0},
     {"GET", "/v1/streams", api_streams_list, 0},
     {"POST", "/v1/streams", api_streams_start, 0},
     {"GET", "/v1/streams/{stream_id}", api_streams_get, WEIR_HTTP_INLINE},
     {"DELETE", "/v1/streams/{stream_id}", api_streams_stop, 0},
     {"POST", "/v1/streams/{stream_id}/tickets", api_tickets_create, 0},
+    {"GET", "/v1/groups", api_groups_list, 0},
+    {"POST", "/v1/groups", api_groups_create, 0},
+    {"GET", "/v1/groups/{group_id}", api_groups_get, 0},
+    {"PATCH", "/v1/groups/{group_id}", api_groups_patch, 0},
+    {"DELETE", "/v1/groups/{group_id}", api_groups_delete, 0},
+    {"GET", "/v1/groups/{group_id}/cameras", api_groups_list_cameras, 0},
+    {"PUT", "/v1/groups/{group_id}/cameras/{camera_id}", api_groups_add_camera, 0},
+    {"DELETE", "/v1/groups/{group_id}/cameras/{camera_id}", api_groups_remove_camera, 0},
+    {"GET", "/v1/grants", api_grants_list, 0},
+    {"POST", "/v1/grants", api_grants_create, 0},
+    {"GET", "/v1/grants/{grant_id}", api_grants_get, 0},
+    {"PATCH", "/v1/grants/{grant_id}", api_grants_patch, 0},
+    {"DELETE", "/v1/grants/{grant_id}", api_grants_delete, 0},
     {"GET", "/v1/revocations", api_revocations_list, 0},
     {"POST", "/v1/revocations", api_revocations_create, 0},
     {"GET", "/v1/workers", api_workers_list, 0},
     {"POST", "/v1/workers/{worker_id}/drain", api_workers_drain, 0},
     {"POST", "/v1/workers/{worker_id}/undrain", api_workers_undrain, 0},
     {"GET", "/v1/audit-events", api_audit_list, 0},
+    {"GET", "/v1/viewings", api_viewings_list, 0},
     {"GET", "/openapi.json", api_openapi_get, WEIR_HTTP_INLINE},
 };
 #define N_PUBLIC (sizeof(public_routes) / sizeof(public_routes[0]))
 
 static const struct weir_http_route worker_routes[] = {
     {"GET", "/internal/v1/cameras/{camera_id}/source", api_cameras_source, 0},
+    {"GET", "/internal/v1/seals", api_rewrap_list, 0},
+    {"POST", "/internal/v1/seals/{camera_id}", api_rewrap_put, 0},
 };
 #define N_WORKER (sizeof(worker_routes) / sizeof(worker_routes[0]))
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "api/api.h"
 #include "api/cameras.h"
+#include "api/sources.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
-#include "lib/domain/json.h"
 
 #define LOOK_AGAIN_MS 100 /* the worker may have read the log a moment before this api did */
 #define LOOKS_MAX     8
@@ -26,69 +25,25 @@ static bool read_worker_id(const struct weir_http_request *req, struct weir_id *
     return text && weir_id_parse(text, strlen(text), ret, NULL) == WEIR_OK;
 }
 
-static enum weir_code read_row(struct api *api, struct weir_http_request *req,
-                               const struct weir_lease_row *lease, struct api_known_camera *ret,
-                               struct weir_err *err)
+/* Versions of rows that the asker heard of; less will not do for it. */
+static bool read_versions(const struct weir_http_request *req, struct api_source_wish *ret)
 {
-    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
-    struct weir_db_rows *rows = NULL;
-    char id[WEIR_ID_TEXT_MAX];
-    const char *params[] = {weir_id_format(&lease->camera_id, id)};
-    enum weir_code code = weir_db_begin(api->db, &lease->tenant_id, &tx, err);
-    if (code == WEIR_OK) {
-        code = weir_db_exec(
-            tx,
-            "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'),"
-            " t.camera_networks, c.exclusive FROM camera c JOIN tenant t ON t.id = c.tenant_id"
-            " WHERE c.id = $1",
-            params, 1, weir_http_arena(req), &rows, err);
-    }
-    if (code == WEIR_OK && weir_db_count(rows) == 0) {
-        code = weir_fail(err, WEIR_ENOTFOUND, "there is no such camera");
-    }
-    if (code == WEIR_OK) {
-        ret->max_streams = weir_db_int(rows, 0, 0);
-        ret->source_version = weir_db_int(rows, 0, 1);
-        ret->sealed = weir_db_text(rows, 0, 2);
-        ret->networks = weir_db_text(rows, 0, 3);
-        ret->is_exclusive = weir_db_bool(rows, 0, 4);
-    }
-    return code;
-}
-
-/* From Postgres; from memory while it is away. */
-static enum weir_code find_source(struct api *api, struct weir_http_request *req,
-                                  const struct weir_lease_row *lease, struct api_known_camera *ret,
-                                  struct weir_err *err)
-{
-    enum weir_code code = read_row(api, req, lease, ret, err);
-    if (code == WEIR_OK) {
-        api_known_cameras_put(api->known_cameras, &lease->tenant_id, &lease->camera_id, ret);
-    } else if ((code == WEIR_EUNAVAILABLE || code == WEIR_ETIMEOUT) &&
-               api_known_cameras_find(api->known_cameras, &lease->tenant_id, &lease->camera_id,
-                                      weir_http_arena(req), ret)) {
-        code = WEIR_OK;
-    }
-    return code;
+    const char *camera = weir_http_query(req, "camera_version");
+    const char *tenant = weir_http_query(req, "tenant_version");
+    return (!camera ||
+            weir_str_to_int(camera, 0, INT64_MAX, &ret->camera_version, NULL) == WEIR_OK) &&
+           (!tenant ||
+            weir_str_to_int(tenant, 0, INT64_MAX, &ret->tenant_version, NULL) == WEIR_OK);
 }
 
 static void answer(const struct api *api, struct weir_http_request *req,
                    struct weir_http_response *res, const struct weir_lease_row *lease,
                    const struct api_known_camera *camera)
 {
-    struct weir_json_out out = {0};
-    weir_json_open(&out, NULL, '{');
-    weir_json_str(&out, "tenant_id", WEIR_ID_TEXT(&lease->tenant_id));
-    weir_json_str(&out, "camera_id", WEIR_ID_TEXT(&lease->camera_id));
-    weir_json_int(&out, "version", camera->source_version);
-    weir_json_str(&out, "sealed", camera->sealed);
-    weir_json_bool(&out, "exclusive", camera->is_exclusive);
-    weir_json_str(&out, "networks",
-                  camera->networks ? camera->networks : api->settings->default_camera_networks);
-    weir_json_close(&out, '}');
-    size_t len;
-    const char *text = weir_json_take(&out, weir_http_arena(req), &len);
-    weir_http_json(res, 200, text, len);
+    struct weir_source_entry entry =
+        api_sources_entry(api, &lease->tenant_id, &lease->camera_id, camera);
+    const char *text = weir_source_entry_write(&entry, weir_http_arena(req));
+    weir_http_json(res, 200, text, strlen(text));
 }
 
 static void note(struct api *api, const struct weir_http_request *req,
@@ -113,15 +68,17 @@ void api_cameras_source(void *ctx, struct weir_http_request *req, struct weir_ht
     struct weir_id worker_id;
     struct weir_id camera_id;
     struct weir_lease_row lease = {0};
+    struct api_source_wish wish = {0};
     const char *camera = weir_http_param(req, "camera_id");
     if (!is_worker(api, req)) {
         weir_http_problem_at(req, res, 401, "unauthenticated", NULL, "a worker's secret is needed");
         return;
     }
     if (!read_worker_id(req, &worker_id) ||
-        weir_id_parse(camera, strlen(camera), &camera_id, NULL) != WEIR_OK) {
+        weir_id_parse(camera, strlen(camera), &camera_id, NULL) != WEIR_OK ||
+        !read_versions(req, &wish)) {
         weir_http_problem_at(req, res, 400, "malformed_request", NULL,
-                             "worker and camera are named by UUIDs");
+                             "worker and camera are named by UUIDs, versions are numbers");
         return;
     }
     bool is_leased = api_view_lease(api->view, &camera_id, &lease);
@@ -141,7 +98,10 @@ void api_cameras_source(void *ctx, struct weir_http_request *req, struct weir_ht
     }
     struct weir_err err = {0};
     struct api_known_camera known = {0};
-    if (find_source(api, req, &lease, &known, &err) != WEIR_OK) {
+    bool has_asked = false;
+    wish.tenant_id = lease.tenant_id;
+    wish.camera_id = camera_id;
+    if (api_sources_find(api, &wish, weir_http_arena(req), &known, &has_asked, &err) != WEIR_OK) {
         weir_http_problem(req, res, &err);
         return;
     }

@@ -8,7 +8,10 @@
 #include <strings.h>
 
 #include "api/command.h"
+#include "api/keys.h"
 #include "api/revocations.h"
+#include "api/rights.h"
+#include "api/sources.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -84,8 +87,19 @@ static enum weir_code check_known(struct api_call *call)
                : weir_fail(&call->err, WEIR_EUNAVAILABLE, "the decision log is not read yet");
 }
 
+/* Whether a stream of the tenant (`row` NULL: there is none) is shown to the caller. */
+static enum weir_code check_shown(struct api_call *call, const struct weir_stream_row *row,
+                                  bool *ret_is_shown)
+{
+    *ret_is_shown = row != NULL;
+    return api_rights_by_role(call, WEIR_ROLE_VIEWER)
+               ? WEIR_OK
+               : api_rights_ask(call, row ? &row->camera_id : NULL, WEIR_ROLE_VIEWER, ret_is_shown);
+}
+
 /* What the view does not know may have been accepted by another api a moment ago; another tenant's
- * is looked for just as long, so that nobody can tell it from one that is not there. */
+ * is looked for just as long, so that nobody can tell it from one that is not there. So is what a
+ * guest was not granted. */
 enum weir_code api_streams_find(struct api_call *call, struct weir_stream_row *ret)
 {
     struct weir_id id;
@@ -96,14 +110,20 @@ enum weir_code api_streams_find(struct api_call *call, struct weir_stream_row *r
     if (code != WEIR_OK) {
         return code;
     }
-    if (api_view_stream(call->api->view, &id, ret) &&
-        weir_id_equal(&ret->tenant_id, &call->tenant_id)) {
-        return WEIR_OK;
+    bool is_there = api_view_stream(call->api->view, &id, ret) &&
+                    weir_id_equal(&ret->tenant_id, &call->tenant_id);
+    bool is_shown = false;
+    code = check_shown(call, is_there ? ret : NULL, &is_shown);
+    if (code != WEIR_OK || is_shown) {
+        return code;
     }
     bool is_certain = false;
     code = api_call_sync(call, &is_certain);
     if (code != WEIR_OK) {
         return code;
+    }
+    if (is_there && is_certain) {
+        api_rights_note_denied(call, "stream", &id);
     }
     return is_certain ? api_call_not_found(call)
                       : weir_fail(&call->err, WEIR_EUNKNOWN, "the commands are being read");
@@ -117,133 +137,55 @@ struct sent {
     struct weir_stream_row expected; /* of a start: what readers see until the log says more */
 };
 
-static struct weir_id command_id(const struct api_call *call, const char *key)
+/* ---- may it be sent? ---- */
+
+static enum weir_code refuse_stopped(struct api_call *call)
 {
-    if (!key) {
-        return weir_id_new(weir_clock_wall_ms());
-    }
-    const char *name = weir_arena_printf(call->arena, "%s|%s", WEIR_ID_TEXT(&call->tenant_id), key);
-    return weir_id_v5(&weir_space_command, name, strlen(name));
+    return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
 }
 
-/* ---- what Postgres says ---- */
-
-/* What Postgres knows of a wish. */
-struct facts {
-    bool is_key_reused; /* the key named another wish before */
-    bool has_camera;    /* it is the tenant's */
-    bool is_stopped;    /* the tenant is */
-    struct api_known_camera camera;
-};
-
-/*
- * One statement for all that is asked, for every start waits for it. The key's row is made, or the
- * one that is there is judged, whoever was first; nothing hangs on its surviving a crash of
- * Postgres, since ids of commands come from their keys, so its commit is not waited for.
- */
-#define OF_CAMERA " LEFT JOIN camera c ON c.id = $1 LEFT JOIN tenant t ON t.id = c.tenant_id"
-#define ASK_ALL                                                                                    \
-    "WITH made AS (INSERT INTO idempotency AS i (tenant_id, key, fingerprint, status, object_id)"  \
-    " VALUES ($2, $3, $4::bytea, 202, $2) ON CONFLICT (tenant_id, key) DO UPDATE SET"              \
-    " fingerprint = CASE WHEN i.made_at < now() - interval '24 hours' THEN EXCLUDED.fingerprint"   \
-    " ELSE i.fingerprint END, made_at = CASE WHEN i.made_at < now() - interval '24 hours'"         \
-    " THEN now() ELSE i.made_at END RETURNING fingerprint = $4::bytea AS is_same)"                 \
-    " SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'),"                     \
-    " t.camera_networks, NOT is_same, t.stopped, c.exclusive,"                                     \
-    " set_config('synchronous_commit', 'off', true) FROM made" OF_CAMERA
-#define ASK_CAMERA                                                                                 \
-    "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'),"                      \
-    " t.camera_networks, false, t.stopped, c.exclusive FROM (SELECT 1) AS one" OF_CAMERA
-
-/* Keys of a day ago go with one wish in so many, told by the id that its key makes: as good as
- * drawn. */
-static enum weir_code forget_old_keys(struct api_call *call, struct weir_db_tx *tx, const char *key)
+/* The camera is the tenant's, who is not stopped and has room for another stream. */
+static enum weir_code check_camera(struct api_call *call, const struct weir_id *camera_id,
+                                   bool *ret_asked)
 {
-    if (command_id(call, key).b[15] % 64 != 0) {
-        return WEIR_OK;
-    }
-    return weir_db_exec(tx, "DELETE FROM idempotency WHERE made_at < now() - interval '24 hours'",
-                        NULL, 0, call->arena, NULL, &call->err);
-}
-
-/* `camera_id` or `key` may be NULL: then that is not asked. */
-static enum weir_code ask_postgres(struct api_call *call, const struct weir_id *camera_id,
-                                   const char *key, struct facts *ret)
-{
-    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
-    struct weir_db_rows *rows = NULL;
-    const char *params[] = {camera_id ? weir_arena_strdup(call->arena, WEIR_ID_TEXT(camera_id))
-                                      : NULL,
-                            weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)), key,
-                            key ? api_call_fingerprint(call) : NULL};
-    enum weir_code code = weir_db_begin(call->api->db, &call->tenant_id, &tx, &call->err);
-    if (code == WEIR_OK) {
-        code = weir_db_exec(tx, key ? ASK_ALL : ASK_CAMERA, params, key ? 4 : 1, call->arena, &rows,
-                            &call->err);
-    }
-    if (code == WEIR_OK && key) {
-        code = forget_old_keys(call, tx, key);
-        code = code == WEIR_OK ? weir_db_commit(&tx, &call->err) : code;
-    }
-    if (code == WEIR_OK) {
-        ret->has_camera = weir_db_text(rows, 0, 0) != NULL;
-        ret->camera.max_streams = weir_db_int(rows, 0, 0);
-        ret->camera.source_version = weir_db_int(rows, 0, 1);
-        ret->camera.sealed = weir_db_text(rows, 0, 2);
-        ret->camera.networks = weir_db_text(rows, 0, 3);
-        ret->is_key_reused = weir_db_bool(rows, 0, 4);
-        ret->is_stopped = weir_db_text(rows, 0, 5) != NULL && weir_db_bool(rows, 0, 5);
-        ret->camera.is_exclusive = weir_db_text(rows, 0, 6) != NULL && weir_db_bool(rows, 0, 6);
-    }
-    return code;
-}
-
-static bool is_postgres_away(enum weir_code code)
-{
-    return code == WEIR_EUNAVAILABLE || code == WEIR_ETIMEOUT || code == WEIR_EUNKNOWN;
-}
-
-/*
- * Whether the wish may be sent: its key names no other one, and the camera (NULL: none is asked
- * for) is the tenant's, who has room for it. While Postgres is away, from memory: a key cannot be
- * judged then; the scheduler takes a second wish of the same key for a repeat of the first.
- */
-static enum weir_code check_wish(struct api_call *call, const struct weir_id *camera_id,
-                                 const char *key)
-{
-    struct api_known_cameras *known = call->api->known_cameras;
-    struct facts facts = {0};
-    enum weir_code code = ask_postgres(call, camera_id, key, &facts);
-    if (code == WEIR_OK && facts.is_key_reused) {
-        return api_call_refuse(call, 422, "idempotency_key_reused", NULL,
-                               "this Idempotency-Key was used for another request");
-    }
-    if (!camera_id) {
-        return is_postgres_away(code) ? WEIR_OK : code;
-    }
-    if (code == WEIR_OK && !facts.has_camera) {
-        api_known_cameras_remove(known, &call->tenant_id, camera_id);
+    struct api *api = call->api;
+    struct api_source_wish wish = {.tenant_id = call->tenant_id, .camera_id = *camera_id};
+    struct api_known_camera camera = {0};
+    enum weir_code code = api_sources_find(api, &wish, call->arena, &camera, ret_asked, &call->err);
+    if (code == WEIR_ENOTFOUND) {
         return api_call_not_found(call);
     }
-    if (code == WEIR_OK ? facts.is_stopped
-                        : revocations_is_stopped(call->api->revocations, &call->tenant_id)) {
-        return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
+    if (code != WEIR_OK && revocations_is_stopped(api->revocations, &call->tenant_id)) {
+        return refuse_stopped(call);
     }
-    if (code == WEIR_OK) {
-        api_known_cameras_put(known, &call->tenant_id, camera_id, &facts.camera);
-    } else if (!is_postgres_away(code) ||
-               !api_known_cameras_find(known, &call->tenant_id, camera_id, call->arena,
-                                       &facts.camera)) {
+    if (code != WEIR_OK) {
         return code == WEIR_EUNKNOWN ? weir_fail(&call->err, WEIR_EUNAVAILABLE, "postgres is away")
                                      : code;
     }
-    if ((int64_t)api_view_count_live(call->api->view, &call->tenant_id) >=
-        facts.camera.max_streams) {
+    if (camera.is_stopped) {
+        return refuse_stopped(call);
+    }
+    if ((int64_t)api_view_count_live(api->view, &call->tenant_id) >= camera.max_streams) {
         return api_call_refuse(call, 429, "quota_exceeded", NULL,
                                "the tenant's limit is %" PRId64 " streams at once",
-                               facts.camera.max_streams);
+                               camera.max_streams);
     }
     return WEIR_OK;
+}
+
+/* Whether a start may be sent; of a stream that lives already only the key matters. Redis, or this
+ * api's memory, mostly knows; else Postgres is asked. */
+static enum weir_code check_start(struct api_call *call, const struct weir_id *camera_id,
+                                  const struct weir_id *stream_id, const char *key, bool is_live)
+{
+    bool has_asked = false;
+    enum weir_code code =
+        key ? api_keys_judge(call, key, USED_FOR_START, stream_id, &has_asked) : WEIR_OK;
+    if (code == WEIR_OK && !is_live) {
+        code = check_camera(call, camera_id, &has_asked);
+    }
+    api_sources_count_start(call->api, has_asked);
+    return code;
 }
 
 /* ---- start ---- */
@@ -347,6 +289,9 @@ static enum weir_code start(struct api_call *call)
     struct api_value values[N_FIELDS];
     const char *key = NULL;
     enum weir_code code = read_start(call, values, &key);
+    if (code == WEIR_OK) {
+        code = api_rights_see_camera(call, &values[F_CAMERA].id);
+    }
     if (code != WEIR_OK) {
         return code;
     }
@@ -354,9 +299,7 @@ static enum weir_code start(struct api_call *call)
     struct weir_stream_row row;
     bool is_there = api_view_stream(call->api->view, &stream_id, &row);
     bool is_live = is_there && weir_stream_state_is_live(row.state);
-    if (key || !is_live) {
-        code = check_wish(call, is_live ? NULL : &values[F_CAMERA].id, key);
-    }
+    code = check_start(call, &values[F_CAMERA].id, &stream_id, key, is_live);
     if (code != WEIR_OK) {
         return code;
     }
@@ -366,7 +309,7 @@ static enum weir_code start(struct api_call *call)
         note_activity(call, &row, WEIR_EV_VIEWERS_SOURCE_START);
         return WEIR_OK;
     }
-    struct weir_id id = command_id(call, key);
+    struct weir_id id = api_keys_command_id(call, key);
     return send_start(call, &id, expect(call, values, &stream_id, is_there ? &row : NULL));
 }
 
@@ -394,7 +337,7 @@ static enum weir_code send_stop(struct api_call *call, const struct weir_stream_
     struct weir_ev_command_stop *command = &event.u.command_stop;
     struct sent *sent = weir_arena_alloc(call->arena, sizeof(*sent));
     sent->expected = *row;
-    command->command_id = command_id(call, key);
+    command->command_id = api_keys_command_id(call, key);
     command->tenant_id = call->tenant_id;
     command->stream_id = row->stream_id;
     WEIR_STR_SET(command->reason, "stop_asked");
@@ -403,6 +346,14 @@ static enum weir_code send_stop(struct api_call *call, const struct weir_stream_
     command->has_actor = true;
     WEIR_STR_SET(command->actor, call->actor);
     return api_command_send(call, &event, &row->stream_id, &sent->command, sent);
+}
+
+static enum weir_code check_may_stop(struct api_call *call, const struct weir_stream_row *row)
+{
+    bool may = api_rights_by_role(call, WEIR_ROLE_OPERATOR);
+    enum weir_code code =
+        may ? WEIR_OK : api_rights_ask(call, &row->camera_id, WEIR_ROLE_OPERATOR, &may);
+    return code == WEIR_OK && !may ? api_call_forbid(call) : code;
 }
 
 static enum weir_code stop(struct api_call *call)
@@ -414,13 +365,17 @@ static enum weir_code stop(struct api_call *call)
     const char *key = NULL;
     enum weir_code code = api_streams_find(call, &row);
     if (code == WEIR_OK) {
+        code = check_may_stop(call, &row);
+    }
+    if (code == WEIR_OK) {
         code = api_call_if_match(call, shown_version(&row));
     }
     if (code == WEIR_OK) {
         code = api_call_key(call, &key);
     }
     if (code == WEIR_OK && key) {
-        code = check_wish(call, NULL, key);
+        bool has_asked = false;
+        code = api_keys_judge(call, key, USED_FOR_STOP, &row.stream_id, &has_asked);
     }
     if (code == WEIR_OK && weir_stream_state_is_final(row.state)) {
         answer(call, 202, &row);
@@ -508,6 +463,37 @@ static enum weir_code get(struct api_call *call)
 
 /* ---- list ---- */
 
+/* What a list is narrowed to. */
+struct filter {
+    const char *camera, *state; /* NULL: any */
+    struct weir_id camera_id;
+    enum weir_stream_state wanted;
+    bool is_guest;
+    struct api_granted granted; /* to a guest */
+};
+
+static enum weir_code read_filter(struct api_call *call, struct filter *ret)
+{
+    ret->camera = weir_http_query(call->req, "camera_id");
+    ret->state = weir_http_query(call->req, "state");
+    ret->is_guest = !api_rights_by_role(call, WEIR_ROLE_VIEWER);
+    if (ret->camera &&
+        weir_id_parse(ret->camera, strlen(ret->camera), &ret->camera_id, NULL) != WEIR_OK) {
+        return api_call_refuse(call, 422, "wrong_type", NULL, "camera_id must be a UUID");
+    }
+    if (ret->state && weir_stream_state_get(ret->state, &ret->wanted) != WEIR_OK) {
+        return api_call_refuse(call, 422, "unknown_value", NULL, "state is not one of a stream");
+    }
+    return ret->is_guest ? api_rights_granted(call, &ret->granted) : WEIR_OK;
+}
+
+static bool passes(const struct filter *filter, const struct weir_stream_row *row)
+{
+    return (!filter->camera || weir_id_equal(&row->camera_id, &filter->camera_id)) &&
+           (!filter->state || row->state == filter->wanted) &&
+           (!filter->is_guest || api_rights_is_granted(&filter->granted, &row->camera_id));
+}
+
 static enum weir_code list(struct api_call *call)
 {
     static const char *const also[] = {"camera_id", "state", NULL};
@@ -520,18 +506,13 @@ static enum weir_code list(struct api_call *call)
     if (code != WEIR_OK) {
         return code;
     }
-    const char *camera = weir_http_query(call->req, "camera_id");
-    const char *state = weir_http_query(call->req, "state");
-    struct weir_id camera_id;
-    enum weir_stream_state wanted;
+    struct filter filter = {0};
     if (page.after && weir_id_parse(page.after, strlen(page.after), &after, NULL) != WEIR_OK) {
         return api_call_refuse(call, 422, "bad_cursor", NULL, "cursor is not one we gave");
     }
-    if (camera && weir_id_parse(camera, strlen(camera), &camera_id, NULL) != WEIR_OK) {
-        return api_call_refuse(call, 422, "wrong_type", NULL, "camera_id must be a UUID");
-    }
-    if (state && weir_stream_state_get(state, &wanted) != WEIR_OK) {
-        return api_call_refuse(call, 422, "unknown_value", NULL, "state is not one of a stream");
+    code = read_filter(call, &filter);
+    if (code != WEIR_OK) {
+        return code;
     }
     struct weir_stream_row *rows = NULL;
     size_t n = api_view_streams_of(call->api->view, &call->tenant_id, page.after ? &after : NULL,
@@ -542,8 +523,7 @@ static enum weir_code list(struct api_call *call)
     weir_json_open(&out, NULL, '{');
     weir_json_open(&out, "items", '[');
     for (size_t i = 0; i < n; i++) {
-        if ((camera && !weir_id_equal(&rows[i].camera_id, &camera_id)) ||
-            (state && rows[i].state != wanted)) {
+        if (!passes(&filter, &rows[i])) {
             continue;
         }
         if (written == page.limit) {
@@ -564,20 +544,20 @@ static enum weir_code list(struct api_call *call)
 
 void api_streams_list(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_VIEWER, list);
+    api_call_run(ctx, req, res, API_GUEST, list);
 }
 
 void api_streams_start(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_VIEWER, start);
+    api_call_run(ctx, req, res, API_GUEST, start);
 }
 
 void api_streams_get(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_VIEWER, get);
+    api_call_run(ctx, req, res, API_GUEST, get);
 }
 
 void api_streams_stop(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_OPERATOR, stop);
+    api_call_run(ctx, req, res, API_GUEST, stop);
 }

@@ -8,6 +8,7 @@
 #include "api/call.h"
 #include "api/outbox.h"
 #include "api/revoke.h"
+#include "api/sources.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/domain/reach.h"
@@ -157,6 +158,7 @@ static enum weir_code change(struct api_call *call, struct weir_db_tx **tx, cons
         const char *text = weir_db_text(rows, 0, 0);
         answer(call, status, rows);
         if (weir_id_parse(text, strlen(text), &id, NULL) == WEIR_OK) {
+            api_sources_tenant_changed(call->api, &id, weir_db_int(rows, 0, C_VERSION), true);
             call->tenant_id = id; /* the audit of the tenant that it is about */
             api_call_note(call, action, "tenant", &id, WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
         }
@@ -362,6 +364,8 @@ static enum weir_code remove_row(struct api_call *call)
         code = weir_db_commit(&tx, &call->err);
     }
     if (code == WEIR_OK) {
+        api_sources_tenant_changed(call->api, &tenant_id, weir_db_int(rows, 0, C_VERSION) + 1,
+                                   true);
         call->res->status = 204;
         call->tenant_id = tenant_id; /* the audit of the tenant that it is about */
         api_call_note(call, "tenant.delete", "tenant", &tenant_id,

@@ -1,32 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/ticket_ids.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/sha256.h"
+#include "lib/domain/pseudonym.h"
 
 #define MARK_BYTES 4
 #define MARK_AT    (sizeof(struct weir_id) - MARK_BYTES)
 
 static const char mark_name[] = "weir ticket id";
 
-static struct weir_id pseudonym(const struct weir_id *space, const struct weir_id *tenant_id,
-                                const struct weir_id *id)
-{
-    char name[2 * WEIR_ID_TEXT_MAX + 1];
-    int len = snprintf(name, sizeof(name), "%s|%s", WEIR_ID_TEXT(tenant_id), WEIR_ID_TEXT(id));
-    return weir_id_v5(space, name, (size_t)len);
-}
-
 struct weir_id ticket_viewer_id(const struct weir_id *tenant_id, const struct weir_id *subject)
 {
-    return pseudonym(&weir_space_viewer, tenant_id, subject);
+    return weir_pseudonym(&weir_space_viewer, tenant_id, subject);
 }
 
 struct weir_id ticket_login_id(const struct weir_id *tenant_id, const struct weir_id *session_id)
 {
-    return pseudonym(&weir_space_login, tenant_id, session_id);
+    return weir_pseudonym(&weir_space_login, tenant_id, session_id);
+}
+
+struct weir_id ticket_membership_id(const struct weir_id *group_id, const struct weir_id *camera_id)
+{
+    return weir_pseudonym(&weir_space_membership, group_id, camera_id);
 }
 
 static void mark(const struct weir_id *id, const struct weir_id *tenant_id,

@@ -16,6 +16,10 @@
 struct weir_id ticket_viewer_id(const struct weir_id *tenant_id, const struct weir_id *subject);
 struct weir_id ticket_login_id(const struct weir_id *tenant_id, const struct weir_id *session_id);
 
+/* Of a camera in a group, for as often as it is put there. */
+struct weir_id ticket_membership_id(const struct weir_id *group_id,
+                                    const struct weir_id *camera_id);
+
 /* A version 8 UUID (RFC 9562 section 5.8): the time as in version 7, 42 random bits, and 32 that
  * follow from the rest and the tenant. */
 struct weir_id ticket_id_new(const struct weir_id *tenant_id, int64_t wall_ms);

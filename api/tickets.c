@@ -3,7 +3,9 @@
 
 #include <inttypes.h>
 
+#include "api/grant_rules.h"
 #include "api/revoke.h"
+#include "api/rights.h"
 #include "api/streams.h"
 #include "api/ticket_ids.h"
 #include "api/ticket_quota.h"
@@ -26,12 +28,34 @@ struct right {
     bool has_camera, has_tenant, is_stopped;
     int64_t before_s; /* no ticket of this kind is good that was issued until then */
     bool is_refused;  /* the token is */
+    bool has_right;   /* by a role, or by a grant */
+    int64_t ends_at_ms;
 };
 
-static enum weir_code ask_postgres(struct api_call *call, const struct weir_ticket *ticket,
-                                   struct right *ret)
+/* A role in the tenant is the best right; else the grant that ends last, which the ticket names. */
+static enum weir_code choose_way(struct api_call *call, struct weir_db_tx *tx,
+                                 struct weir_ticket *ticket, struct right *ret)
 {
-    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct api_way way = {.ends_at_ms = GRANT_ENDLESS};
+    ret->has_right = api_rights_by_role(call, WEIR_ROLE_VIEWER);
+    enum weir_code code = ret->has_right ? WEIR_OK
+                                         : api_rights_find(call, tx, &ticket->camera_id,
+                                                           WEIR_ROLE_VIEWER, &ret->has_right, &way);
+    ticket->grant_id = way.grant_id;
+    ticket->membership_id = way.membership_id;
+    ret->ends_at_ms = way.ends_at_ms;
+    return code;
+}
+
+/* NULL where the ticket is by no grant: it equals no value then. */
+static const char *claim_text(struct api_call *call, const struct weir_id *id)
+{
+    return weir_id_is_nil(id) ? NULL : weir_arena_strdup(call->arena, WEIR_ID_TEXT(id));
+}
+
+static enum weir_code ask_right(struct api_call *call, struct weir_db_tx *tx,
+                                const struct weir_ticket *ticket, struct right *ret)
+{
     struct weir_db_rows *rows = NULL;
     const char *params[] = {
         weir_arena_strdup(call->arena, WEIR_ID_TEXT(&ticket->camera_id)),
@@ -39,24 +63,21 @@ static enum weir_code ask_postgres(struct api_call *call, const struct weir_tick
         weir_arena_strdup(call->arena, WEIR_ID_TEXT(&ticket->viewer_id)),
         weir_arena_strdup(call->arena, WEIR_ID_TEXT(&ticket->login_id)),
         weir_arena_printf(call->arena, "%" PRId64, call->who.issued_at_ms / 1000),
+        claim_text(call, &ticket->grant_id),
+        claim_text(call, &ticket->membership_id),
     };
-    enum weir_code code = weir_db_begin(call->api->db, &call->tenant_id, &tx, &call->err);
-    if (code == WEIR_OK) {
-        code = api_revoke_lock_out(call, tx, &call->tenant_id);
-    }
-    if (code == WEIR_OK) {
-        code = weir_db_exec(tx,
-                            "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,"
-                            " EXISTS (SELECT 1 FROM camera WHERE id = $1),"
-                            " (SELECT stopped FROM tenant WHERE id = $2),"
-                            " (SELECT max(before_s) FROM revocation WHERE tenant_id = $2 AND"
-                            "  (kind, value) IN (('tenant', $2), ('camera', $1), ('subject', $3), "
-                            "('session', $4))),"
-                            " EXISTS (SELECT 1 FROM revocation WHERE tenant_id = $2 AND"
-                            "  (kind = 'session' AND value = $4 OR"
-                            "   kind = 'subject' AND value = $3 AND at_s >= $5::bigint))",
-                            params, 5, call->arena, &rows, &call->err);
-    }
+    enum weir_code code = weir_db_exec(
+        tx,
+        "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint,"
+        " EXISTS (SELECT 1 FROM camera WHERE id = $1),"
+        " (SELECT stopped FROM tenant WHERE id = $2),"
+        " (SELECT max(before_s) FROM revocation WHERE tenant_id = $2 AND"
+        "  (kind, value) IN (('tenant', $2), ('camera', $1), ('subject', $3), ('session', $4),"
+        "   ('grant', $6), ('membership', $7))),"
+        " EXISTS (SELECT 1 FROM revocation WHERE tenant_id = $2 AND"
+        "  (kind = 'session' AND value = $4 OR"
+        "   kind = 'subject' AND value = $3 AND at_s >= $5::bigint))",
+        params, sizeof(params) / sizeof(params[0]), call->arena, &rows, &call->err);
     if (code == WEIR_OK) {
         ret->now_ms = weir_db_int(rows, 0, 0);
         ret->has_camera = weir_db_bool(rows, 0, 1);
@@ -68,12 +89,27 @@ static enum weir_code ask_postgres(struct api_call *call, const struct weir_tick
     return code;
 }
 
+static enum weir_code ask_postgres(struct api_call *call, struct weir_ticket *ticket,
+                                   struct right *ret)
+{
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    enum weir_code code = weir_db_begin(call->api->db, &call->tenant_id, &tx, &call->err);
+    if (code == WEIR_OK) {
+        code = api_revoke_lock_out(call, tx, &call->tenant_id);
+    }
+    if (code == WEIR_OK) {
+        code = choose_way(call, tx, ticket, ret);
+    }
+    return code == WEIR_OK ? ask_right(call, tx, ticket, ret) : code;
+}
+
 static enum weir_code refuse_stopped(struct api_call *call)
 {
     return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
 }
 
-static enum weir_code check_right(struct api_call *call, const struct right *right)
+static enum weir_code check_right(struct api_call *call, const struct weir_ticket *ticket,
+                                  const struct right *right)
 {
     if (right->is_refused) {
         enum weir_code code =
@@ -88,6 +124,10 @@ static enum weir_code check_right(struct api_call *call, const struct right *rig
     if (right->is_stopped) {
         return refuse_stopped(call);
     }
+    if (!right->has_right) { /* it ended since the stream was found */
+        api_rights_note_denied(call, "stream", &ticket->stream_id);
+        return api_call_not_found(call);
+    }
     return right->has_camera
                ? WEIR_OK
                : api_call_refuse(call, 410, "camera_deleted", NULL, "the camera was deleted");
@@ -98,46 +138,58 @@ static bool is_postgres_away(enum weir_code code)
     return code == WEIR_EUNAVAILABLE || code == WEIR_ETIMEOUT || code == WEIR_EUNKNOWN;
 }
 
-static void issue_at(struct api_call *call, struct weir_ticket *ticket, int64_t now_ms)
+/* What became of a judgement. */
+struct issue {
+    int64_t wait_ms;    /* a revocation of this very second would take the ticket with it */
+    int64_t ends_at_ms; /* as its holder is told: the grant's own end where that is first */
+};
+
+static void issue_at(struct api_call *call, struct weir_ticket *ticket, int64_t now_ms,
+                     int64_t right_ends_at_ms, struct issue *ret)
 {
+    int64_t life_ms = call->api->settings->ticket_life_s * 1000;
     ticket->issued_at_ms = now_ms / 1000 * 1000;
-    ticket->expires_at_ms = ticket->issued_at_ms + call->api->settings->ticket_life_s * 1000;
+    ticket->expires_at_ms = grant_ticket_end_ms(ticket->issued_at_ms, life_ms, right_ends_at_ms);
+    ret->ends_at_ms = ticket->issued_at_ms + life_ms;
+    if (right_ends_at_ms < ret->ends_at_ms) {
+        ret->ends_at_ms = right_ends_at_ms;
+    }
 }
 
 static enum weir_code judge_from_memory(struct api_call *call, struct weir_ticket *ticket,
-                                        int64_t *ret_wait_ms)
+                                        struct issue *ret)
 {
     int64_t now_ms = weir_clock_wall_ms();
-    issue_at(call, ticket, now_ms);
+    issue_at(call, ticket, now_ms, GRANT_ENDLESS, ret);
     if (revocations_is_stopped(call->api->revocations, &ticket->tenant_id)) {
         return refuse_stopped(call);
     }
-    *ret_wait_ms = revocations_is_void(call->api->revocations, ticket) ? 1000 - now_ms % 1000 : 0;
+    ret->wait_ms = revocations_is_void(call->api->revocations, ticket) ? 1000 - now_ms % 1000 : 0;
     return WEIR_OK;
 }
 
 /*
- * Sets the ticket's times; or `ret_wait_ms` where a revocation of this very second would take the
- * ticket with it. While Postgres is away, by what this api has heard.
+ * Sets the ticket's times, and what became of it. While Postgres is away, by what this api has
+ * heard; it has heard of no grants.
  */
-static enum weir_code judge(struct api_call *call, struct weir_ticket *ticket, int64_t *ret_wait_ms)
+static enum weir_code judge(struct api_call *call, struct weir_ticket *ticket, struct issue *ret)
 {
     struct right right = {0};
-    *ret_wait_ms = 0;
     enum weir_code code = ask_postgres(call, ticket, &right);
     if (is_postgres_away(code)) {
-        return judge_from_memory(call, ticket, ret_wait_ms);
+        return api_rights_by_role(call, WEIR_ROLE_VIEWER) ? judge_from_memory(call, ticket, ret)
+                                                          : api_rights_fail(call, code);
     }
     if (code == WEIR_OK) {
-        code = check_right(call, &right);
+        code = check_right(call, ticket, &right);
     }
     if (code == WEIR_OK && right.before_s > right.now_ms / 1000 + WAIT_MOST_S) {
         code = weir_fail(&call->err, WEIR_EUNAVAILABLE, "a revocation lies ahead of the clock");
     }
     if (code == WEIR_OK) {
-        issue_at(call, ticket, right.now_ms);
+        issue_at(call, ticket, right.now_ms, right.ends_at_ms, ret);
         int64_t wait_ms = (right.before_s + 1) * 1000 - right.now_ms;
-        *ret_wait_ms = wait_ms > 0 ? wait_ms : 0;
+        ret->wait_ms = wait_ms > 0 ? wait_ms : 0;
     }
     return code;
 }
@@ -167,12 +219,12 @@ static enum weir_code count(struct api_call *call, const struct weir_ticket *tic
 
 /* ---- create ---- */
 
-static void answer(struct api_call *call, const struct weir_ticket *ticket)
+static void answer(struct api_call *call, const struct weir_ticket *ticket, int64_t ends_at_ms)
 {
     char text[WEIR_TICKET_TEXT_MAX];
     char expires_at[WEIR_TIME_TEXT_MAX];
     weir_ticket_mint(call->api->tickets, ticket, text);
-    weir_clock_format_ms(ticket->expires_at_ms, expires_at);
+    weir_clock_format_ms(ends_at_ms, expires_at);
     struct weir_json_out out = {0};
     weir_json_open(&out, NULL, '{');
     weir_json_str(&out, "id", WEIR_ID_TEXT(&ticket->ticket_id));
@@ -195,6 +247,13 @@ static enum weir_code wait_for_next_second(struct api_call *call, int64_t wait_m
     return WEIR_OK;
 }
 
+static const char *ticket_detail(struct api_call *call, const struct weir_ticket *ticket)
+{
+    const char *grant = claim_text(call, &ticket->grant_id);
+    return weir_arena_printf(call->arena, "ticket %s%s%s", WEIR_ID_TEXT(&ticket->ticket_id),
+                             grant ? " by grant " : "", grant ? grant : "");
+}
+
 static enum weir_code create(struct api_call *call)
 {
     struct weir_stream_row row;
@@ -210,29 +269,28 @@ static enum weir_code create(struct api_call *call)
         .login_id = ticket_login_id(&call->tenant_id, &call->who.session_id),
         .ticket_id = ticket_id_new(&call->tenant_id, weir_clock_wall_ms()),
     };
-    int64_t wait_ms = 0;
+    struct issue issue = {0};
     if (!call->state) {
         code = count(call, &ticket);
     }
     if (code == WEIR_OK) {
-        code = judge(call, &ticket, &wait_ms);
+        code = judge(call, &ticket, &issue);
     }
-    if (code == WEIR_OK && wait_ms > 0) {
-        return wait_for_next_second(call, wait_ms);
+    if (code == WEIR_OK && issue.wait_ms > 0) {
+        return wait_for_next_second(call, issue.wait_ms);
     }
     if (code != WEIR_OK) {
         return code;
     }
-    answer(call, &ticket);
+    answer(call, &ticket, issue.ends_at_ms);
     api_activity_note(call->api->activity, &call->tenant_id, &row.stream_id, row.generation, NULL,
                       WEIR_EV_VIEWERS_SOURCE_TICKET);
     api_call_note(call, "ticket.create", "stream", &row.stream_id,
-                  WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED,
-                  weir_arena_printf(call->arena, "ticket %s", WEIR_ID_TEXT(&ticket.ticket_id)));
+                  WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, ticket_detail(call, &ticket));
     return WEIR_OK;
 }
 
 void api_tickets_create(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
-    api_call_run(ctx, req, res, API_VIEWER, create);
+    api_call_run(ctx, req, res, API_GUEST, create);
 }

@@ -6,15 +6,37 @@
 
 #include "lib/base/str.h"
 
-#define AGE_MAX_MS 86400000
+#define AGE_MAX_MS   86400000
+#define SINCE_MAX_MS ((int64_t)366 * 86400000)
+#define COUNT_MAX    (((int64_t)1 << 53) - 1)
 
-enum { TENANT, STREAM, TICKET, AGE, N_FIELDS };
+enum {
+    TENANT,
+    STREAM,
+    TICKET,
+    AGE,
+    VIEWER,
+    LOGIN,
+    PLAYING,
+    PART,
+    SINCE,
+    SEGMENTS,
+    BYTES,
+    N_FIELDS,
+};
 
 static const struct api_field fields[N_FIELDS] = {
     [TENANT] = {"/tenant", API_ID, .is_required = true},
     [STREAM] = {"/stream", API_ID, .is_required = true},
     [TICKET] = {"/ticket_id", API_ID, .is_required = true},
     [AGE] = {"/age_ms", API_INT, .min = 0, .max = AGE_MAX_MS, .is_required = true},
+    [VIEWER] = {"/who/viewer", API_ID, .is_required = true},
+    [LOGIN] = {"/who/login", API_ID},
+    [PLAYING] = {"/who/is_playing", API_BOOL},
+    [PART] = {"/counted/part", API_ID, .is_required = true},
+    [SINCE] = {"/counted/since_ms", API_INT, .min = 0, .max = SINCE_MAX_MS, .is_required = true},
+    [SEGMENTS] = {"/counted/segments", API_INT, .min = 0, .max = COUNT_MAX, .is_required = true},
+    [BYTES] = {"/counted/bytes", API_INT, .min = 0, .max = COUNT_MAX, .is_required = true},
 };
 
 static enum weir_code fail(struct api_fault *fault, const char *code, const char *detail)
@@ -35,10 +57,26 @@ static enum weir_code read_view(const struct weir_json *json, size_t i, struct v
         snprintf(fault->pointer, sizeof(fault->pointer), "/views/%zu%.100s", i, inner.pointer);
         return WEIR_ESEMANTIC;
     }
+    if (values[PART].is_given && !values[VIEWER].is_given) {
+        fault->code = "missing_field";
+        snprintf(fault->pointer, sizeof(fault->pointer), "/views/%zu/who", i);
+        weir_str_copy(fault->detail, sizeof(fault->detail), "is missing");
+        return WEIR_ESEMANTIC;
+    }
     *ret = (struct view_seen){.tenant_id = values[TENANT].id,
                               .stream_id = values[STREAM].id,
                               .ticket_id = values[TICKET].id,
-                              .age_ms = values[AGE].integer};
+                              .age_ms = values[AGE].integer,
+                              .viewer_id = values[VIEWER].id,
+                              .login_id = values[LOGIN].id,
+                              .is_playing = values[PLAYING].boolean,
+                              .is_counted = values[PART].is_given,
+                              .part_id = values[PART].id,
+                              .since_ms = values[SINCE].integer > values[AGE].integer
+                                              ? values[SINCE].integer
+                                              : values[AGE].integer,
+                              .segments = values[SEGMENTS].integer,
+                              .bytes = values[BYTES].integer};
     return WEIR_OK;
 }
 

@@ -100,6 +100,19 @@ static void expect(struct api_wishes *wishes, const struct weir_ev_command_start
                     weir_clock_mono_ms() + command->expires_at_ms - command->issued_at_ms);
 }
 
+static void take(struct api_wishes *wishes, const struct weir_event *event, int64_t offset)
+{
+    struct used_keys *keys = wishes->config.used_keys;
+    if (event->type == WEIR_EV_COMMAND_START) {
+        const struct weir_ev_command_start *start = &event->u.command_start;
+        used_keys_note(keys, &start->command_id, USED_FOR_START, &start->stream_id);
+        expect(wishes, start, offset);
+    } else if (event->type == WEIR_EV_COMMAND_STOP) {
+        const struct weir_ev_command_stop *stop = &event->u.command_stop;
+        used_keys_note(keys, &stop->command_id, USED_FOR_STOP, &stop->stream_id);
+    }
+}
+
 static void read_all(struct api_wishes *wishes)
 {
     struct weir_bus_message message;
@@ -109,9 +122,8 @@ static void read_all(struct api_wishes *wishes)
         struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(2048);
         struct weir_event event;
         if (message.value &&
-            weir_ev_parse(message.value, message.value_len, arena, &event, &err) == WEIR_OK &&
-            event.type == WEIR_EV_COMMAND_START) {
-            expect(wishes, &event.u.command_start, message.offset);
+            weir_ev_parse(message.value, message.value_len, arena, &event, &err) == WEIR_OK) {
+            take(wishes, &event, message.offset);
         }
         wishes->position = message.offset + 1;
     }

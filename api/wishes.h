@@ -16,6 +16,7 @@
 #ifndef WEIR_API_WISHES_H
 #define WEIR_API_WISHES_H
 
+#include "api/used_keys.h"
 #include "api/view.h"
 
 struct api_wishes;
@@ -23,7 +24,8 @@ struct api_wishes;
 struct api_wishes_config {
     const char *brokers;
     int32_t cell;
-    struct api_view *view; /* outlives this */
+    struct api_view *view;       /* outlives this, as the next one */
+    struct used_keys *used_keys; /* told what each command is for */
 };
 
 /* Starts the thread; it reads nothing before api_wishes_follow. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "audit/array.h"
+#include "audit/viewings.h"
 #include "lib/base/str.h"
 
 /* Columns of audit_event that do not come from weir_audit_row: off, n, recorded_at, is_void. */
@@ -238,5 +239,7 @@ enum weir_code audit_table_store(struct weir_db *db, const struct audit_batch *b
         code = insert_records(tx, batch, err);
     if (code == WEIR_OK)
         code = insert_events(tx, batch, err);
+    if (code == WEIR_OK)
+        code = audit_viewings_store(tx, batch, err);
     return code == WEIR_OK ? weir_db_commit(&tx, err) : code;
 }

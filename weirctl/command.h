@@ -36,4 +36,7 @@ ctl_command_fn ctl_worker_list;
 ctl_command_fn ctl_worker_drain;
 ctl_command_fn ctl_worker_undrain;
 
+/* Seals all cameras' sources again for the api's key, where the workers' private keys are. */
+ctl_command_fn ctl_rewrap;
+
 #endif

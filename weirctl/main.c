@@ -24,6 +24,9 @@ static const struct {
     {{"worker", "undrain"},
      ctl_worker_undrain,
      "let a drained worker take streams again (--worker)"},
+    {{"rewrap", NULL},
+     ctl_rewrap,
+     "seal cameras' credentials again for the api's key; needs the workers' keys"},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -22,7 +22,9 @@ struct calls {
     struct weir_http_client *client; /* the thread's, as the next three */
     char *apis[CALL_APIS_MAX];
     size_t n_apis;
-    size_t preferred; /* answered last */
+    size_t preferred;   /* answered last */
+    call_look_fn *look; /* NULL: none */
+    void *look_ctx;
     pthread_t thread;
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
@@ -55,8 +57,22 @@ static void call_api(struct calls *calls, struct job *job, const char *api)
     job->code = weir_http_client_call(calls->client, &call, job->arena, &job->answer, &job->err);
 }
 
+static bool look_first(struct calls *calls, struct job *job)
+{
+    if (!calls->look || !job->call.may_look) {
+        return false;
+    }
+    job->arena = weir_arena_new(0);
+    job->code = WEIR_OK;
+    job->call.was_seen = calls->look(calls->look_ctx, &job->call, job->arena, &job->answer);
+    return job->call.was_seen;
+}
+
 static void run_job(struct calls *calls, struct job *job)
 {
+    if (look_first(calls, job)) {
+        return;
+    }
     job->code = weir_fail(&job->err, WEIR_EINVAL, "no api is set");
     for (size_t i = 0; i < calls->n_apis; i++) {
         call_api(calls, job, calls->apis[calls->preferred]);
@@ -136,6 +152,12 @@ struct calls *calls_new(struct weir_loop *loop, const char *apis)
         abort();
     }
     return calls;
+}
+
+void calls_look_first(struct calls *calls, call_look_fn *look, void *ctx)
+{
+    calls->look = look;
+    calls->look_ctx = ctx;
 }
 
 void calls_free(struct calls *calls)

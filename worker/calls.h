@@ -27,6 +27,10 @@
 
 struct call;
 
+/* On the helper's thread, before the apis: true when it knows the answer, of status 200. */
+typedef bool call_look_fn(void *ctx, const struct call *call, struct weir_arena *arena,
+                          struct weir_http_answer *ret);
+
 /* `answer` is NULL when there was none; `err` then says why. All live during the call. */
 typedef void call_done_fn(void *ctx, const struct call *call, const struct weir_http_answer *answer,
                           const struct weir_err *err);
@@ -41,12 +45,20 @@ struct call {
     /* What it is about, for `fn`: its object may be gone when the answer comes. */
     struct weir_id id;
     int64_t number;
+    /* What `look` needs to know; it is not asked unless `may_look`. */
+    bool may_look;
+    struct weir_id tenant_id;
+    int64_t camera_version;
+    int64_t tenant_version;
+    bool was_seen; /* set for `fn`: the answer is `look`'s */
 };
 
 struct calls;
 
 /* `apis`: base URLs, separated by commas; at most CALL_APIS_MAX count. Copied. */
 struct calls *calls_new(struct weir_loop *loop, const char *apis);
+/* Before the first call. `ctx` outlives it. */
+void calls_look_first(struct calls *calls, call_look_fn *look, void *ctx);
 /* After the loop ended. Waits for the call under way. NULL is fine. */
 void calls_free(struct calls *calls);
 

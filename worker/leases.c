@@ -9,6 +9,7 @@
 
 #define RETRY_FIRST_MS 250
 #define RETRY_MAX_MS   10000
+#define SEAL_KEYS_MAX  1024 /* bytes of their file, as settings.def says */
 
 struct lease *leases_find(const struct worker *worker, const struct weir_id *camera_id)
 {
@@ -96,7 +97,9 @@ static void fetch_failed(struct lease *lease, enum weir_code code, const char *w
     if (!lease->has_source) {
         lease->is_failing = true;
         lease->trouble = (struct trouble){.retry_in_ms = pause};
-        WEIR_STR_SET(lease->trouble.reason, weir_reason_name(WEIR_REASON_source_unknown));
+        WEIR_STR_SET(lease->trouble.reason,
+                     weir_reason_name(code == WEIR_EUNSUPPORTED ? WEIR_REASON_source_key_unknown
+                                                                : WEIR_REASON_source_unknown));
         WEIR_STR_SET(lease->trouble.detail, why);
     }
 }
@@ -109,12 +112,29 @@ static bool is_same_place(const struct source *a, const struct source *b)
            strcmp(a->password, b->password) == 0 && strcmp(a->networks, b->networks) == 0;
 }
 
-static void take_source(struct lease *lease, const struct source *source)
+static struct source_least least_of(const struct worker *worker, const struct lease *lease)
+{
+    return (struct source_least){
+        .camera_version = weir_versions_least(worker->heard, &lease->row.camera_id),
+        .tenant_version = weir_versions_least(worker->heard, &lease->row.tenant_id)};
+}
+
+/* It was on its way here while the change was heard of. */
+static bool is_overtaken(const struct worker *worker, const struct lease *lease,
+                         const struct source *source)
+{
+    struct source_least least = least_of(worker, lease);
+    return (source->camera_version > 0 && source->camera_version < least.camera_version) ||
+           (source->tenant_version > 0 && source->tenant_version < least.tenant_version);
+}
+
+static void take_source(const struct worker *worker, struct lease *lease,
+                        const struct source *source)
 {
     bool is_other = !lease->has_source || !is_same_place(&lease->source, source);
     lease->source = *source;
     lease->has_source = true;
-    lease->is_stale = false;
+    lease->is_stale = is_overtaken(worker, lease, source);
     lease->attempts = 0;
     if (is_other) {
         /* Given once more, it replaces what the tap has. */
@@ -123,28 +143,74 @@ static void take_source(struct lease *lease, const struct source *source)
     }
 }
 
+/* A key that was added to the file since. False: there is none. */
+static bool read_keys_again(struct worker *worker)
+{
+    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
+    struct weir_seal_ring ring;
+    struct weir_err err = {0};
+    const char *text = NULL;
+    enum weir_code code =
+        weir_settings_read_again("WEIR_SEAL_PRIVATE_KEY", SEAL_KEYS_MAX, arena, &text, &err);
+    if (code == WEIR_OK) {
+        code = weir_seal_parse_ring(text, &ring, &err);
+        explicit_bzero((char *)(uintptr_t)text, strlen(text));
+    }
+    if (code != WEIR_OK) {
+        weir_logf(WEIR_LOG_DEBUG, "sealing keys: not read again: %s", err.msg);
+        return false;
+    }
+    bool is_other = memcmp(&ring, &worker->seal_keys, sizeof(ring)) != 0;
+    worker->seal_keys = ring;
+    explicit_bzero(&ring, sizeof(ring));
+    return is_other;
+}
+
+static enum weir_code read_answer(struct worker *worker, const struct lease *lease,
+                                  const struct weir_http_answer *answer, struct source *ret,
+                                  struct weir_err *err)
+{
+    const struct weir_lease_row *row = &lease->row;
+    enum weir_code code =
+        source_read(answer, &worker->seal_keys, &row->tenant_id, &row->camera_id, ret, err);
+    if (code == WEIR_EUNSUPPORTED && read_keys_again(worker)) {
+        weir_log(WEIR_LOG_INFO, "sealing keys: read again", NULL);
+        code = source_read(answer, &worker->seal_keys, &row->tenant_id, &row->camera_id, ret, err);
+    }
+    return code;
+}
+
+static void take_answer(struct worker *worker, struct lease *lease, const struct call *call,
+                        const struct weir_http_answer *answer)
+{
+    struct source source;
+    struct weir_err err = {0};
+    enum weir_code code = read_answer(worker, lease, answer, &source, &err);
+    if (code == WEIR_OK) {
+        take_source(worker, lease, &source);
+        explicit_bzero(&source, sizeof(source));
+    } else if (call->was_seen) {
+        source_cache_count_unusable(worker->source_cache);
+        lease->is_cache_unusable = true; /* the next pass asks an api */
+    } else {
+        fetch_failed(lease, code, err.msg);
+    }
+}
+
 static void on_source(void *ctx, const struct call *call, const struct weir_http_answer *answer,
                       const struct weir_err *err)
 {
     struct worker *worker = ctx;
     struct lease *lease = leases_find(worker, &call->id);
-    struct source source;
-    struct weir_err read_err = {0};
     if (!lease || lease->row.lease_generation != call->number) {
         return;
     }
     lease->is_fetching = false;
+    lease->is_cache_unusable = false;
     if (!answer) {
         fetch_failed(lease, err->code, err->msg);
     } else {
-        enum weir_code code = source_read(answer, &worker->seal_key, &lease->row.tenant_id,
-                                          &lease->row.camera_id, &source, &read_err);
-        if (code == WEIR_OK) {
-            take_source(lease, &source);
-            explicit_bzero(&source, sizeof(source));
-        } else {
-            fetch_failed(lease, code, read_err.msg);
-        }
+        take_answer(worker, lease, call, answer);
     }
     worker_pass_soon(worker);
 }
@@ -152,11 +218,13 @@ static void on_source(void *ctx, const struct call *call, const struct weir_http
 static void fetch(struct worker *worker, struct lease *lease)
 {
     struct call call;
-    source_ask(&call, worker->settings->worker_secret, &worker->worker_id, &lease->row.camera_id);
+    struct source_least least = least_of(worker, lease);
+    source_ask(&call, worker->settings->worker_secret, &worker->worker_id, &lease->row.tenant_id,
+               &lease->row.camera_id, &least);
     call.fn = on_source;
     call.ctx = worker;
-    call.id = lease->row.camera_id;
     call.number = lease->row.lease_generation;
+    call.may_look = !lease->is_cache_unusable;
     lease->is_fetching = true;
     calls_post(worker->api_calls, &call);
     explicit_bzero(&call, sizeof(call));
@@ -173,20 +241,28 @@ void leases_all_changed(struct worker *worker)
     worker_pass_soon(worker);
 }
 
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 void leases_config_changed(struct worker *worker, const struct weir_id *camera_id, int64_t version)
 {
     struct lease *lease = leases_find(worker, camera_id);
-    if (lease && lease->has_source && version > lease->source.version) {
+    weir_versions_hear(worker->heard, camera_id, version);
+    if (lease && lease->has_source &&
+        version > larger(lease->source.version, lease->source.camera_version)) {
         lease->is_stale = true;
         lease->fetch_at_ms = 0;
         worker_pass_soon(worker);
     }
 }
 
-void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_id,
+void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_id, int64_t version,
                            const char *networks)
 {
     void *value;
+    weir_versions_hear(worker->heard, tenant_id, version);
     for (size_t at = 0; weir_map_next(worker->leases, &at, NULL, &value);) {
         struct lease *lease = value;
         bool is_same = networks && strcmp(lease->source.networks, networks) == 0;

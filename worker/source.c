@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/source.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,11 +11,18 @@
 #define ASK_TIMEOUT_MS 1000 /* of one api; then another one is asked */
 
 void source_ask(struct call *call, const char *secret, const struct weir_id *worker_id,
-                const struct weir_id *camera_id)
+                const struct weir_id *tenant_id, const struct weir_id *camera_id,
+                const struct source_least *least)
 {
-    *call = (struct call){.timeout_ms = ASK_TIMEOUT_MS, .max_bytes = SOURCE_ANSWER_MAX};
-    snprintf(call->path, sizeof(call->path), "/internal/v1/cameras/%s/source",
-             WEIR_ID_TEXT(camera_id));
+    *call = (struct call){.timeout_ms = ASK_TIMEOUT_MS,
+                          .max_bytes = SOURCE_ANSWER_MAX,
+                          .id = *camera_id,
+                          .tenant_id = *tenant_id,
+                          .camera_version = least->camera_version,
+                          .tenant_version = least->tenant_version};
+    snprintf(call->path, sizeof(call->path),
+             "/internal/v1/cameras/%s/source?camera_version=%" PRId64 "&tenant_version=%" PRId64,
+             WEIR_ID_TEXT(camera_id), least->camera_version, least->tenant_version);
     snprintf(call->headers[0], sizeof(call->headers[0]), "Authorization: Bearer %s", secret);
     snprintf(call->headers[1], sizeof(call->headers[1]), "X-Weir-Worker-Id: %s",
              WEIR_ID_TEXT(worker_id));
@@ -90,20 +98,25 @@ static enum weir_code take_networks(const struct weir_json *json, struct source 
     return WEIR_OK;
 }
 
-static enum weir_code open_sealed(const char *sealed, const struct weir_seal_private *key,
+static int64_t find_int(const struct weir_json *json, const char *name)
+{
+    const struct weir_json *value = weir_json_find(json, name);
+    return value && value->type == WEIR_JSON_INT ? value->integer : 0;
+}
+
+static enum weir_code open_sealed(const char *sealed, const struct weir_seal_ring *ring,
                                   struct weir_arena *arena, struct weir_json *ret,
                                   struct weir_err *err)
 {
     const char *text = NULL;
     size_t len = 0;
-    enum weir_code code = weir_unseal(key, sealed, arena, &text, &len, err);
+    enum weir_code code = weir_unseal(ring, sealed, arena, &text, &len, err);
     return code == WEIR_OK ? weir_json_parse(text, len, arena, ret, err) : code;
 }
 
-enum weir_code source_read(const struct weir_http_answer *answer,
-                           const struct weir_seal_private *key, const struct weir_id *tenant_id,
-                           const struct weir_id *camera_id, struct source *ret,
-                           struct weir_err *err)
+enum weir_code source_read(const struct weir_http_answer *answer, const struct weir_seal_ring *ring,
+                           const struct weir_id *tenant_id, const struct weir_id *camera_id,
+                           struct source *ret, struct weir_err *err)
 {
     struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
     struct weir_json outer;
@@ -123,7 +136,7 @@ enum weir_code source_read(const struct weir_http_answer *answer,
     }
     code = take_networks(&outer, &source, err);
     if (code == WEIR_OK) {
-        code = open_sealed(sealed, key, arena, &inner, err);
+        code = open_sealed(sealed, ring, arena, &inner, err);
     }
     if (code != WEIR_OK) {
         return code;
@@ -136,6 +149,8 @@ enum weir_code source_read(const struct weir_http_answer *answer,
     }
     const struct weir_json *exclusive = weir_json_find(&outer, "exclusive");
     source.version = version->integer;
+    source.camera_version = find_int(&outer, "camera_version");
+    source.tenant_version = find_int(&outer, "tenant_version");
     source.is_exclusive = exclusive && exclusive->type == WEIR_JSON_BOOL && exclusive->boolean;
     code = take_sealed(&inner, &source, err);
     if (code == WEIR_OK) {

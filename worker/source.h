@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a camera is and how to get in: fetched from the api's internal route, opened with the
- * worker's private key, kept in memory only.
+ * Where a camera is and how to get in: out of Redis (worker/source_cache.h) or fetched from the
+ * api's internal route, opened with the worker's private keys, kept in memory only.
  *
- *     GET {api}/internal/v1/cameras/{camera_id}/source
+ *     GET {api}/internal/v1/cameras/{camera_id}/source?camera_version=8&tenant_version=2
  *     Authorization: Bearer {worker secret}        X-Weir-Worker-Id: {worker_id}
  *
  *     200 {"camera_id":"...","tenant_id":"...","version":7,"sealed":"...","exclusive":false,
- *          "networks":"public 192.168.0.0/16"}
+ *          "networks":"public 192.168.0.0/16","camera_version":9,"tenant_version":3,...}
  *
  * The route answers only for cameras that the log places on the asking worker. The sealed text is
  * {"tenant_id","camera_id","version","url","username","password","transport"}; it must be about the
@@ -27,7 +27,9 @@
 #define SOURCE_ANSWER_MAX 65536
 
 struct source {
-    int64_t version;
+    int64_t version;        /* that was sealed */
+    int64_t camera_version; /* of the camera's row; 0: not told */
+    int64_t tenant_version;
     char url[2049];
     bool has_username;
     char username[257];
@@ -38,17 +40,25 @@ struct source {
     char networks[WEIR_NETWORKS_TEXT_MAX];
 };
 
-/* Fills in the call that asks for a camera; `fn` and `ctx` are the caller's. */
+/* What a worker has heard of a camera and its tenant: older versions will not do; 0: any. */
+struct source_least {
+    int64_t camera_version;
+    int64_t tenant_version;
+};
+
+/* Fills in the call that asks for a camera of a tenant; `fn` and `ctx` are the caller's. */
 void source_ask(struct call *call, const char *secret, const struct weir_id *worker_id,
-                const struct weir_id *camera_id);
+                const struct weir_id *tenant_id, const struct weir_id *camera_id,
+                const struct source_least *least);
 
 /*
  * Reads the route's answer. WEIR_ENOTFOUND, WEIR_EFORBIDDEN as the api says; WEIR_EFORBIDDEN also
- * for a sealed text of another key, tenant, camera or version. WEIR_EINVAL: not such an answer, as
- * when the networks are missing, without which nothing may be connected to. Pure.
+ * for a sealed text of another key, tenant, camera or version; WEIR_EUNSUPPORTED when it names a
+ * key that is not in the ring. WEIR_EINVAL: not such an answer, as when the networks are missing,
+ * without which nothing may be connected to. Pure.
  */
 WEIR_MUST_USE enum weir_code source_read(const struct weir_http_answer *answer,
-                                         const struct weir_seal_private *key,
+                                         const struct weir_seal_ring *ring,
                                          const struct weir_id *tenant_id,
                                          const struct weir_id *camera_id, struct source *ret,
                                          struct weir_err *err);

@@ -27,6 +27,11 @@
 #define SILENCE_MAX_MS 3000
 #define PATH_BYTES     512
 #define GPU_LIBRARY    "libnvidia-ml.so.1"
+#define HEARD_MAX      20000 /* some 100 bytes each */
+/* In the folder of sockets. */
+#define CLIP_SOCKET  "clips.sock"
+#define STILL_SOCKET "still.sock"
+#define GPU_LIBRARY  "libnvidia-ml.so.1"
 
 int64_t worker_now_ms(void)
 {
@@ -113,6 +118,14 @@ static void on_tick(void *ctx)
               (size_t)child_starts(worker->tap));
     set_gauge(worker, "weir_worker_origin_starts", "Times weir-origin was started",
               (size_t)child_starts(worker->origin));
+    set_gauge(worker, "weir_worker_still_starts", "Times weir-still was started",
+              (size_t)child_starts(worker->still));
+    set_gauge(worker, "weir_worker_pictures_made", "Pictures that the weir-still of now decoded",
+              (size_t)worker->still_stats.decoded);
+    set_gauge(worker, "weir_worker_pictures_kept", "Those it had made already",
+              (size_t)worker->still_stats.cached);
+    set_gauge(worker, "weir_worker_pictures_failed", "Those that no decoder could make",
+              (size_t)worker->still_stats.failed);
 }
 
 /* ---- the log ---- */
@@ -246,6 +259,19 @@ static void on_origin_line(void *ctx, const struct weir_ctl *ctl)
     }
 }
 
+static void on_still(void *ctx)
+{
+    (void)ctx; /* it keeps nothing that would have to be said again */
+}
+
+static void on_still_line(void *ctx, const struct weir_ctl *ctl)
+{
+    struct worker *worker = ctx;
+    if (ctl->type == WEIR_CTL_STILL_STATS) {
+        worker->still_stats = ctl->u.still_stats;
+    }
+}
+
 static void on_slot_up(void *ctx, struct slot *slot)
 {
     (void)slot;
@@ -273,6 +299,27 @@ static const char *program(struct worker *worker, const char *set, const char *n
     return weir_arena_printf(arena, "%.*s/%s", (int)(slash - self), self, name);
 }
 
+/* Pictures: the tap has the rings, weir-still makes them, the origin hands them out. */
+static void name_still(struct worker *worker, const char *level)
+{
+    struct weir_arena *arena = weir_service_arena(worker->service);
+    const struct worker_settings *settings = worker->settings;
+    const char *clips =
+        weir_arena_printf(arena, "WEIR_TAP_CLIP_SOCKET=%s/" CLIP_SOCKET, settings->run_dir);
+    const char *stills =
+        weir_arena_printf(arena, "WEIR_STILL_SOCKET=%s/" STILL_SOCKET, settings->run_dir);
+    worker->tap_env[7] = clips;
+    worker->origin_env[3] = stills;
+    worker->still_env[0] = level;
+    worker->still_env[1] = clips;
+    worker->still_env[2] = stills;
+    worker->still_env[3] =
+        weir_arena_printf(arena, "WEIR_STILL_DECODERS=%" PRId64, settings->still_decoders);
+    worker->still_env[4] =
+        weir_arena_printf(arena, "WEIR_STILL_CACHE_MIB=%" PRId64, settings->still_cache_mib);
+    worker->still_env[5] = weir_arena_printf(arena, "WEIR_DECODE=%s", settings->decode);
+}
+
 static void open_children(struct worker *worker)
 {
     struct weir_arena *arena = weir_service_arena(worker->service);
@@ -296,6 +343,7 @@ static void open_children(struct worker *worker)
     worker->origin_env[1] =
         weir_arena_printf(arena, "WEIR_ORIGIN_SECRET_FILE=%s", settings->origin_secret_file);
     worker->origin_env[2] = level;
+    name_still(worker, level);
     worker->tap = child_new(&(struct child_config){
         .name = "weir-tap",
         .path = program(worker, settings->tap, "weir-tap"),
@@ -316,6 +364,17 @@ static void open_children(struct worker *worker)
         .on_start = on_origin_start,
         .on_line = on_origin_line,
         .on_exit = on_origin_exit,
+        .ctx = worker,
+    });
+    worker->still = child_new(&(struct child_config){
+        .name = "weir-still",
+        .path = program(worker, settings->still, "weir-still"),
+        .env = worker->still_env,
+        .loop = worker->loop,
+        .silence_max_ms = SILENCE_MAX_MS,
+        .on_start = on_still,
+        .on_line = on_still_line,
+        .on_exit = on_still,
         .ctx = worker,
     });
 }
@@ -450,7 +509,7 @@ static enum weir_code open_identity(struct worker *worker, struct weir_err *err)
              worker->id_text);
     code = parse_variant(settings->hls_variant, &worker->variant, err);
     if (code == WEIR_OK) {
-        code = weir_seal_parse_private(settings->seal_private_key, &worker->seal_key, err);
+        code = weir_seal_parse_ring(settings->seal_private_key, &worker->seal_keys, err);
     }
     if (code == WEIR_OK) {
         code = check_networks("WEIR_SERVICE_NETWORKS", settings->service_networks, err);
@@ -469,6 +528,10 @@ enum weir_code worker_open(struct worker *worker, struct weir_service *service,
                               .settings = settings,
                               .load_reader = {.net_cap_kbps = settings->net_mbps * 1000}};
     enum weir_code code = open_identity(worker, err);
+    if (code == WEIR_OK) {
+        code = source_cache_open(settings->redis, settings->source_public_keys, settings->cell,
+                                 weir_service_metrics(service), &worker->source_cache, err);
+    }
     if (code != WEIR_OK) {
         return code;
     }
@@ -476,7 +539,11 @@ enum weir_code worker_open(struct worker *worker, struct weir_service *service,
     worker->streams = weir_map_new(sizeof(struct weir_id));
     worker->beat_arena = weir_arena_new(0);
     worker->gpu = gpu_open(GPU_LIBRARY);
+    worker->heard = weir_versions_new(HEARD_MAX);
     worker->api_calls = calls_new(worker->loop, settings->api_internal_url);
+    if (worker->source_cache) {
+        calls_look_first(worker->api_calls, source_cache_look, worker->source_cache);
+    }
     worker->pass = weir_timer_new(worker->loop, on_pass, worker);
     worker->tick = weir_timer_new(worker->loop, on_tick, worker);
     open_slots(worker);
@@ -503,8 +570,10 @@ void worker_close(struct worker *worker)
     weir_bus_producer_close(&worker->facts, FLUSH_MS);
     weir_bus_producer_close(&worker->beats, 0);
     calls_free(worker->api_calls);
+    source_cache_close(&worker->source_cache);
     child_free(worker->tap);
     child_free(worker->origin);
+    child_free(worker->still);
     slots_done(&worker->slots);
     clean_folders(worker);
     weir_timer_free(&worker->pass);
@@ -514,6 +583,7 @@ void worker_close(struct worker *worker)
     gpu_close(&worker->gpu);
     weir_map_free(worker->leases);
     weir_map_free(worker->streams);
+    weir_versions_free(worker->heard);
     weir_arena_free(worker->beat_arena);
-    explicit_bzero(&worker->seal_key, sizeof(worker->seal_key));
+    explicit_bzero(&worker->seal_keys, sizeof(worker->seal_keys));
 }

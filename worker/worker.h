@@ -19,6 +19,7 @@
 #include "lib/base/map.h"
 #include "lib/domain/ledger.h"
 #include "lib/domain/reason.h"
+#include "lib/domain/versions.h"
 #include "lib/io/bus.h"
 #include "lib/io/seal.h"
 #include "lib/service/follower.h"
@@ -33,6 +34,7 @@
 #include "worker/settings.h"
 #include "worker/slots.h"
 #include "worker/source.h"
+#include "worker/source_cache.h"
 #include "worker/waker.h"
 
 #define WORKER_NOT_JOINED (-1)
@@ -60,6 +62,7 @@ struct lease {
     struct source source;
     bool is_stale;
     bool is_fetching;
+    bool is_cache_unusable; /* the api itself is asked next */
     int64_t fetch_at_ms;
     int attempts;
     bool is_given;
@@ -140,16 +143,21 @@ struct worker {
 
     struct child *tap;
     struct child *origin;
-    const char *tap_env[8];
+    struct child *still;
+    const char *tap_env[12];
     const char *origin_env[8];
+    const char *still_env[8];
     int64_t tap_down_since_ms; /* 0: it is up */
-    int64_t origin_port;       /* 0: not open yet */
+    struct weir_ctl_still_stats still_stats;
+    int64_t origin_port; /* 0: not open yet */
     struct calls *api_calls;
     struct slots slots;
     int64_t ticks;
     bool is_full; /* no room for segments or sockets */
     enum weir_ctl_origin_route_variant variant;
-    struct weir_seal_private seal_key;
+    struct weir_seal_ring seal_keys;
+    struct source_cache *source_cache; /* NULL: none */
+    struct weir_versions *heard;       /* of cameras and tenants, by their events */
 
     struct weir_map *leases;  /* camera id -> struct lease */
     struct weir_map *streams; /* stream id -> struct stream */
@@ -209,8 +217,9 @@ void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *s
 void leases_tap_started(struct worker *worker);
 /* A camera's configuration changed to `version`. */
 void leases_config_changed(struct worker *worker, const struct weir_id *camera_id, int64_t version);
-/* A tenant changed; `networks` is where its cameras may be, NULL when that is the default. */
-void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_id,
+/* A tenant changed to `version`; `networks` is where its cameras may be, NULL when that is the
+ * default. */
+void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_id, int64_t version,
                            const char *networks);
 /* Any camera's may have. */
 void leases_all_changed(struct worker *worker);

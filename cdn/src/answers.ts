@@ -14,12 +14,17 @@ const PROBLEMS = {
   stream_failed: [410, "This stream failed; start it again"],
   stream_rejected: [410, "This stream was not let in; start it again"],
   stream_not_started: [410, "This stream was not started; start it again"],
+  too_many_requests: [429, "Too often with this ticket"],
+  quota_exceeded: [429, "Too many streams at once"],
   range_not_satisfiable: [416, "No such bytes"],
   stream_starting: [503, "This stream does not play yet"],
   unavailable: [503, "Not available now"],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type Problem = keyof typeof PROBLEMS;
+
+/** Seconds after which it may be tried again. */
+const RETRY_S: Readonly<Record<number, string>> = { 429: "1", 503: "1" };
 
 export const isProblem = (code: unknown): code is Problem =>
   typeof code === "string" && Object.hasOwn(PROBLEMS, code);
@@ -83,7 +88,7 @@ export function refuse(request: Request, env: Env, code: Problem, more: Record<s
   const body = `${JSON.stringify({ status, code, title })}\n`;
   return answer(request, env, status, body, {
     "Content-Type": "application/problem+json",
-    ...(status === 503 ? { "Retry-After": "1" } : {}),
+    ...(RETRY_S[status] ? { "Retry-After": RETRY_S[status] } : {}),
     ...more,
   });
 }

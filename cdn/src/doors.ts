@@ -11,7 +11,7 @@ const LOST_MS = 5000; // a request that was cut off may have taken its promise w
 const AGE_MAX_MS = 30_000;
 const BYTES_MAX = 8 * 1024 * 1024;
 const SEEN_MAX = 4096;
-const REVOCABLE = ["t", "c", "s", "u", "l", "i"] as const;
+const REVOCABLE = ["t", "c", "s", "u", "l", "i", "g", "m"] as const;
 
 interface List {
   etag: string;
@@ -20,6 +20,7 @@ interface List {
   goodUntilMs: number;
   keys: Map<string, CryptoKey>;
   revoked: Map<string, number>; // "claim:value" -> issued up to this second
+  over: Set<string>; // "login/stream" of who plays too much
 }
 
 let list: List | undefined;
@@ -49,10 +50,18 @@ function revocationOf(item: unknown): [string, number] {
   return [`${String(claim)}:${value}`, before_s];
 }
 
+function overOf(item: unknown): string {
+  const { login, stream } = (item ?? {}) as Record<string, unknown>;
+  if (!isId(login) || !isId(stream)) return fail("who is over a limit is malformed");
+  return `${login}/${stream}`;
+}
+
 /** All or nothing: what we cannot read could be a revocation. */
 async function read(text: string, etag: string, askedAtMs: number): Promise<List> {
   const json = JSON.parse(text) as Record<string, unknown>;
   const { revision, max_age_ms: age, ticket_keys: keys, revocations } = json;
+  const over = json.over ?? []; // an older api does not tell
+  if (!Array.isArray(over)) return fail("over is no list");
   if (!isInt(revision) || !isInt(age) || !Array.isArray(keys) || !Array.isArray(revocations)) {
     return fail("a member is missing");
   }
@@ -68,6 +77,7 @@ async function read(text: string, etag: string, askedAtMs: number): Promise<List
     goodUntilMs: askedAtMs + ageMaxMs,
     keys: new Map(await Promise.all(keys.map(keyOf))),
     revoked,
+    over: new Set(over.map(overOf)),
   };
 }
 
@@ -122,6 +132,9 @@ function remember(text: string, claims: Claims): void {
 
 const isRevoked = (claims: Claims, known: List): boolean =>
   REVOCABLE.some((name) => claims.n <= (known.revoked.get(`${name}:${claims[name]}`) ?? -1));
+
+/** Whether the region wants this one kept out: he plays as much as he may already. */
+export const isOver = (claims: Claims): boolean => list?.over.has(`${claims.l}/${claims.s}`) ?? false;
 
 /** The claims of a ticket that may be used now, or the status to refuse it with. */
 export async function judge(env: Env, ctx: ExecutionContext, text: string): Promise<Claims | 401 | 503> {

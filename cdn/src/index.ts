@@ -6,14 +6,15 @@
 // This outer entrypoint runs for every request: it looks at the ticket, and notes who watches. What it
 // asks of the inner one (Origin), through the cache, has neither ticket nor viewer in it.
 import { answer, browserCache, isProblem, refuse, typeOf } from "./answers";
-import { judge } from "./doors";
+import { isOver, judge } from "./doors";
+import { mayAsk } from "./limit";
 import { CODE, UNTIL, type Origin } from "./origin";
 import { directives, isPlaylist, parse, split, type Target } from "./path";
 import { pump, rangeOf } from "./range";
 import type { Env } from "./region";
 import { BYTES_MAX, recall, remember, type Said } from "./repeat";
 import type { Claims } from "./ticket";
-import { note } from "./views";
+import { count, note, noteRefused } from "./views";
 
 export { Origin } from "./origin";
 
@@ -98,6 +99,14 @@ async function serve(ask: Ask, query: string): Promise<Response> {
   return again ? say(ask, again) : refuse(request, env, isProblem(code) ? code : "unavailable");
 }
 
+/** Tells of what a viewer gets: a body is counted whole when it begins. */
+function counted({ request, env, ctx, target, claims }: Ask, response: Response): Response {
+  const isSent = request.method === "GET" && (response.status === 200 || response.status === 206);
+  const length = Number(response.headers.get("Content-Length") ?? 0);
+  if (isSent) count(env, ctx, claims, target.kind === "media", Number.isSafeInteger(length) ? length : 0);
+  return response;
+}
+
 export default {
   async fetch(request: Request, env: Env, ctx: Context): Promise<Response> {
     if (request.method === "OPTIONS") {
@@ -110,10 +119,16 @@ export default {
     const claims = await judge(env, ctx, target.ticket);
     if (claims === 401) return refuse(request, env, "unauthenticated");
     if (claims === 503) return refuse(request, env, "unavailable");
+    if (!mayAsk(claims.i)) return refuse(request, env, "too_many_requests");
     if (claims.s !== target.stream) return refuse(request, env, "forbidden");
+    if (isOver(claims)) {
+      noteRefused(env, ctx, claims);
+      return refuse(request, env, "quota_exceeded", { "Retry-After": "10" });
+    }
     note(env, ctx, claims);
+    const ask = { request, env, ctx, target, claims };
     try {
-      return await serve({ request, env, ctx, target, claims }, query);
+      return counted(ask, await serve(ask, query));
     } catch (error) {
       console.error(`serve: ${error instanceof Error ? error.message : "?"}`);
       return refuse(request, env, "unavailable");

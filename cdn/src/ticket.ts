@@ -11,6 +11,8 @@ export interface Claims {
   u: string; // viewer
   l: string; // login
   i: string; // the ticket's id: what logs may carry
+  g?: string; // of version 3: the grant that it is given by
+  m?: string; // and the camera in the grant's group
   n: number; // issued at, Unix seconds
   e: number; // over at, Unix seconds
 }
@@ -19,6 +21,11 @@ export const LEEWAY_S = 30;
 const LIFE_MAX_S = 900;
 const TEXT_MAX = 1024;
 const IDS = ["t", "c", "s", "u", "l", "i"] as const;
+/** What a ticket of each version must name. */
+const IDS_OF = new Map<unknown, readonly string[]>([
+  [2, IDS],
+  [3, [...IDS, "g", "m"]],
+]);
 
 export function base64urlBytes(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined;
@@ -35,9 +42,10 @@ function readClaims(payload: Uint8Array): Claims | undefined {
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(payload);
     const json = JSON.parse(text) as Record<string, unknown> | null;
-    if (typeof json !== "object" || json === null || json.v !== 2) return undefined;
+    const ids = IDS_OF.get(json?.v);
+    if (typeof json !== "object" || json === null || !ids) return undefined;
     if (typeof json.k !== "string" || !/^[0-9a-f]{16}$/.test(json.k)) return undefined;
-    if (!IDS.every((name) => isId(json[name])) || !isSecond(json.n) || !isSecond(json.e)) return undefined;
+    if (!ids.every((name) => isId(json[name])) || !isSecond(json.n) || !isSecond(json.e)) return undefined;
     return json as unknown as Claims;
   } catch {
     return undefined;

@@ -28,6 +28,11 @@ export function claims(key, more = {}) {
   };
 }
 
+/** Of a ticket by a grant. */
+export function grantClaims(key, more = {}) {
+  return claims(key, { v: 3, g: randomUUID(), m: randomUUID(), ...more });
+}
+
 export function ticket(key, payload) {
   const text = Buffer.from(typeof payload === "string" ? payload : JSON.stringify(payload)).toString("base64url");
   return `${text}.${sign(null, Buffer.from(text), key.privateKey).toString("base64url")}`;
@@ -38,6 +43,7 @@ export class Region {
   constructor(key) {
     this.keys = [key.jwk];
     this.revocations = [];
+    this.over = undefined; // an older api does not tell
     this.revision = 1;
     this.maxAgeMs = 30000;
     this.asked = []; // of all but front doors: {method, url, headers, body}
@@ -49,7 +55,7 @@ export class Region {
   list() {
     return {
       revision: this.revision, now_ms: Date.now(), max_age_ms: this.maxAgeMs,
-      ticket_keys: this.keys, revocations: this.revocations,
+      ticket_keys: this.keys, revocations: this.revocations, over: this.over,
     };
   }
 

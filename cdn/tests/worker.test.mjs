@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { readFileSync } from "node:fs";
 import { Miniflare } from "miniflare";
 import {
-  claims, GENERATION, newKey, now, PLAYLIST, rig, SECRET, SEGMENT, STREAM, TENANT, ticket, until,
+  claims, GENERATION, grantClaims, newKey, now, PLAYLIST, rig, SECRET, SEGMENT, STREAM, TENANT, ticket, until,
 } from "./rig.mjs";
 
 const SEG = `${GENERATION}/aa_video1_seg7.mp4`;
@@ -68,6 +68,10 @@ describe("the Worker", { concurrency: 6 }, () => {
       "with no signature": `${payload}.`,
       "without a dot": payload,
       "that is long": "a".repeat(2000),
+      "of a version to come": ticket(key, grantClaims(key, { v: 4 })),
+      "of version 3 without a grant": ticket(key, { ...one, v: 3 }),
+      "by a grant that is no id": ticket(key, grantClaims(key, { g: "yard" })),
+      "by a grant without a membership": ticket(key, grantClaims(key, { m: undefined })),
       ...Object.fromEntries([..."ktcsuline"].map((name) => [`without ${name}`, ticket(key, without(name))])),
     };
     assert.equal((await play(good)).status, 200);
@@ -113,10 +117,10 @@ describe("the Worker", { concurrency: 6 }, () => {
 
   test("each claim can be revoked, up to a time of issue", async (t) => {
     const { key, region, play } = await rig(t);
-    const held = claims(key);
+    const held = grantClaims(key);
     const later = { ...held, n: held.n + 1 };
     assert.equal((await play(ticket(key, held))).status, 200);
-    for (const claim of ["t", "c", "s", "u", "l", "i"]) {
+    for (const claim of ["t", "c", "s", "u", "l", "i", "g", "m"]) {
       region.revision += 1;
       region.revocations = [{ claim, value: held[claim], before_s: held.n }];
       await until(`${claim} is revoked`, async () => (await play(ticket(key, held))).status === 401);
@@ -125,6 +129,21 @@ describe("the Worker", { concurrency: 6 }, () => {
     region.revision += 1;
     region.revocations = [];
     await until("no more", async () => (await play(ticket(key, held))).status === 200);
+  });
+
+  test("a grant's end and a camera that left a group end only what was given by them", async (t) => {
+    const { key, region, play } = await rig(t);
+    const held = grantClaims(key);
+    const { g, m, ...rest } = held;
+    const neighbours = [{ ...rest, v: 2 }, { ...held, g: randomUUID(), m: randomUUID() }];
+    for (const [claim, value] of [["g", g], ["m", m]]) {
+      region.revision += 1;
+      region.revocations = [{ claim, value, before_s: held.n }];
+      await until(`${claim} is revoked`, async () => (await play(ticket(key, held))).status === 401);
+      for (const neighbour of neighbours) {
+        assert.equal((await play(ticket(key, neighbour))).status, 200);
+      }
+    }
   });
 
   test("keys come and go with the list", async (t) => {
@@ -350,10 +369,104 @@ describe("the Worker", { concurrency: 6 }, () => {
       return region.reports().length > 1;
     });
     const views = region.reports().flatMap((report) => report.views);
-    for (const { age_ms: age, ...view } of views) {
-      assert.deepEqual(view, { tenant: TENANT, stream: STREAM, ticket_id: one.i });
+    for (const { age_ms: age, counted, ...view } of views) {
+      const who = { viewer: one.u, login: one.l, is_playing: false };
+      assert.deepEqual(view, { tenant: TENANT, stream: STREAM, ticket_id: one.i, who });
       assert.ok(Number.isInteger(age) && age >= 0);
     }
+  });
+
+  test("what he is sent adds up, and is told after he left too", async (t) => {
+    const { key, region, play } = await rig(t);
+    const [one, two] = [claims(key), claims(key)];
+    const [text, other] = [ticket(key, one), ticket(key, two)];
+    await (await play(text)).arrayBuffer();
+    await (await play(text, SEG)).arrayBuffer();
+    await (await play(text, SEG, { headers: { Range: "bytes=10-19" } })).arrayBuffer();
+    await play(text, SEG, { method: "HEAD" });
+    await play(text, "nothing.m4s");
+    await (await play(other, SEG)).arrayBuffer();
+    const told = (id) => region.reports().flatMap(({ views }) => views).findLast((view) => view.ticket_id === id)?.counted;
+    const [first, second] = await until("all of it", () => {
+      const found = [told(one.i), told(two.i)];
+      return found[0]?.segments === 2 && found[1] && found;
+    });
+    assert.equal(first.bytes, PLAYLIST.length + SEGMENT.length + 10);
+    assert.ok(Number.isInteger(first.since_ms) && first.since_ms >= 0);
+    assert.deepEqual([second.segments, second.bytes], [1, SEGMENT.length]);
+    assert.notEqual(first.part, second.part);
+  });
+
+  test("who plays too much is kept out while he tries, and others are not", async (t) => {
+    const { key, region, play } = await rig(t);
+    const one = claims(key);
+    const [text, again] = [ticket(key, one), ticket(key, claims(key, { u: one.u }))];
+    await until("he plays", async () => (await play(text)).status === 200);
+    region.over = [{ login: one.l, stream: STREAM }];
+    await until("he is kept out", async () => (await play(text)).status === 429);
+    const answer = await play(text, SEG);
+    assert.deepEqual([answer.status, answer.headers.get("retry-after")], [429, "10"]);
+    assert.equal((await answer.json()).code, "quota_exceeded");
+    assert.equal((await play(again, SEG)).status, 200);
+    const told = region.reports().length;
+    await until("the region is told that he tries", async () => {
+      await play(text);
+      const views = region.reports().slice(told).flatMap((report) => report.views);
+      return views.some(({ ticket_id: id, who }) => id === one.i && who.is_playing === false);
+    });
+    region.over = [];
+    await until("he plays again", async () => (await play(text)).status === 200);
+    region.over = [{ login: "x" }];
+    const asked = region.frontDoorsAsked;
+    await until("a list that cannot be read is not taken", async () => {
+      assert.equal((await play(text)).status, 200);
+      return region.frontDoorsAsked > asked + 1;
+    });
+  });
+
+  test("who plays for a while is told to play", async (t) => {
+    const { key, region, play } = await rig(t);
+    const one = claims(key);
+    await until("he plays", async () => {
+      await play(ticket(key, one));
+      return region.reports().flatMap(({ views }) => views).some(({ who }) => who.is_playing);
+    });
+  });
+
+  test("a ticket that asks too often is refused, and no other", async (t) => {
+    const { key, url, play, good } = await rig(t);
+    const flood = ticket(key, claims(key));
+    const elsewhere = `${url}/live/${flood}/${randomUUID()}/index.m3u8`; // costs no question
+    const statuses = new Set();
+    await until("it is too often", async () => {
+      for (const { status } of await Promise.all(Array.from({ length: 100 }, () => fetch(elsewhere, { method: "HEAD" })))) {
+        statuses.add(status);
+      }
+      return statuses.has(429);
+    });
+    assert.deepEqual([...statuses], [403, 429]);
+    const refused = await play(flood);
+    if (refused.status === 429) {
+      assert.equal(refused.headers.get("retry-after"), "1");
+      assert.equal((await refused.json()).code, "too_many_requests");
+    }
+    assert.equal((await play(good)).status, 200);
+    await until("it may ask again", async () => (await play(flood)).status === 200);
+  });
+
+  test("a report that the region does not take is told again", async (t) => {
+    const { key, region, play } = await rig(t);
+    const one = claims(key);
+    let refused = 0;
+    region.answer = ({ url }) => {
+      if (url !== "/control/views" || refused === 2) return region.usual(url);
+      refused += 1;
+      return refused === 1 ? { status: 503 } : { cut: true };
+    };
+    await (await play(ticket(key, one), SEG)).arrayBuffer();
+    await until("it is taken", () => refused === 2 && region.reports().length > 2);
+    const [view] = region.reports().at(-1).views.filter(({ ticket_id: id }) => id === one.i);
+    assert.deepEqual([view.counted.segments, view.counted.bytes], [1, SEGMENT.length]);
   });
 
   test("pages of the list may play, others may not", async (t) => {

@@ -231,6 +231,7 @@ static void read_record(struct weir_audit_chain *chain, const void *raw, size_t 
         unreadable(ret, "a type of another topic", arena);
         return;
     }
+    ret->event = event;
     if (event->type == WEIR_EV_DECISION) {
         ret->verdict = judge(chain, &event->u.decision, ret->offset);
         decision_rows(event, arena, ret);

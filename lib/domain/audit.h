@@ -20,6 +20,8 @@
 #include "lib/base/sha256.h"
 #include "lib/domain/id.h"
 
+struct weir_event;
+
 enum weir_audit_column {
 #define WEIR_AUDIT_COLUMN(name, kind) WEIR_AUDIT_##name,
 #include "lib/domain/audit_columns.def"
@@ -64,6 +66,7 @@ struct weir_audit_entry {
     uint8_t hash[WEIR_SHA256_BYTES];
     struct weir_audit_row *rows; /* one for each tenant's object that the record touches */
     size_t n_rows;
+    const struct weir_event *event; /* as it was read; NULL when unreadable */
 };
 
 /*

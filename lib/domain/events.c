@@ -504,6 +504,7 @@ static const char *const weir_ev_viewers_source_names[] = {
     "gateway",
     "ticket",
     "start",
+    "cdn",
 };
 
 static const struct codec_field weir_ev_viewers_fields[] = {
@@ -535,6 +536,8 @@ static const char *const weir_ev_config_revocation_kind_names[] = {
     "subject",
     "session",
     "ticket",
+    "grant",
+    "membership",
 };
 
 static const struct codec_field weir_ev_config_revocation_fields[] = {
@@ -578,6 +581,73 @@ static const struct codec_field weir_ev_audit_access_fields[] = {
     {OPT(weir_ev_audit_access, detail), STR(0, 256, TEXT)},
 };
 OBJECT(weir_ev_audit_access);
+
+static const char *const weir_ev_audit_viewing_door_names[] = {
+    "gateway",
+    "cdn",
+};
+
+static const struct codec_field weir_ev_audit_viewing_fields[] = {
+    {REQ(weir_ev_audit_viewing, tenant_id), ID},
+    {REQ(weir_ev_audit_viewing, viewer_id), ID},
+    {REQ(weir_ev_audit_viewing, camera_id), ID},
+    {REQ(weir_ev_audit_viewing, stream_id), ID},
+    {REQ(weir_ev_audit_viewing, door), ENUM(weir_ev_audit_viewing_door)},
+    {REQ(weir_ev_audit_viewing, part_id), ID},
+    {REQ(weir_ev_audit_viewing, ticket_id), ID},
+    {REQ(weir_ev_audit_viewing, started_ms), INT(0, 9007199254740991)},
+    {REQ(weir_ev_audit_viewing, seen_ms), INT(0, 9007199254740991)},
+    {REQ(weir_ev_audit_viewing, segments), INT(0, 9007199254740991)},
+    {REQ(weir_ev_audit_viewing, bytes), INT(0, 9007199254740991)},
+};
+OBJECT(weir_ev_audit_viewing);
+
+static const char *const weir_ctl_clip_answer_status_names[] = {
+    "ok",
+    "unknown",
+    "empty",
+    "past",
+    "too_long",
+};
+
+static const char *const weir_ctl_clip_answer_codec_names[] = {
+    "h264",
+    "h265",
+};
+
+static const char *const weir_ctl_clip_answer_source_names[] = {
+    "rtcp_sr",
+    "arrival",
+};
+
+static const struct codec_field weir_ctl_clip_answer_fields[] = {
+    {REQ(weir_ctl_clip_answer, status), ENUM(weir_ctl_clip_answer_status)},
+    {OPT(weir_ctl_clip_answer, codec), ENUM(weir_ctl_clip_answer_codec)},
+    {OPT(weir_ctl_clip_answer, n_units), INT(0, 1000000)},
+    {OPT(weir_ctl_clip_answer, bytes), INT(0, 1073741824)},
+    {OPT(weir_ctl_clip_answer, ts), INT(-9007199254740991, 9007199254740991)},
+    {OPT(weir_ctl_clip_answer, frame_us), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_clip_answer, source), ENUM(weir_ctl_clip_answer_source)},
+    {OPT(weir_ctl_clip_answer, clock_offset_us), INT(-9007199254740991, 9007199254740991)},
+    {OPT(weir_ctl_clip_answer, from_us), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_clip_answer, to_us), INT(0, 9007199254740991)},
+};
+OBJECT(weir_ctl_clip_answer);
+
+static const char *const weir_ctl_clip_ask_mode_names[] = {
+    "exact",
+    "keyframe",
+    "latest",
+};
+
+static const struct codec_field weir_ctl_clip_ask_fields[] = {
+    {REQ(weir_ctl_clip_ask, tenant_id), ID},
+    {REQ(weir_ctl_clip_ask, camera_id), ID},
+    {REQ(weir_ctl_clip_ask, mode), ENUM(weir_ctl_clip_ask_mode)},
+    {REQ(weir_ctl_clip_ask, at_us), INT(0, 9007199254740991)},
+    {REQ(weir_ctl_clip_ask, wait_ms), INT(0, 10000)},
+};
+OBJECT(weir_ctl_clip_ask);
 
 static const struct codec_field weir_ctl_origin_activity_streams_fields[] = {
     {REQ(weir_ctl_origin_activity_streams, stream_id), ID},
@@ -646,6 +716,14 @@ static const struct codec_field weir_ctl_origin_unroute_fields[] = {
     {REQ(weir_ctl_origin_unroute, generation), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ctl_origin_unroute);
+
+static const struct codec_field weir_ctl_still_stats_fields[] = {
+    {REQ(weir_ctl_still_stats, decoders), INT(0, 1024)},
+    {REQ(weir_ctl_still_stats, decoded), INT(0, 9007199254740991)},
+    {REQ(weir_ctl_still_stats, cached), INT(0, 9007199254740991)},
+    {REQ(weir_ctl_still_stats, failed), INT(0, 9007199254740991)},
+};
+OBJECT(weir_ctl_still_stats);
 
 static const char *const weir_ctl_tap_camera_transport_names[] = {
     "tcp",
@@ -796,9 +874,12 @@ const struct codec_type codec_events[WEIR_EV_N] = {
     {"config.revocation", WEIR_TOPIC_CONFIG, &weir_ev_config_revocation_object},
     {"config.tenant", WEIR_TOPIC_CONFIG, &weir_ev_config_tenant_object},
     {"audit.access", WEIR_TOPIC_AUDIT, &weir_ev_audit_access_object},
+    {"audit.viewing", WEIR_TOPIC_AUDIT, &weir_ev_audit_viewing_object},
 };
 
 const struct codec_type codec_controls[WEIR_CTL_N] = {
+    {"clip.answer", NULL, &weir_ctl_clip_answer_object},
+    {"clip.ask", NULL, &weir_ctl_clip_ask_object},
     {"origin.activity", NULL, &weir_ctl_origin_activity_object},
     {"origin.answer", NULL, &weir_ctl_origin_answer_object},
     {"origin.ask", NULL, &weir_ctl_origin_ask_object},
@@ -806,6 +887,7 @@ const struct codec_type codec_controls[WEIR_CTL_N] = {
     {"origin.numbering", NULL, &weir_ctl_origin_numbering_object},
     {"origin.route", NULL, &weir_ctl_origin_route_object},
     {"origin.unroute", NULL, &weir_ctl_origin_unroute_object},
+    {"still.stats", NULL, &weir_ctl_still_stats_object},
     {"tap.camera", NULL, &weir_ctl_tap_camera_object},
     {"tap.drop", NULL, &weir_ctl_tap_drop_object},
     {"tap.fence", NULL, &weir_ctl_tap_fence_object},

@@ -645,8 +645,9 @@ enum weir_ev_viewers_source {
     WEIR_EV_VIEWERS_SOURCE_GATEWAY,
     WEIR_EV_VIEWERS_SOURCE_TICKET,
     WEIR_EV_VIEWERS_SOURCE_START,
+    WEIR_EV_VIEWERS_SOURCE_CDN,
 };
-#define WEIR_EV_VIEWERS_SOURCE_N 3
+#define WEIR_EV_VIEWERS_SOURCE_N 4
 
 /* Somebody watches, or just asked to: one record a stream and second at most. */
 struct weir_ev_viewers {
@@ -681,8 +682,10 @@ enum weir_ev_config_revocation_kind {
     WEIR_EV_CONFIG_REVOCATION_KIND_SUBJECT,
     WEIR_EV_CONFIG_REVOCATION_KIND_SESSION,
     WEIR_EV_CONFIG_REVOCATION_KIND_TICKET,
+    WEIR_EV_CONFIG_REVOCATION_KIND_GRANT,
+    WEIR_EV_CONFIG_REVOCATION_KIND_MEMBERSHIP,
 };
-#define WEIR_EV_CONFIG_REVOCATION_KIND_N 5
+#define WEIR_EV_CONFIG_REVOCATION_KIND_N 7
 
 /* Tickets, and for a subject or session access tokens, that no longer count. A tombstone when
  * none of them can be valid any more. */
@@ -690,7 +693,8 @@ struct weir_ev_config_revocation {
     struct weir_id revocation_id; /* The revocation */
     struct weir_id tenant_id; /* The tenant that owns it */
     enum weir_ev_config_revocation_kind kind; /* What is revoked */
-    /* What the tickets' claim holds: an id; of a subject or session the pseudonym */
+    /* What the tickets' claim holds: an id; of a subject, a session or a membership (a camera
+     * in a group) the pseudonym */
     struct weir_id value;
     /* When it was revoked, Unix seconds: a subject's tokens issued until then are refused, a
      * session's all; 0..99999999999 */
@@ -743,6 +747,105 @@ struct weir_ev_audit_access {
     /* For people; no credentials; 0..256 bytes, UTF-8 without control characters */
     bool has_detail;
     char detail[256 + 1];
+};
+
+/* Which kind of front door served it. */
+enum weir_ev_audit_viewing_door {
+    WEIR_EV_AUDIT_VIEWING_DOOR_GATEWAY,
+    WEIR_EV_AUDIT_VIEWING_DOOR_CDN,
+};
+#define WEIR_EV_AUDIT_VIEWING_DOOR_N 2
+
+/* How far somebody's watching of a stream has come, as one front door counts it. Counts only
+ * rise: of two records of a part the greater one holds. */
+struct weir_ev_audit_viewing {
+    struct weir_id tenant_id; /* The tenant that owns it */
+    struct weir_id viewer_id; /* The viewer's pseudonym, as in tickets */
+    struct weir_id camera_id; /* The camera */
+    struct weir_id stream_id; /* The stream */
+    enum weir_ev_audit_viewing_door door; /* Which kind of front door served it */
+    struct weir_id part_id; /* Made by the door where it began to count */
+    struct weir_id ticket_id; /* The ticket used last */
+    int64_t started_ms; /* When the part began; >= 0 */
+    int64_t seen_ms; /* Its newest answer; >= 0 */
+    int64_t segments; /* Segments and parts of them that were sent since then; >= 0 */
+    int64_t bytes; /* Bytes of bodies that were sent since then, playlists included; >= 0 */
+};
+
+/* unknown: no such camera of that tenant is read here; empty: it sent nothing yet, or not of
+ * late; past: the time lies before the ring; too_long: the group of pictures is larger than a
+ * decoder is given. */
+enum weir_ctl_clip_answer_status {
+    WEIR_CTL_CLIP_ANSWER_STATUS_OK,
+    WEIR_CTL_CLIP_ANSWER_STATUS_UNKNOWN,
+    WEIR_CTL_CLIP_ANSWER_STATUS_EMPTY,
+    WEIR_CTL_CLIP_ANSWER_STATUS_PAST,
+    WEIR_CTL_CLIP_ANSWER_STATUS_TOO_LONG,
+};
+#define WEIR_CTL_CLIP_ANSWER_STATUS_N 5
+
+/* With ok. */
+enum weir_ctl_clip_answer_codec {
+    WEIR_CTL_CLIP_ANSWER_CODEC_H264,
+    WEIR_CTL_CLIP_ANSWER_CODEC_H265,
+};
+#define WEIR_CTL_CLIP_ANSWER_CODEC_N 2
+
+/* With ok: where that time comes from. */
+enum weir_ctl_clip_answer_source {
+    WEIR_CTL_CLIP_ANSWER_SOURCE_RTCP_SR,
+    WEIR_CTL_CLIP_ANSWER_SOURCE_ARRIVAL,
+};
+#define WEIR_CTL_CLIP_ANSWER_SOURCE_N 2
+
+/* What was found. With status ok, `n_units` records of `bytes` bytes in all follow the line
+ * (worker/tap/clip.h). */
+struct weir_ctl_clip_answer {
+    /* unknown: no such camera of that tenant is read here; empty: it sent nothing yet, or not
+     * of late; past: the time lies before the ring; too_long: the group of pictures is larger
+     * than a decoder is given */
+    enum weir_ctl_clip_answer_status status;
+    bool has_codec;
+    enum weir_ctl_clip_answer_codec codec; /* With ok */
+    /* With ok: access units from a keyframe to the frame, in decoding order; 0..1000000 */
+    bool has_n_units;
+    int64_t n_units;
+    bool has_bytes;
+    int64_t bytes; /* With ok: of all records; 0..1073741824 */
+    /* With ok: the frame's presentation time, 1/90000 s, as its record says; any sign */
+    bool has_ts;
+    int64_t ts;
+    bool has_frame_us;
+    int64_t frame_us; /* With ok: when the frame was captured; >= 0 */
+    bool has_source;
+    enum weir_ctl_clip_answer_source source; /* With ok: where that time comes from */
+    /* Camera's clock minus ours, microseconds; absent: not known; any sign */
+    bool has_clock_offset_us;
+    int64_t clock_offset_us;
+    bool has_from_us;
+    int64_t from_us; /* With ok and past: the oldest frame in the ring; >= 0 */
+    bool has_to_us;
+    int64_t to_us; /* Likewise the newest; >= 0 */
+};
+
+/* The frame nearest to the time, the keyframe nearest to it, or the newest frame whatever the
+ * time. */
+enum weir_ctl_clip_ask_mode {
+    WEIR_CTL_CLIP_ASK_MODE_EXACT,
+    WEIR_CTL_CLIP_ASK_MODE_KEYFRAME,
+    WEIR_CTL_CLIP_ASK_MODE_LATEST,
+};
+#define WEIR_CTL_CLIP_ASK_MODE_N 3
+
+/* Give what a decoder needs for one frame of this camera. */
+struct weir_ctl_clip_ask {
+    struct weir_id tenant_id; /* Whose camera it must be */
+    struct weir_id camera_id; /* The camera */
+    /* The frame nearest to the time, the keyframe nearest to it, or the newest frame whatever
+     * the time */
+    enum weir_ctl_clip_ask_mode mode;
+    int64_t at_us; /* Time of capture by the worker's wall clock, microseconds since 1970; >= 0 */
+    int64_t wait_ms; /* How long a frame that is not captured yet may be waited for; 0..10000 */
 };
 
 /* One stream. */
@@ -828,6 +931,14 @@ struct weir_ctl_origin_route {
 struct weir_ctl_origin_unroute {
     struct weir_id stream_id; /* The stream */
     int64_t generation; /* Generation of the stream; 0: none yet; >= 0 */
+};
+
+/* Counters, each second. */
+struct weir_ctl_still_stats {
+    int64_t decoders; /* Decoders that are up; 0..1024 */
+    int64_t decoded; /* Pictures made since the start; >= 0 */
+    int64_t cached; /* Answers that needed no decoder; >= 0 */
+    int64_t failed; /* Pictures that no decoder could make; >= 0 */
 };
 
 /* Of RTP. */
@@ -1010,8 +1121,9 @@ enum weir_ev_type {
     WEIR_EV_CONFIG_REVOCATION,
     WEIR_EV_CONFIG_TENANT,
     WEIR_EV_AUDIT_ACCESS,
+    WEIR_EV_AUDIT_VIEWING,
 };
-#define WEIR_EV_N 25
+#define WEIR_EV_N 26
 
 /* One record: its envelope and its body. */
 struct weir_event {
@@ -1054,6 +1166,7 @@ struct weir_event {
         struct weir_ev_config_revocation config_revocation;
         struct weir_ev_config_tenant config_tenant;
         struct weir_ev_audit_access audit_access;
+        struct weir_ev_audit_viewing audit_viewing;
     } u;
 };
 
@@ -1091,6 +1204,8 @@ WEIR_MUST_USE enum weir_code weir_ev_dump(const struct weir_event *ev, struct we
                                           struct weir_err *err);
 
 enum weir_ctl_type {
+    WEIR_CTL_CLIP_ANSWER,
+    WEIR_CTL_CLIP_ASK,
     WEIR_CTL_ORIGIN_ACTIVITY,
     WEIR_CTL_ORIGIN_ANSWER,
     WEIR_CTL_ORIGIN_ASK,
@@ -1098,6 +1213,7 @@ enum weir_ctl_type {
     WEIR_CTL_ORIGIN_NUMBERING,
     WEIR_CTL_ORIGIN_ROUTE,
     WEIR_CTL_ORIGIN_UNROUTE,
+    WEIR_CTL_STILL_STATS,
     WEIR_CTL_TAP_CAMERA,
     WEIR_CTL_TAP_DROP,
     WEIR_CTL_TAP_FENCE,
@@ -1107,12 +1223,14 @@ enum weir_ctl_type {
     WEIR_CTL_TAP_STREAM,
     WEIR_CTL_TAP_UNPUBLISH,
 };
-#define WEIR_CTL_N 15
+#define WEIR_CTL_N 18
 
 /* One line on a pipe between weir-worker and a child. */
 struct weir_ctl {
     enum weir_ctl_type type;
     union {
+        struct weir_ctl_clip_answer clip_answer;
+        struct weir_ctl_clip_ask clip_ask;
         struct weir_ctl_origin_activity origin_activity;
         struct weir_ctl_origin_answer origin_answer;
         struct weir_ctl_origin_ask origin_ask;
@@ -1120,6 +1238,7 @@ struct weir_ctl {
         struct weir_ctl_origin_numbering origin_numbering;
         struct weir_ctl_origin_route origin_route;
         struct weir_ctl_origin_unroute origin_unroute;
+        struct weir_ctl_still_stats still_stats;
         struct weir_ctl_tap_camera tap_camera;
         struct weir_ctl_tap_drop tap_drop;
         struct weir_ctl_tap_fence tap_fence;

@@ -42,9 +42,10 @@ struct weir_id weir_id_new(int64_t wall_ms);
 struct weir_id weir_id_v5(const struct weir_id *space, const void *name, size_t len);
 
 /* Weir's namespaces: weir_id_v5 is called with one of these. */
-extern const struct weir_id weir_space_stream;  /* "tenant|camera|quality|fps" */
-extern const struct weir_id weir_space_command; /* "tenant|Idempotency-Key" */
-extern const struct weir_id weir_space_viewer;  /* "tenant|subject" */
-extern const struct weir_id weir_space_login;   /* "tenant|session" */
+extern const struct weir_id weir_space_stream;     /* "tenant|camera|quality|fps" */
+extern const struct weir_id weir_space_command;    /* "tenant|Idempotency-Key" */
+extern const struct weir_id weir_space_viewer;     /* "tenant|subject" */
+extern const struct weir_id weir_space_login;      /* "tenant|session" */
+extern const struct weir_id weir_space_membership; /* "group|camera" */
 
 #endif

@@ -40,7 +40,8 @@ struct weir_auth_config {
     int64_t stale_max_ms;
 };
 
-enum weir_role { WEIR_ROLE_VIEWER, WEIR_ROLE_OPERATOR, WEIR_ROLE_ADMIN };
+/* Each may what the ones before it may. A guest may nothing but what was granted to him. */
+enum weir_role { WEIR_ROLE_GUEST, WEIR_ROLE_VIEWER, WEIR_ROLE_OPERATOR, WEIR_ROLE_ADMIN };
 
 /* Whom a token speaks for. */
 struct weir_principal {

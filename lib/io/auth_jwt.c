@@ -255,7 +255,7 @@ static enum weir_code read_rights(const struct weir_json *claims,
     }
     const char *role = weir_json_find_str(app, "tenant_role");
     ret->role = WEIR_ROLE_VIEWER;
-    for (enum weir_role known = WEIR_ROLE_VIEWER; role; known++) {
+    for (enum weir_role known = WEIR_ROLE_GUEST; role; known++) {
         if (known > WEIR_ROLE_ADMIN) {
             return weir_fail(err, WEIR_EFORBIDDEN, "the token's tenant_role is not known");
         }
@@ -328,6 +328,6 @@ enum weir_code weir_jwt_verify(const struct weir_jwks *set, const struct weir_jw
 
 const char *weir_role_name(enum weir_role role)
 {
-    static const char *const names[] = {"viewer", "operator", "admin"};
+    static const char *const names[] = {"guest", "viewer", "operator", "admin"};
     return names[role];
 }

@@ -19,7 +19,7 @@ struct weir_store_config {
     const char *url;    /* redis://[user:password@]host:port[/db]; never logged */
     int64_t connect_ms; /* 0: 500 */
     int64_t command_ms; /* 0: 500 */
-    int64_t retry_ms;   /* 0: 500; after a failure calls fail at once for this long */
+    int64_t retry_ms;   /* 0: 500; after a failure calls fail at once for this long; < 0: never */
 };
 
 enum weir_store_type { WEIR_STORE_NIL, WEIR_STORE_TEXT, WEIR_STORE_INT, WEIR_STORE_ARRAY };

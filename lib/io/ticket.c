@@ -14,7 +14,10 @@
 #include "lib/domain/json.h"
 
 #define SIGNATURE_BYTES 64
-#define PAYLOAD_MAX     400
+#define PAYLOAD_MAX     480
+#define BY_ROLE         2 /* versions */
+#define BY_GRANT        3
+#define GRANT_MAX       96
 #define SECOND_MAX      99999999999
 #define PEM_BEGIN       "-----BEGIN"
 
@@ -158,14 +161,21 @@ void weir_ticket_mint(const struct weir_ticket_keys *keys, const struct weir_tic
                       char text[static WEIR_TICKET_TEXT_MAX])
 {
     char payload[PAYLOAD_MAX];
+    char grant[GRANT_MAX] = "";
+    bool has_grant = !weir_id_is_nil(&ticket->grant_id);
+    if (has_grant) {
+        snprintf(grant, sizeof(grant), "\"g\":\"%s\",\"m\":\"%s\",",
+                 WEIR_ID_TEXT(&ticket->grant_id), WEIR_ID_TEXT(&ticket->membership_id));
+    }
     int payload_len = snprintf(
         payload, sizeof(payload),
-        "{\"v\":2,\"k\":\"%s\",\"t\":\"%s\",\"c\":\"%s\",\"s\":\"%s\",\"u\":\"%s\",\"l\":\"%s\","
-        "\"i\":\"%s\",\"n\":%" PRId64 ",\"e\":%" PRId64 "}",
-        keys->keys[0].public.id, WEIR_ID_TEXT(&ticket->tenant_id), WEIR_ID_TEXT(&ticket->camera_id),
-        WEIR_ID_TEXT(&ticket->stream_id), WEIR_ID_TEXT(&ticket->viewer_id),
-        WEIR_ID_TEXT(&ticket->login_id), WEIR_ID_TEXT(&ticket->ticket_id),
-        ticket->issued_at_ms / 1000, ticket->expires_at_ms / 1000);
+        "{\"v\":%d,\"k\":\"%s\",\"t\":\"%s\",\"c\":\"%s\",\"s\":\"%s\",\"u\":\"%s\",\"l\":\"%s\","
+        "\"i\":\"%s\",%s\"n\":%" PRId64 ",\"e\":%" PRId64 "}",
+        has_grant ? BY_GRANT : BY_ROLE, keys->keys[0].public.id, WEIR_ID_TEXT(&ticket->tenant_id),
+        WEIR_ID_TEXT(&ticket->camera_id), WEIR_ID_TEXT(&ticket->stream_id),
+        WEIR_ID_TEXT(&ticket->viewer_id), WEIR_ID_TEXT(&ticket->login_id),
+        WEIR_ID_TEXT(&ticket->ticket_id), grant, ticket->issued_at_ms / 1000,
+        ticket->expires_at_ms / 1000);
     size_t len = weir_base64url_encode(payload, (size_t)payload_len, text);
     uint8_t signature[SIGNATURE_BYTES];
     sign(keys, text, len, signature);
@@ -190,14 +200,24 @@ static bool read_time(const struct weir_json *json, const char *name, int64_t *r
     return true;
 }
 
-static bool read_claims(const struct weir_json *json, struct weir_ticket *ret)
+static bool read_grant(const struct weir_json *json, struct weir_ticket *ret)
 {
     const struct weir_json *version = weir_json_find(json, "v");
-    return version && version->type == WEIR_JSON_INT && version->integer == 2 &&
-           read_id(json, "t", &ret->tenant_id) && read_id(json, "c", &ret->camera_id) &&
-           read_id(json, "s", &ret->stream_id) && read_id(json, "u", &ret->viewer_id) &&
-           read_id(json, "l", &ret->login_id) && read_id(json, "i", &ret->ticket_id) &&
-           read_time(json, "n", &ret->issued_at_ms) && read_time(json, "e", &ret->expires_at_ms);
+    if (!version || version->type != WEIR_JSON_INT) {
+        return false;
+    }
+    return version->integer == BY_ROLE ||
+           (version->integer == BY_GRANT && read_id(json, "g", &ret->grant_id) &&
+            read_id(json, "m", &ret->membership_id) && !weir_id_is_nil(&ret->grant_id));
+}
+
+static bool read_claims(const struct weir_json *json, struct weir_ticket *ret)
+{
+    return read_grant(json, ret) && read_id(json, "t", &ret->tenant_id) &&
+           read_id(json, "c", &ret->camera_id) && read_id(json, "s", &ret->stream_id) &&
+           read_id(json, "u", &ret->viewer_id) && read_id(json, "l", &ret->login_id) &&
+           read_id(json, "i", &ret->ticket_id) && read_time(json, "n", &ret->issued_at_ms) &&
+           read_time(json, "e", &ret->expires_at_ms);
 }
 
 /* The signed text, its signature and what it says, none of it proven yet. */

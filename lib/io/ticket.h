@@ -11,6 +11,10 @@
  * in it: a ticket outlives the replacement of a stream. Viewer and login are pseudonyms. A ticket
  * is a secret: logs carry its id.
  *
+ * A ticket by a grant has "v":3 and two more, so that it is void with them; who does not know them
+ * refuses it:
+ *     "g":"<grant>","m":"<membership: pseudonym of the camera in the grant's group>"
+ *
  * One key signs; up to WEIR_TICKET_KEYS_MAX - 1 further ones are accepted, so that the key can be
  * replaced while people watch (docs/adr/0025).
  *
@@ -28,7 +32,7 @@
 #include "lib/base/err.h"
 #include "lib/domain/id.h"
 
-#define WEIR_TICKET_TEXT_MAX   640 /* bytes, the NUL included */
+#define WEIR_TICKET_TEXT_MAX   768 /* bytes, the NUL included */
 #define WEIR_TICKET_LIFE_MAX_S 900
 #define WEIR_TICKET_LEEWAY_MS  30000 /* of the clocks of two machines (DESIGN "Time") */
 #define WEIR_TICKET_KEY_ID_MAX 16
@@ -43,8 +47,10 @@ struct weir_ticket {
     struct weir_id viewer_id; /* pseudonym of the token's subject */
     struct weir_id login_id;  /* pseudonym of the token's session */
     struct weir_id ticket_id;
-    int64_t issued_at_ms;  /* Unix, whole seconds */
-    int64_t expires_at_ms; /* Unix, whole seconds */
+    struct weir_id grant_id;      /* nil: by a role in the tenant, and then the next one too */
+    struct weir_id membership_id; /* pseudonym of the camera in the grant's group */
+    int64_t issued_at_ms;         /* Unix, whole seconds */
+    int64_t expires_at_ms;        /* Unix, whole seconds */
 };
 
 /* A public key that tickets may be signed with. */

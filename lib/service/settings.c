@@ -128,6 +128,16 @@ static enum weir_code set_default(const struct weir_setting *row, void *settings
     return WEIR_OK;
 }
 
+enum weir_code weir_settings_read_again(const char *env, size_t max, struct weir_arena *arena,
+                                        const char **ret, struct weir_err *err)
+{
+    const char *path = getenv(weir_arena_printf(arena, "%s_FILE", env));
+    if (getenv(env) || !path) {
+        return weir_fail(err, WEIR_ENOTFOUND, "%s_FILE is not given", env);
+    }
+    return weir_settings_read_secret(path, max, arena, ret, err);
+}
+
 static enum weir_code load_from_env(const struct weir_setting *row, struct weir_arena *arena,
                                     void *settings, struct weir_err *err)
 {

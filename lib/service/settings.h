@@ -67,6 +67,12 @@ WEIR_MUST_USE enum weir_code weir_settings_load(const struct weir_setting *rows,
                                                 char *const *argv, struct weir_arena *arena,
                                                 void *ret, struct weir_err *err);
 
+/* Reads a secret anew from the file that NAME_FILE named at the start, of at most `max` bytes.
+ * WEIR_ENOTFOUND: it came from the environment. */
+WEIR_MUST_USE enum weir_code weir_settings_read_again(const char *env, size_t max,
+                                                      struct weir_arena *arena, const char **ret,
+                                                      struct weir_err *err);
+
 /* The --help text. */
 void weir_settings_help(FILE *out, const char *daemon, const char *what,
                         const struct weir_setting *rows, size_t n);

@@ -30,6 +30,7 @@ from stack import Stack, token_claims
 
 ROOT = Path(__file__).resolve().parents[2]
 SPOILER_OFFSET = 90  # in the stack's block of ports
+PLAYBACKS_MAX = 8  # of a viewer
 
 
 class Spoiler(http.server.ThreadingHTTPServer):
@@ -141,6 +142,11 @@ def encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def claims_of(ticket: str) -> dict[str, Any]:
+    payload = ticket.split(".")[0]
+    return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
+
+
 @dataclass
 class Mint:
     """Tickets as the api signs them, and some that it never would."""
@@ -185,6 +191,7 @@ class Rig:
         local.mkdir(parents=True)
         at = port_base + SPOILER_OFFSET
         (local / "worker-0.env").write_text(f"WEIR_ORIGIN_URL=http://127.0.0.1:{at}\n")
+        (local / "weir-api.env").write_text(f"WEIR_PLAYBACKS_VIEWER_MAX={PLAYBACKS_MAX}\n")
         self.spoiler = Spoiler(at, f"http://127.0.0.1:{port_base + 40}")
         self.folder = folder
         self.workers: list[Worker] = []
@@ -232,8 +239,7 @@ class Rig:
         key = load_pem_private_key(pem, None)
         assert isinstance(key, Ed25519PrivateKey)
         url = user.ticket(stream)
-        payload = url.split("/live/")[1].split(".")[0]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = claims_of(url.split("/live/")[1].split("/")[0])
         tenant_id = str(token_claims(user.token or "")["app_metadata"]["tenant_id"])
         generation = fetch(url).expect(302).headers["location"].split("/")[0]
         watched = Watched(user, tenant_id, stream, Mint(key, claims), generation)
@@ -259,9 +265,21 @@ class Rig:
         text = door.ask(watched.of("playlist")).expect(200).body.decode()
         return Playlist("http://x/", text).uris()[-1].rsplit("/", 1)[1]
 
+    def guest(self, tenant: str, watched: Watched, **more: Any) -> tuple[Api, str, str]:
+        """Somebody who may watch this by a grant; the grant, and the path of the camera in its group."""
+        admin = watched.user
+        group = admin.call("POST", "/v1/groups", {"name": "yard"}).expect(201).json["id"]
+        member = f"/v1/groups/{group}/cameras/{watched.mint.claims['c']}"
+        admin.call("PUT", member).expect(204)
+        subject = str(uuid.uuid4())
+        body = {"subject": subject, "group_id": group, **more}
+        grant = admin.call("POST", "/v1/grants", body).expect(201).json["id"]
+        token = self.stack.token(tenant, "guest", "--sub", subject)
+        return Api(self.stack.api_url, token), str(grant), member
+
     def revoke(self, watched: Watched, kind: str, object_id: str) -> None:
         body = {"kind": kind, "object_id": object_id, "reason": "conformance"}
         watched.user.call("POST", "/v1/revocations", body).expect(200, 201)
 
 
-__all__ = ["Answer", "Door", "Mint", "Rig", "Watched", "wait_for"]
+__all__ = ["PLAYBACKS_MAX", "Answer", "Door", "Mint", "Rig", "Watched", "claims_of", "wait_for"]

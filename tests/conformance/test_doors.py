@@ -3,15 +3,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from rig import Answer, Door, Rig, Watched, wait_for
+from rig import PLAYBACKS_MAX, Answer, Door, Rig, Watched, claims_of, wait_for
 from stack import token_claims
 
 pytestmark = pytest.mark.xdist_group("rig")
@@ -185,6 +188,8 @@ TICKETS: dict[str, Bad] = {
     "issued in the future": (401, lambda yard, _: yard.mint.ticket(n=now() + 90, e=now() + 600)),
     "valid for too long": (401, lambda yard, _: yard.mint.ticket(n=now(), e=now() + 3600)),
     "of an older version": (401, lambda yard, _: yard.mint.ticket(v=1)),
+    "of a version to come": (401, lambda yard, _: yard.mint.ticket(v=4)),
+    "by a grant that it does not name": (401, lambda yard, _: yard.mint.ticket(v=3)),
     "payload changed": (401, lambda yard, _: tampered(yard)),
     "signature changed": (401, lambda yard, _: changed_signature(yard)),
     "signature with spare bits": (401, lambda yard, _: spare_bits(yard)),
@@ -251,6 +256,49 @@ def test_revoked_camera(door: Door, rig: Rig, yard: Watched) -> None:
         for kind in KINDS:
             refused(door.ask(taken.of(kind, ticket)), 401)
     door.ask(yard.of("segment")).expect(200)  # of another camera
+
+
+def plays_until(door: Door, yard: Watched, ticket: str, what: str) -> None:
+    """At every kind of file it ends; who is there by his role in the tenant plays on."""
+    neighbour = yard.mint.ticket()
+    wait_for(what, lambda: door.ask(yard.of("segment", ticket)).status == 401, 60)
+    for kind in KINDS:
+        refused(door.ask(yard.of(kind, ticket)), 401)
+        door.ask(yard.of(kind, neighbour)).expect(200, 302)
+
+
+def test_revoked_grant(door: Door, rig: Rig, yard: Watched) -> None:
+    guest, grant, _ = rig.guest("acme", yard)
+    ticket = guest.ticket(yard.id).split("/live/")[1].split("/")[0]
+    for kind in KINDS:
+        door.ask(yard.of(kind, ticket)).expect(200, 302)
+    yard.user.call("DELETE", f"/v1/grants/{grant}").expect(204)
+    plays_until(door, yard, ticket, "the grant's end")
+    guest.call("POST", f"/v1/streams/{yard.id}/tickets").expect(404)
+
+
+def test_revoked_membership(door: Door, rig: Rig, yard: Watched) -> None:
+    guest, _, member = rig.guest("acme", yard)
+    ticket = guest.ticket(yard.id).split("/live/")[1].split("/")[0]
+    door.ask(yard.of("segment", ticket)).expect(200)
+    yard.user.call("DELETE", member).expect(204)
+    plays_until(door, yard, ticket, "the camera leaves the group")
+    yard.user.call("PUT", member).expect(204)
+    fresh = guest.ticket(yard.id).split("/live/")[1].split("/")[0]
+    door.ask(yard.of("segment", fresh)).expect(200)
+    refused(door.ask(yard.of("segment", ticket)), 401)
+
+
+def test_the_end_of_a_grant_ends_what_it_gave(door: Door, rig: Rig, yard: Watched) -> None:
+    """A ticket's clock has half a minute of leeway, a grant's end has none."""
+    ends = time.time() + 20
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ends))
+    guest, _, _ = rig.guest("acme", yard, ends_at=at)
+    ticket = guest.ticket(yard.id).split("/live/")[1].split("/")[0]
+    if door.ask(yard.of("segment", ticket)).status == 200:
+        plays_until(door, yard, ticket, "the grant's end")
+        assert time.time() < ends + 15
+    refused(door.ask(yard.of("segment", ticket)), 401)
 
 
 def test_what_one_tenant_filled_the_cache_with_is_not_anothers(
@@ -509,7 +557,105 @@ def number(playlist: bytes) -> int:
     return int(found[1])
 
 
+# ---- limits ----
+
+
+def test_who_plays_as_much_as_he_may_gets_no_more(
+    door: Door, yard: Watched, foreign: Watched
+) -> None:
+    """What he plays goes on, and nobody else notices."""
+
+    def ask_all(tickets: list[str]) -> None:
+        for ticket in tickets:
+            door.ask(yard.of("playlist", ticket)).expect(200)
+
+    def kept_out() -> tuple[str, list[str], str]:
+        """Each time another viewer: an api that is young lets in whom it meets."""
+        viewer = str(uuid.uuid4())
+        mint = [yard.mint.ticket(u=viewer, l=str(uuid.uuid4())) for _ in range(PLAYBACKS_MAX + 1)]
+        *playing, more = mint
+        until = time.monotonic() + 15
+        while time.monotonic() < until:
+            ask_all(playing)
+            # HEAD: nothing is sent, so that he does not count as one who plays.
+            if door.ask(yard.of("playlist", more), method="HEAD").status == 429:
+                return viewer, playing, more
+            time.sleep(0.5)
+        raise AssertionError("he was let in")
+
+    viewer, playing, more = wait_for("one more is kept out", kept_out, 90)
+    for kind in KINDS:
+        answer = door.ask(yard.of(kind, more))
+        refused(answer, 429)
+        assert answer.json["code"] == "quota_exceeded"
+        assert answer.headers["retry-after"] == "10"
+        private(answer)
+    ask_all(playing)
+    # A new ticket for what he plays is no more, and others have limits of their own.
+    again = yard.mint.ticket(u=viewer, l=claims_of(playing[0])["l"])
+    for ticket in (again, yard.mint.ticket(u=str(uuid.uuid4()))):
+        door.ask(yard.of("segment", ticket)).expect(200)
+    door.ask(foreign.of("index")).expect(200)
+
+
+def test_a_ticket_that_asks_without_end_is_slowed_and_no_other(
+    door: Door, yard: Watched, foreign: Watched
+) -> None:
+    flood = yard.mint.ticket()
+    path = f"/live/{flood}/{foreign.id}/1/x_init.mp4"  # a refusal costs a door least
+
+    def ask_many(_: int) -> Answer | None:
+        """On one connection, as fast as it goes."""
+        address = urlsplit(door.url)
+        slowed = None
+        with contextlib.closing(HTTPConnection(address.hostname or "", address.port)) as connection:
+            for _ in range(200):
+                connection.request("GET", path)
+                reply = connection.getresponse()
+                headers = {name.lower(): value for name, value in reply.headers.items()}
+                answer = Answer(reply.status, headers, reply.read()).expect(403, 429)
+                slowed = answer if answer.status == 429 else slowed
+        return slowed
+
+    def slowed() -> Answer | None:
+        with ThreadPoolExecutor(8) as pool:
+            found = [answer for answer in pool.map(ask_many, range(8)) if answer]
+        door.ask(yard.of("playlist")).expect(200)
+        return found[0] if found else None
+
+    answer = wait_for("it is too often", slowed, 90)
+    refused(answer, 429)
+    assert answer.json["code"] == "too_many_requests"
+    assert answer.headers["retry-after"] == "1"
+    private(answer)
+    wait_for("it may again", lambda: door.ask(yard.of("playlist", flood)).status == 200, 60)
+
+
 # ---- what is left behind ----
+
+
+def test_what_a_viewer_got_is_told(door: Door, rig: Rig, yard: Watched) -> None:
+    """Each door counts what it sent, and whose ticket it was."""
+    viewer = str(uuid.uuid4())
+    tickets = [yard.mint.ticket(u=viewer) for _ in range(2)]
+    sent = 0
+    for ticket in tickets:  # a new ticket is no new viewing
+        for kind in ("playlist", "init", "segment", "segment"):
+            sent += len(door.ask(yard.of(kind, ticket)).expect(200).body)
+        sent += len(door.ask(yard.of("segment", ticket), headers={"Range": "bytes=5-24"}).expect(206).body)
+        door.ask(yard.of("segment", ticket), method="HEAD").expect(200)
+        door.ask(yard.path(ticket, f"{yard.generation}/nothing_seg1.mp4")).expect(404)
+
+    def told() -> dict[str, object]:
+        page = yard.user.get(f"/v1/viewings?stream_id={yard.id}&limit=200").expect(200).json
+        mine = [one for one in page["items"] if one["bytes"] == sent and one["segments"] == 6]
+        of = {"gateway": "gateway", "worker": "cdn"}[door.name]
+        (one,) = (one for one in mine if one["door"] == of)
+        return dict(one)
+
+    one = wait_for("it is told", told, 90)
+    assert one["ticket_id"] in {claims_of(ticket)["i"] for ticket in tickets}
+    assert one["subject"] is None  # nobody asked the api for these tickets
 
 
 def test_no_log_holds_a_ticket(door: Door, rig: Rig, yard: Watched) -> None:

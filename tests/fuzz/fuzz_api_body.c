@@ -10,7 +10,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { NAME, URL, TRANSPORT, SIZE, LABELS, WARM, ID, NETWORKS, N_FIELDS };
+enum { NAME, URL, TRANSPORT, SIZE, LABELS, WARM, ID, NETWORKS, ENDS, N_FIELDS };
 
 static const char *const names[] = {"tcp", "udp", NULL};
 static const struct api_field fields[N_FIELDS] = {
@@ -22,6 +22,7 @@ static const struct api_field fields[N_FIELDS] = {
     [WARM] = {"/warm", API_BOOL},
     [ID] = {"/id", API_ID},
     [NETWORKS] = {"/camera_networks", API_NETWORKS, .is_nullable = true},
+    [ENDS] = {"/ends_at", API_TIME, .is_nullable = true},
 };
 
 static void must(bool holds)

@@ -37,7 +37,7 @@ GAP_EXTRA_S = 4.0
 REPORT_LINES = 80
 TOPICS = ["commands", "facts", "heartbeats", "decisions", "state", "viewers", "config", "audit", "dlq"]
 DAEMONS = ["weir-api", "weir-scheduler", "weir-worker", "weir-tap", "weir-origin", "weir-reaper",
-           "weir-audit"]  # fmt: skip
+           "weir-audit", "weir-tally"]  # fmt: skip
 REPORT = re.compile(r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 
 

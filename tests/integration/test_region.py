@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 import time
 import uuid
@@ -190,3 +191,30 @@ def test_a_report_that_is_none_is_refused(region: Region, stream: str) -> None:
     region.ask("/control/views", "POST", body=b" " * 70000).expect(413)
     view = {"tenant": stream, "stream": stream, "ticket_id": stream, "age_ms": 0}
     region.report(*[view] * 300).expect(422)
+
+
+def test_what_the_cdn_counted_is_told_as_the_cdns(stack: Stack, region: Region) -> None:
+    """Of the tenant's own stream; the same report twice, or one that is behind, adds nothing."""
+    user = stack.user("acme")
+    watched = start(user, stack, "counted", IDLE_S)
+    who = {"viewer": str(uuid.uuid4()), "login": str(uuid.uuid4()), "is_playing": False}
+    counted = {"part": str(uuid.uuid4()), "since_ms": 5000, "segments": 4, "bytes": 4000}
+    view = {"tenant": tenant_of(user), "stream": watched, "ticket_id": str(uuid.uuid4()),
+            "age_ms": 900, "who": who, "counted": counted}  # fmt: skip
+    foreign = {**view, "tenant": str(uuid.uuid4()), "counted": {**counted, "part": str(uuid.uuid4())}}
+    behind = {**view, "counted": {**counted, "segments": 2, "bytes": 2000}}
+    for _ in range(3):
+        assert region.report(foreign, view, behind).expect(200).json["noted"] == 2
+
+    def told() -> dict[str, Any]:
+        (one,) = user.get(f"/v1/viewings?stream_id={watched}").expect(200).json["items"]
+        return dict(one)
+
+    one = wait_for("it is told", told, 60)
+    assert (one["door"], one["segments"], one["bytes"]) == ("cdn", 4, 4000)
+    assert one["subject"] is None and one["ticket_id"] == view["ticket_id"]
+    argv = ["kcat", "-C", "-q", "-e", "-b", stack.values["WEIR_KAFKA"], "-t", "weir.viewers.v1"]
+    out = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+    records = [json.loads(line)["data"] for line in out.splitlines()]
+    sources = {record["source"] for record in records if record["stream_id"] == watched}
+    assert sources == {"start", "cdn"}

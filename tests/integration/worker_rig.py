@@ -36,6 +36,19 @@ def seal(public_key: bytes, text: str) -> str:
     return base64.urlsafe_b64encode(box.raw).decode().rstrip("=")
 
 
+def sign(seed: bytes, text: str) -> str:
+    """As the api signs what it keeps in Redis."""
+    sodium = ctypes.CDLL("libsodium.so.23")
+    sodium.sodium_init()
+    public, secret = ctypes.create_string_buffer(32), ctypes.create_string_buffer(64)
+    sodium.crypto_sign_seed_keypair(public, secret, seed)
+    message = b"weir.source.v1\0" + text.encode()
+    signature = ctypes.create_string_buffer(64)
+    length = ctypes.c_ulonglong(len(message))
+    sodium.crypto_sign_detached(signature, None, message, length, secret)
+    return base64.urlsafe_b64encode(signature.raw).decode().rstrip("=") + "." + text
+
+
 class Sources:
     """The api's internal route for cameras' addresses."""
 
@@ -50,7 +63,7 @@ class Sources:
 
             def do_GET(self) -> None:
                 rig.asked += 1
-                camera = rig.cameras.get(self.path.split("/")[4])
+                camera = rig.cameras.get(self.path.split("?")[0].split("/")[4])
                 if self.headers["Authorization"] != f"Bearer {secret}" or camera is None:
                     self.send_response(404)
                     self.send_header("Content-Length", "0")
@@ -146,12 +159,14 @@ class Worker:
         self.disk = SmallDisk(self.segments, mebibytes=64)
         self.environment = {
             "WEIR_KAFKA": log.brokers,
-            "WEIR_ADMIN_LISTEN": "127.0.0.1:0",
+            "WEIR_ADMIN_LISTEN": f"127.0.0.1:{dev.base + 41}",
             "WEIR_ORIGIN_LISTEN": "127.0.0.1:0",
             # The first api is away, always.
             "WEIR_API_INTERNAL_URL": f"http://127.0.0.1:1,{sources.url}",
             "WEIR_WORKER_SECRET_FILE": str(secrets / "worker-secret"),
             "WEIR_SEAL_PRIVATE_KEY_FILE": str(secrets / "seal.key"),
+            "WEIR_REDIS_FILE": str(secrets / "redis-worker.url"),
+            "WEIR_SOURCE_PUBLIC_KEYS_FILE": str(secrets / "source-sign.pub"),
             "WEIR_ORIGIN_SECRET_FILE": str(secrets / "origin-secret"),
             "WEIR_RUN_DIR": f"/tmp/weir-{self.worker_id[:13]}",
             "WEIR_SEGMENT_DIR": str(self.segments),
@@ -159,6 +174,8 @@ class Worker:
             "WEIR_MEDIAMTX": str(engine_build.engine(folder / "engine.log")),
             "WEIR_TAP": str(BUILD / "worker/tap/weir-tap"),
             "WEIR_ORIGIN": str(BUILD / "worker/origin/weir-origin"),
+            "WEIR_STILL": str(BUILD / "worker/still/weir-still"),
+            "WEIR_DECODE": str(BUILD / "worker/decode/weir-decode"),
         }
         self.process: subprocess.Popen[bytes] | None = None
         self.incarnation = -1

@@ -32,6 +32,7 @@ ORDER = (
     "recovery",
     "freeze",
     "stream_cost",
+    "snapshot",
     "get_stream",
     "gateway",
     "auth",

@@ -84,6 +84,10 @@ def parser() -> argparse.ArgumentParser:
     start = commands_of.add_parser("start", help="start it again")
     start.add_argument("name", help="as in `./dev status`")
     start.set_defaults(run=commands.start_one)
+    rotate = commands_of.add_parser(
+        "rotate-seal-key", help="seal camera credentials for a new key, while all runs"
+    )
+    rotate.set_defaults(run=commands.rotate_seal_key)
     status = commands_of.add_parser("status", help="every process: pid, health, port, RSS")
     status.set_defaults(run=commands.status)
     logs = commands_of.add_parser("logs", help="print a process' log")

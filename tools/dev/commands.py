@@ -22,6 +22,7 @@ from dev import (
     keys,
     packages,
     rest,
+    rotation,
     services,
     testing,
     tokens,
@@ -35,7 +36,7 @@ from dev.ui import DevError, Step, complain, say, together
 INFRA = ("kafka", "postgres", "redis")
 
 # Viewers' side first, so that what stops last has nobody left who needs it.
-STOP_ORDER = ("camera-", "gateway", "reaper", "api", "worker-", "scheduler", "audit")
+STOP_ORDER = ("camera-", "gateway", "tally", "reaper", "api", "worker-", "scheduler", "audit")
 
 
 def start_infra(instance: Instance) -> None:
@@ -120,6 +121,7 @@ def start_daemons(instance: Instance, numbers: Mapping[str, int], engine: Path) 
         *(daemons.reaper(instance, index) for index in range(numbers["reaper"])),
         *(daemons.worker(instance, index, engine, apis) for index in range(numbers["worker"])),
         daemons.audit(instance),
+        daemons.tally(instance, apis),
     ]
     starts = [daemon_start(instance, daemon) for daemon in wanted]
     together(*starts, lambda: gateway.start(instance, apis))
@@ -261,6 +263,16 @@ def start_one(options: argparse.Namespace) -> int:
             lambda: health_of(instance, options.name) in ("up", "ready"),
             daemons.READY_TIMEOUT_S,
         )
+    return 0
+
+
+def rotate_seal_key(_: argparse.Namespace) -> int:
+    """New keys for camera credentials; nobody who watches notices."""
+    instance = instances.current()
+    must_be_known(instance, "api")
+    with instance.locked():
+        keys.ensure(instance)
+        rotation.rotate(instance)
     return 0
 
 

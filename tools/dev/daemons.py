@@ -37,7 +37,7 @@ class Daemon:
 def url_files(instance: Instance) -> dict[str, Path]:
     """URLs that hold a password, each in a file of its own: daemons take secrets from files."""
     texts = {
-        "redis": services.redis_url(instance),
+        **{f"redis-{who}": services.redis_url(instance, who) for who in services.REDIS_USERS},
         "postgres-owner": services.postgres_url(instance, "weir_owner"),
         "postgres-api": services.postgres_url(instance, "weir_api"),
         "postgres-audit": services.postgres_url(instance, "weir_audit"),
@@ -77,20 +77,24 @@ def api(instance: Instance, index: int = 0) -> Daemon:
         "WEIR_API_LISTEN": instance.address(name),
         "WEIR_INTERNAL_LISTEN": instance.address(f"{name}-internal"),
         "WEIR_POSTGRES_FILE": str(files["postgres-api"]),
-        "WEIR_REDIS_FILE": str(files["redis"]),
+        "WEIR_REDIS_FILE": str(files["redis-api"]),
         "WEIR_JWKS": str(secrets / "jwks.json"),
         "WEIR_JWT_ISSUER": ISSUER,
         "WEIR_JWT_AUDIENCE": AUDIENCE,
         "WEIR_TICKET_KEY_FILE": str(secrets / "ticket-key.pem"),
         "WEIR_SEAL_PUBLIC_KEY_FILE": str(secrets / "seal.pub"),
+        "WEIR_SOURCE_SIGN_KEY_FILE": str(secrets / "source-sign.key"),
+        "WEIR_REWRAP_SECRET_FILE": str(secrets / "rewrap-secret"),
         "WEIR_WORKER_SECRET_FILE": str(secrets / "worker-secret"),
         "WEIR_GATEWAY_SECRET_FILE": str(secrets / "gateway-secret"),
+        "WEIR_ORIGIN_SECRET_FILE": str(secrets / "origin-secret"),
         "WEIR_GATEWAY_URL": f"http://{instance.address('gateway')}",
         # The test cameras are on loopback, a developer's own ones in the house.
         "WEIR_SOURCE_ALLOW_LOCAL": "true",
         "WEIR_TENANT_CAMERA_NETWORKS": "public,10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
         # Tests and benchmarks are one user who watches everything, again and again.
         "WEIR_TICKETS_VIEWER_MAX": "50000",
+        "WEIR_PLAYBACKS_VIEWER_MAX": "5000",
     }
     return Daemon(name, "weir-api", (), env, ports)
 
@@ -100,7 +104,7 @@ def scheduler(instance: Instance, index: int = 0) -> Daemon:
     ports = {f"{name}-admin": instance.port(f"{name}-admin")}
     env = {
         **common(instance, ports[f"{name}-admin"]),
-        "WEIR_REDIS_FILE": str(url_files(instance)["redis"]),
+        "WEIR_REDIS_FILE": str(url_files(instance)["redis-scheduler"]),
         # All of a development machine is busy with other things; its workers must not look full.
         "WEIR_CEILING_PPM": "20000000",
         "WEIR_SESSION_TIMEOUT_MS": "3000",
@@ -123,6 +127,20 @@ def audit(instance: Instance) -> Daemon:
     return Daemon("audit", "weir-audit", (), env, ports)
 
 
+def tally(instance: Instance, apis: int = 1) -> Daemon:
+    """Beside the gateway."""
+    admin, secrets = instance.port("tally-admin"), instance.secrets
+    env = {
+        "WEIR_ADMIN_LISTEN": f"127.0.0.1:{admin}",
+        "WEIR_LOG_LEVEL": os.environ.get("WEIR_LOG_LEVEL", "info"),
+        "WEIR_TALLY_LISTEN": instance.address("tally"),
+        "WEIR_API_INTERNAL_URL": ",".join(f"http://{at}" for at in internal(instance, apis)),
+        "WEIR_GATEWAY_SECRET_FILE": str(secrets / "gateway-secret"),
+        "WEIR_TALLY_SECRET_FILE": str(secrets / "tally-secret"),
+    }
+    return Daemon("tally", "weir-tally", (), env, {"tally-admin": admin})
+
+
 def worker_id(index: int) -> str:
     return str(uuid.uuid5(NAMESPACE, f"worker|{index}"))
 
@@ -139,12 +157,16 @@ def worker(instance: Instance, index: int, engine: Path, apis: int = 1) -> Daemo
         "WEIR_API_INTERNAL_URL": ",".join(f"http://{at}" for at in internal(instance, apis)),
         "WEIR_WORKER_SECRET_FILE": str(secrets / "worker-secret"),
         "WEIR_SEAL_PRIVATE_KEY_FILE": str(secrets / "seal.key"),
+        "WEIR_REDIS_FILE": str(url_files(instance)["redis-worker"]),
+        "WEIR_SOURCE_PUBLIC_KEYS_FILE": str(secrets / "source-sign.pub"),
         "WEIR_ORIGIN_SECRET_FILE": str(secrets / "origin-secret"),
         "WEIR_RUN_DIR": str(instance.run / name),
         "WEIR_SEGMENT_DIR": str(instance.segments / name),
         "WEIR_MEDIAMTX": str(engine),
         "WEIR_TAP": str(build.binary("weir-tap")),
         "WEIR_ORIGIN": str(build.binary("weir-origin")),
+        "WEIR_STILL": str(build.binary("weir-still")),
+        "WEIR_DECODE": str(build.binary("weir-decode")),
         "WEIR_SOURCE_ALLOW_LOCAL": "true",
     }
     ports = {f"{name}-origin": origin, f"{name}-admin": admin}

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import time
 import urllib.parse
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -157,6 +158,28 @@ def print_where(instance: Instance, made: Demo | None) -> None:
         say(f"    {line}")
 
 
+def grant_examples(api: str, made: Demo, curl: str, send: str) -> list[str]:
+    """A guest who may watch the demo camera until Friday."""
+    subject = uuid.uuid5(tokens.NAMESPACE, f"user|{TENANT}|guest")
+    read_id = "sed 's/^{\"id\":\"\\([^\"]*\\).*/\\1/'"
+    ends = "$(date -d 'next friday 18:00' --iso-8601=seconds)"
+    grant = f'"{{\\"subject\\":\\"{subject}\\",\\"group_id\\":\\"$GROUP\\",'
+    grant += f'\\"ends_at\\":\\"{ends}\\"}}"'
+    member = f"{api}/v1/groups/$GROUP/cameras"
+    return [
+        f"GROUP=$({send} -d '{{\"name\":\"yard\"}}' {api}/v1/groups | {read_id})",
+        f"{curl} -X PUT {member}/{made.camera_id}",
+        f"{curl} {member}",
+        f"GRANT=$({send} -d {grant} {api}/v1/grants | {read_id})",
+        f"GUEST=$(./dev token --tenant {TENANT} --role guest | tail -n 1)",
+        f'curl -sS -H "Authorization: Bearer $GUEST" {api}/v1/cameras',
+        f"{send} -X PATCH -d '{{\"ends_at\":null}}' {api}/v1/grants/$GRANT",
+        f"{curl} {api}/v1/grants",
+        f"{curl} -X DELETE {api}/v1/grants/$GRANT",
+        f"{curl} -X DELETE {api}/v1/groups/$GROUP",
+    ]
+
+
 def examples(instance: Instance, made: Demo) -> list[str]:
     api = api_url(instance)
     curl = 'curl -sS -H "Authorization: Bearer $TOKEN"'
@@ -174,13 +197,16 @@ def examples(instance: Instance, made: Demo) -> list[str]:
         f"ETAG=$({curl} -o /dev/null -D - {camera} | sed -n 's/^etag: //Ip' | tr -d '\\r')",
         f"{send} -X PATCH -H \"If-Match: $ETAG\" -d '{{\"idle_timeout_s\":60}}' {camera}",
         f"{send} -d '{start}' {api}/v1/streams",
+        f"{curl} -o picture.jpg {camera}/snapshot",
         f"{curl} {api}/v1/streams",
         f"{curl} -H 'Prefer: wait=10' {stream}",
         f"{curl} -X POST {stream}/tickets",
         f"{send} -d '{revoked}' {api}/v1/revocations",
         f"{curl} {api}/v1/revocations",
+        *grant_examples(api, made, curl, send),
         f"{curl} {api}/v1/workers",
         f"{curl} {api}/v1/audit-events",
+        f"{curl} {api}/v1/viewings",
         f"{curl} -X DELETE {stream}",
         f"{curl} -X DELETE -H \"If-Match: $ETAG\" {camera}",
         f"curl -sS {api}/openapi.json",

@@ -63,20 +63,24 @@ def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
     secrets = prefix / "secrets.conf"
     lines = [
         f'map "" $weir_{name}_secret {{ default "{keys.read(instance, f"{name}-secret")}"; }}\n'
-        for name in ("gateway", "origin")
+        for name in ("gateway", "origin", "tally")
     ]
     write_private(secrets, "".join([*lines, cdn_map(instance)]))
+    local = keeper.read_settings(instance.home / "local" / "gateway.env")
     values = {
         "PREFIX": str(prefix),
         "USER": "root" if os.getuid() == 0 else Path.home().owner(),
         "GATEWAY_LISTEN": instance.address("gateway"),
         "CDN_LISTEN": instance.address("gateway-origin"),
         "ANSWER_LISTEN": instance.address("gateway-answer"),
+        "TALLY_LISTEN": instance.address("tally"),
         "API_SERVERS": " ".join(
             f"server {address} max_fails=1 fail_timeout=10s;" for address in apis
         ),
         "SECRETS_INCLUDE": str(secrets),
         "CORS": 'default "*";',
+        "TICKET_RATE": local.get("WEIR_GATEWAY_TICKET_RATE", "100r/s"),
+        "TICKET_BURST": local.get("WEIR_GATEWAY_TICKET_BURST", "500"),
         "CACHE_MAX": "512m",
         "RESOLVER": "",
     }

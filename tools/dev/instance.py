@@ -36,6 +36,7 @@ PORTS = {
     "kafka-controller": 4,
     "postgres": 5,
     "redis": 6,
+    "tally-admin": 7,
     "gateway-origin": 8,
     "gateway-answer": 9,
     "api-admin": 10,
@@ -47,6 +48,7 @@ PORTS = {
     "api-2-internal": 16,
     "api-2-admin": 17,
     "reaper-2-admin": 18,
+    "tally": 19,  # UDP
 }
 
 # A unix socket's path has room for 107 bytes; weir-worker takes a folder

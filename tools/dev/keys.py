@@ -17,7 +17,12 @@ RANDOM = (
     "gateway-secret",
     "origin-secret",
     "cdn-secret",
+    "tally-secret",
+    "rewrap-secret",
     "redis-password",
+    "redis-api-password",
+    "redis-scheduler-password",
+    "redis-worker-password",
     "postgres-password",
     "postgres-owner-password",
     "postgres-api-password",
@@ -42,6 +47,10 @@ def ensure(instance: Instance) -> None:
         public, private = seal_pair()
         write_private(folder / "seal.key", private.hex() + "\n")
         write_private(folder / "seal.pub", public.hex() + "\n")
+    if not (folder / "source-sign.key").exists() or not (folder / "source-sign.pub").exists():
+        public, private = raw_pair("ED25519")
+        write_private(folder / "source-sign.key", private.hex() + "\n")
+        write_private(folder / "source-sign.pub", public.hex() + "\n")
 
 
 def read(instance: Instance, name: str) -> str:
@@ -57,8 +66,13 @@ def public_der(pem: bytes) -> bytes:
 
 
 def seal_pair() -> tuple[bytes, bytes]:
-    """An X25519 pair for libsodium's sealed boxes. DER of such keys ends with the 32 raw bytes."""
-    pem = new_key("-algorithm", "X25519")
+    """An X25519 pair for libsodium's sealed boxes, public and private."""
+    return raw_pair("X25519")
+
+
+def raw_pair(algorithm: str) -> tuple[bytes, bytes]:
+    """DER of such keys ends with the 32 raw bytes."""
+    pem = new_key("-algorithm", algorithm)
     return public_der(pem)[-32:], output_of(["openssl", "pkey", "-outform", "DER"], feed=pem)[-32:]
 
 

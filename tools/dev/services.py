@@ -54,6 +54,9 @@ appendonly no
 maxmemory 128mb
 maxmemory-policy noeviction
 daemonize no
+user weir-api on >{api} resetkeys ~weir:source:* ~weir:key:* resetchannels -@all +eval +hmget +hget +hset +del +pexpire +set +get
+user weir-scheduler on >{scheduler} resetkeys ~weir:[0-9]* resetchannels +@all -@dangerous -@admin
+user weir-worker on >{worker} resetkeys %R~weir:source:* resetchannels -@all +hget
 """
 
 
@@ -106,7 +109,9 @@ def start_redis(instance: Instance) -> None:
         folder.mkdir(exist_ok=True)
         password = keys.read(instance, "redis-password")
         config = folder / "redis.conf"
-        write_private(config, REDIS_CONF.format(port=port, password=password, folder=folder))
+        users = {name: keys.read(instance, f"redis-{name}-password") for name in REDIS_USERS}
+        text = REDIS_CONF.format(port=port, password=password, folder=folder, **users)
+        write_private(config, text)
         since = log_size(instance, "redis")
         keeper.start(instance, "redis", ["redis-server", str(config)])
         ready = "Ready to accept connections"
@@ -133,8 +138,14 @@ def postgres_url(instance: Instance, role: str) -> str:
     return f"postgres://{role}:{password}@{instance.address('postgres')}/weir"
 
 
-def redis_url(instance: Instance) -> str:
-    return f"redis://default:{keys.read(instance, 'redis-password')}@{instance.address('redis')}"
+REDIS_USERS = ("api", "scheduler", "worker")
+
+
+def redis_url(instance: Instance, daemon: str | None = None) -> str:
+    """Of the user who may do anything, or of a daemon's own."""
+    user = "default" if daemon is None else f"weir-{daemon}"
+    secret = "redis-password" if daemon is None else f"redis-{daemon}-password"
+    return f"redis://{user}:{keys.read(instance, secret)}@{instance.address('redis')}"
 
 
 def start_postgres(instance: Instance, setup_log: Path) -> None:

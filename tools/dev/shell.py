@@ -39,10 +39,13 @@ def run_logged(
         raise DevError(f"{Path(argv[0]).name} failed (exit code {done.returncode})", log)
 
 
-def output_of(argv: Sequence[str], *, feed: bytes | None = None) -> bytes:
+def output_of(
+    argv: Sequence[str], *, feed: bytes | None = None, env: Mapping[str, str] | None = None
+) -> bytes:
     """Runs `argv` and returns what it prints; `feed` is its standard input."""
+    whole = {**os.environ, **(env or {})}
     try:
-        done = subprocess.run(argv, input=feed, capture_output=True, check=False)
+        done = subprocess.run(argv, input=feed, capture_output=True, check=False, env=whole)
     except FileNotFoundError as error:
         raise DevError(f"{argv[0]} is not installed") from error
     if done.returncode != 0:

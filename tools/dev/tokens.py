@@ -13,7 +13,7 @@ from dev.shell import output_of
 
 ISSUER = "https://auth.weir.localhost/auth/v1"
 AUDIENCE = "authenticated"
-ROLES = ("viewer", "operator", "admin", "platform")
+ROLES = ("guest", "viewer", "operator", "admin", "platform")
 
 # Names of development tenants and users become ids by this namespace (RFC 9562, version 5).
 NAMESPACE = uuid.UUID("7d0f6a52-6d55-5d0e-9b0c-5f3e86c3a1d7")

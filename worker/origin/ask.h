@@ -28,6 +28,8 @@ struct blob *blob_new(struct weir_buf *bytes);
 struct blob *blob_ref(struct blob *blob);
 void blob_unref(struct blob **blob); /* sets NULL; NULL is fine */
 
+#define ASK_STILL_MAX 512
+
 struct ask {
     /* the question */
     struct weir_id stream_id;
@@ -36,9 +38,10 @@ struct ask {
     enum weir_playlist_file kind; /* not NONE */
     int64_t msn;                  /* _HLS_msn, -1: not asked */
     int64_t part;                 /* _HLS_part, -1: not asked */
+    char still[ASK_STILL_MAX];    /* instead of all that: what weir-still is asked; else "" */
 
     /* the answer */
-    int status; /* 200, 404 or 503 */
+    int status; /* 200, 404 or 503; of a picture as weir-still says */
     struct blob *body;
     bool is_exact;    /* a blocking reload that was answered by what it asked for */
     int64_t repeat_s; /* how long a playlist may be repeated when the stream is away */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/origin/door.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,6 +142,26 @@ static void on_ask(void *ctx)
     door->config.on_ask(door->config.ctx, ask);
 }
 
+/* `ask` (NULL: the path names nothing) is this call's. */
+static void ask_about(struct door *door, struct weir_http_request *req,
+                      struct weir_http_response *res, struct ask *ask)
+{
+    if (!secrets_allow(door->config.secrets, weir_http_header(req, "Authorization"))) {
+        answer_error(res, 401);
+        ask_unref(&ask);
+        return;
+    }
+    if (ask == NULL) {
+        answer_error(res, 404);
+        return;
+    }
+    ask->ctx = door;
+    ask->token = weir_http_wait(req, weir_clock_mono_ms() + DOOR_WAIT_MS);
+    *weir_http_slot(req) = ask;
+    atomic_fetch_add(&ask->refs, 1);
+    weir_loop_post(door->config.loop, on_ask, ask);
+}
+
 static void get_file(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
     struct door *door = ctx;
@@ -149,23 +170,59 @@ static void get_file(void *ctx, struct weir_http_request *req, struct weir_http_
         answer(req, res, WEIR_TAKE(*slot));
         return;
     }
-    if (!secrets_allow(door->config.secrets, weir_http_header(req, "Authorization"))) {
-        answer_error(res, 401);
+    ask_about(door, req, res, read_question(req));
+}
+
+/* ---- pictures ---- */
+
+/* Ids and numbers and nothing else: what is asked of weir-still is put together from these. */
+static bool is_plain(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_=&-")] == '\0';
+}
+
+static struct ask *read_still(const struct weir_http_request *req)
+{
+    const char *query = strchr(weir_http_target(req), '?');
+    const char *tenant_id = weir_http_param(req, "tenant_id");
+    const char *camera_id = weir_http_param(req, "camera_id");
+    struct ask *ask WEIR_CLEANUP(ask_unref) = ask_new();
+    query = query != NULL ? query + 1 : "";
+    if (!is_plain(tenant_id) || !is_plain(camera_id) || !is_plain(query)) {
+        return NULL;
+    }
+    int len =
+        snprintf(ask->still, sizeof(ask->still), "/v1/still/%s/%s?%s", tenant_id, camera_id, query);
+    return len < (int)sizeof(ask->still) ? WEIR_TAKE(ask) : NULL;
+}
+
+static void answer_still(struct weir_http_response *res, struct ask *ask)
+{
+    res->stream_free = release;
+    res->stream_ctx = ask;
+    if (!ask_is_answered(ask) || ask->body == NULL) {
+        answer_error(res, ask_is_answered(ask) ? ask->status : 503);
         return;
     }
-    struct ask *ask = read_question(req);
-    if (ask == NULL) {
-        answer_error(res, 404);
-        return;
+    res->status = ask->status;
+    res->content_type = "application/octet-stream";
+    res->body = ask->body->bytes.len > 0 ? ask->body->bytes.bytes : "";
+    res->body_len = ask->body->bytes.len;
+    weir_http_add_header(res, "Cache-Control", "no-store");
+}
+
+static void get_still(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    void **slot = weir_http_slot(req);
+    if (*slot != NULL) {
+        answer_still(res, WEIR_TAKE(*slot));
+    } else {
+        ask_about(ctx, req, res, read_still(req));
     }
-    ask->ctx = door;
-    ask->token = weir_http_wait(req, weir_clock_mono_ms() + DOOR_WAIT_MS);
-    *slot = ask;
-    atomic_fetch_add(&ask->refs, 1);
-    weir_loop_post(door->config.loop, on_ask, ask);
 }
 
 static const struct weir_http_route routes[] = {
+    {"GET", "/still/v1/{tenant_id}/{camera_id}", get_still, 0},
     {"GET", "/{stream_id}/{generation}/{file}", get_file, 0},
 };
 

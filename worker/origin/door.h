@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP side: `GET|HEAD /<stream_id>/<generation>/<file>` for gateways that show the secret.
+ * The HTTP side: `GET|HEAD /<stream_id>/<generation>/<file>` for gateways that show the secret, and
+ * `GET /still/v1/<tenant_id>/<camera_id>?..` for apis that do (worker/still/door.h).
  *
  * Judges and answers in the HTTP server's threads; what is asked travels to the loop as a
  * `struct ask`. Answers are made here from nothing of the engine's but bytes: types, cache rules

@@ -6,6 +6,7 @@
 #include "worker/origin/control.h"
 #include "worker/origin/door.h"
 #include "worker/origin/origin.h"
+#include "worker/origin/stills.h"
 
 #define CONTROL_FD 3
 #define SECRETS_MS 5000
@@ -15,6 +16,7 @@ struct program {
     struct control *control;
     struct secrets *secrets;
     struct origin *origin;
+    struct stills *stills;
     struct door *door;
     struct weir_timer *secrets_timer;
     struct stream_limits limits;
@@ -42,7 +44,11 @@ static void on_end(void *ctx)
 static void on_ask(void *ctx, struct ask *ask)
 {
     struct program *program = ctx;
-    origin_ask(program->origin, ask);
+    if (ask->still[0] != '\0') {
+        stills_ask(program->stills, ask);
+    } else {
+        origin_ask(program->origin, ask);
+    }
 }
 
 static void on_secrets_timer(void *ctx)
@@ -64,6 +70,7 @@ static enum weir_code open_all(struct program *program, const struct origin_sett
         (struct stream_limits){.media_max_bytes = (size_t)settings->media_max_mib << 20,
                                .fetches_max = (size_t)settings->fetches_max};
     program->origin = origin_new(program->loop, &program->limits, say, program);
+    program->stills = stills_new(program->loop, settings->still_socket);
     enum weir_code code = secrets_open(settings->origin_secret_file, &program->secrets, err);
     if (code != WEIR_OK) {
         return code;
@@ -101,6 +108,7 @@ static void serve(struct program *program)
 static void close_all(struct program *program)
 {
     origin_free(program->origin);
+    stills_free(program->stills);
     door_close(&program->door);
     weir_timer_free(&program->secrets_timer);
     control_close(&program->control);

@@ -447,6 +447,17 @@ void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_pub
     weir_list_push_back(&camera->followers, &follower->node);
 }
 
+bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *tenant_id,
+                      struct tap_clips_camera *ret)
+{
+    if (!weir_id_equal(&camera->spec.tenant_id, tenant_id))
+        return false;
+    ret->ring = &camera->ring;
+    ret->codec = camera->format.video;
+    ret->has_clock_offset = tap_clock_offset(&camera->clock, &ret->clock_offset_us);
+    return true;
+}
+
 size_t tap_camera_ring_bytes(const struct tap_camera *camera)
 {
     return camera->ring.bytes;

@@ -6,6 +6,7 @@
 #define WEIR_WORKER_TAP_CAMERA_H
 
 #include "lib/base/list.h"
+#include "worker/tap/clips.h"
 #include "worker/tap/clock.h"
 #include "worker/tap/control.h"
 #include "worker/tap/gate.h"
@@ -44,6 +45,10 @@ void tap_camera_fence(struct tap_camera *camera, bool is_fenced);
 void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_publish *spec);
 void tap_camera_unpublish(struct tap_camera *camera, const struct weir_id *stream_id,
                           int64_t generation);
+
+/* What clips are cut from; false when it is another tenant's. */
+bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *tenant_id,
+                      struct tap_clips_camera *ret);
 
 /* For the cap over all rings. */
 size_t tap_camera_ring_bytes(const struct tap_camera *camera);

@@ -23,6 +23,7 @@ struct tap {
     struct tap_shared shared;
     struct weir_reach reach;
     struct weir_map *cameras; /* struct tap_camera by camera_id */
+    struct tap_clips *clips;  /* NULL: nobody asks for any */
     struct weir_timer *timer;
     struct weir_timer *fence;
     struct weir_timer *sweep;
@@ -192,6 +193,23 @@ static void on_sweep(void *ctx)
     tap_spool_sweep(tap->settings->spool_dir, has_camera, tap);
 }
 
+static bool find_camera(void *ctx, const struct weir_id *tenant_id, const struct weir_id *camera_id,
+                        struct tap_clips_camera *ret)
+{
+    struct tap *tap = ctx;
+    const struct tap_camera *camera = weir_map_find(tap->cameras, camera_id->b);
+    return camera != NULL && tap_camera_clips(camera, tenant_id, ret);
+}
+
+static void open_clips(struct tap *tap)
+{
+    struct weir_err err = {0};
+    if (tap->settings->clip_socket[0] != '\0' &&
+        tap_clips_open(tap->shared.loop, tap->settings->clip_socket, find_camera, tap, &tap->clips,
+                       &err) != WEIR_OK)
+        weir_log(WEIR_LOG_ERROR, "there will be no snapshots", "why", err.msg, NULL);
+}
+
 static void on_timer(void *ctx)
 {
     struct tap *tap = ctx;
@@ -227,6 +245,7 @@ struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
     tap->shared.open_ms = settings->open_ms;
     tap->shared.keyframe_ms = settings->keyframe_ms;
     tap->shared.control = tap_control_new(loop, fd, &control_calls, tap);
+    open_clips(tap);
     tap->fence = weir_timer_new(loop, check_fence, tap);
     tap->sweep = weir_timer_new(loop, on_sweep, tap);
     weir_timer_set(tap->sweep, SWEEP_MS);
@@ -239,6 +258,7 @@ void tap_free(struct tap *tap)
 {
     if (tap == NULL)
         return;
+    tap_clips_close(&tap->clips);
     free_cameras(tap);
     weir_map_free(tap->cameras);
     weir_timer_free(&tap->timer);

@@ -6,7 +6,7 @@
 
 #include "tests/unit/check.h"
 
-enum { NAME, URL, USER, SIZE, COLOR, LABELS, NOTE, NETWORKS, N_FIELDS };
+enum { NAME, URL, USER, SIZE, COLOR, LABELS, NOTE, NETWORKS, ENDS, N_FIELDS };
 
 static const char *const colors[] = {"red", "blue", NULL};
 static const struct api_field fields[N_FIELDS] = {
@@ -18,6 +18,7 @@ static const struct api_field fields[N_FIELDS] = {
     [LABELS] = {"/labels", API_LABELS, .max = 2},
     [NOTE] = {"/is_on", API_BOOL},
     [NETWORKS] = {"/networks", API_NETWORKS, .is_nullable = true},
+    [ENDS] = {"/ends_at", API_TIME, .is_nullable = true},
 };
 
 static struct weir_arena *arena;
@@ -137,6 +138,25 @@ static void networks_are_taken_one_by_one(void **state)
     assert_string_equal(fault.code, "too_many");
 }
 
+static void a_time_has_a_zone(void **state)
+{
+    (void)state;
+    assert_int_equal(read_text("{\"name\":\"n\",\"ends_at\":\"2026-12-04T18:00:00+01:00\"}"),
+                     WEIR_OK);
+    assert_int_equal(values[ENDS].integer, 1796403600000);
+    assert_int_equal(read_text("{\"name\":\"n\",\"ends_at\":null}"), WEIR_OK);
+    assert_true(values[ENDS].is_null);
+    static const char *const bad[] = {"\"2026-12-04T18:00:00\"", "\"Friday\"", "\"\"", "1796403600",
+                                      "\"2026-02-30T00:00:00Z\""};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        char text[96];
+        snprintf(text, sizeof(text), "{\"name\":\"n\",\"ends_at\":%s}", bad[i]);
+        assert_int_equal(read_text(text), WEIR_ESEMANTIC);
+        assert_string_equal(fault.pointer, "/ends_at");
+        assert_string_equal(fault.code, bad[i][0] == '"' ? "bad_time" : "wrong_type");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +164,7 @@ int main(void)
         WITH_ARENA(what_was_not_given_is_not_given),
         WITH_ARENA(each_fault_is_named_with_its_place),
         WITH_ARENA(networks_are_taken_one_by_one),
+        cmocka_unit_test_setup_teardown(a_time_has_a_zone, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,6 +25,8 @@ static struct weir_ticket ticket_of(int64_t issued_s)
         .viewer_id = ticket_viewer_id(&acme, &person),
         .login_id = ticket_login_id(&acme, &session),
         .ticket_id = {{0x71}},
+        .grant_id = {{0x94}},
+        .membership_id = {{0x3e}},
         .issued_at_ms = issued_s * 1000,
     };
 }
@@ -41,9 +43,9 @@ static struct weir_principal holder_of(int64_t issued_s)
 static struct weir_id value_of(enum weir_ev_config_revocation_kind kind)
 {
     struct weir_ticket ticket = ticket_of(0);
-    const struct weir_id *const values[KIND_N] = {&ticket.tenant_id, &ticket.camera_id,
-                                                  &ticket.viewer_id, &ticket.login_id,
-                                                  &ticket.ticket_id};
+    const struct weir_id *const values[KIND_N] = {
+        &ticket.tenant_id, &ticket.camera_id, &ticket.viewer_id,    &ticket.login_id,
+        &ticket.ticket_id, &ticket.grant_id,  &ticket.membership_id};
     return *values[kind];
 }
 
@@ -91,6 +93,24 @@ static void what_is_named_by_another_kind_or_value_plays_on(void **state)
     put(list, WEIR_EV_CONFIG_REVOCATION_KIND_SUBJECT, &person, AT_S, MONO);
     assert_false(is_void(list, AT_S - 1));
     assert_false(is_refused(list, AT_S - 1));
+    revocations_free(list);
+}
+
+static void a_ticket_by_a_role_outlives_every_grant(void **state)
+{
+    (void)state;
+    struct revocations *list = revocations_new(8);
+    struct weir_ticket by_role = ticket_of(AT_S);
+    put(list, WEIR_EV_CONFIG_REVOCATION_KIND_GRANT, &by_role.grant_id, AT_S, MONO);
+    put(list, WEIR_EV_CONFIG_REVOCATION_KIND_MEMBERSHIP, &by_role.membership_id, AT_S, MONO);
+    struct weir_ticket by_another = by_role;
+    by_role.grant_id = (struct weir_id){{0}};
+    by_role.membership_id = (struct weir_id){{0}};
+    assert_false(revocations_is_void(list, &by_role));
+    by_another.grant_id.b[1] = 1;
+    by_another.membership_id.b[1] = 1;
+    assert_false(revocations_is_void(list, &by_another));
+    assert_true(is_void(list, AT_S));
     revocations_free(list);
 }
 
@@ -242,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_claim_of_a_ticket_can_be_revoked_up_to_a_second),
         cmocka_unit_test(what_is_named_by_another_kind_or_value_plays_on),
+        cmocka_unit_test(a_ticket_by_a_role_outlives_every_grant),
         cmocka_unit_test(a_subject_may_come_again_with_a_new_token_a_session_may_not),
         cmocka_unit_test(a_camera_s_or_tenant_s_revocation_leaves_tokens_alone),
         cmocka_unit_test(of_two_the_later_one_counts_whichever_comes_first),

@@ -28,6 +28,8 @@ static void a_pseudonym_never_changes(void **state)
     (void)state;
     struct weir_id viewer = ticket_viewer_id(&acme, &person);
     struct weir_id login = ticket_login_id(&acme, &person);
+    struct weir_id membership = ticket_membership_id(&acme, &person);
+    assert_string_equal(WEIR_ID_TEXT(&membership), "4134a97a-e069-57f4-b997-19c8760f464d");
     assert_string_equal(WEIR_ID_TEXT(&viewer), "47515755-0e1b-51ce-82de-a9d3c306bb78");
     assert_string_equal(WEIR_ID_TEXT(&login), "eff828b5-7f69-5882-a689-f060a050cad7");
 }

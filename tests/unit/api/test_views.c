@@ -77,6 +77,54 @@ static void what_is_no_report_is_refused_and_where_is_said(void **state)
     assert_int_equal(read_text(REPORT(VIEW(TICKET ",\"age_ms\":-1"))), WEIR_ESEMANTIC);
 }
 
+#define WHO           ",\"age_ms\":5,\"who\":{\"viewer\":\"" ID("3") "\"}"
+#define COUNTED(more) WHO ",\"counted\":{\"part\":\"" ID("4") "\",\"since_ms\":" more "}"
+
+static void what_was_counted_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(
+        read_text(REPORT(VIEW(TICKET COUNTED("60000,\"segments\":60,\"bytes\":9007199254740991")))),
+        WEIR_OK);
+    assert_true(seen[0].is_counted);
+    assert_string_equal(WEIR_ID_TEXT(&seen[0].viewer_id), ID("3"));
+    assert_string_equal(WEIR_ID_TEXT(&seen[0].part_id), ID("4"));
+    assert_int_equal(seen[0].since_ms, 60000);
+    assert_int_equal(seen[0].segments, 60);
+    assert_int_equal(seen[0].bytes, 9007199254740991);
+    assert_int_equal(read_text(REPORT(VIEW(TICKET COUNTED("1,\"segments\":0,\"bytes\":0")))),
+                     WEIR_OK);
+    assert_int_equal(seen[0].since_ms, 5); /* it did not begin after it was last seen */
+    assert_int_equal(read_text(REPORT(VIEW(TICKET ",\"age_ms\":5"))), WEIR_OK);
+    assert_false(seen[0].is_counted);
+    refused(REPORT(VIEW(TICKET COUNTED("1,\"segments\":1"))), "missing_field",
+            "/views/0/counted/bytes");
+    refused(REPORT(VIEW(TICKET COUNTED("1,\"segments\":1,\"bytes\":-1"))), "out_of_range",
+            "/views/0/counted/bytes");
+    refused(REPORT(VIEW(TICKET COUNTED("1,\"segments\":1,\"bytes\":1,\"more\":1"))),
+            "unknown_field", "/views/0/counted/more");
+    refused(REPORT(VIEW(TICKET ",\"age_ms\":5,\"counted\":{}")), "missing_field",
+            "/views/0/counted/part");
+    refused(REPORT(VIEW(TICKET ",\"age_ms\":5,\"counted\":{\"part\":\"" ID(
+                "4") "\",\"since_ms\":1,\"segments\":1,\"bytes\":1}")),
+            "missing_field", "/views/0/who");
+}
+
+static void who_it_was_is_read(void **state)
+{
+    (void)state;
+    assert_int_equal(read_text(REPORT(VIEW(TICKET WHO))), WEIR_OK);
+    assert_true(weir_id_is_nil(&seen[0].login_id));
+    assert_false(seen[0].is_playing);
+    assert_int_equal(read_text(REPORT(VIEW(TICKET ",\"age_ms\":5,\"who\":{\"viewer\":\"" ID(
+                         "3") "\",\"login\":\"" ID("5") "\",\"is_playing\":true}"))),
+                     WEIR_OK);
+    assert_string_equal(WEIR_ID_TEXT(&seen[0].login_id), ID("5"));
+    assert_true(seen[0].is_playing);
+    refused(REPORT(VIEW(TICKET ",\"age_ms\":5,\"who\":{\"login\":\"" ID("5") "\"}")),
+            "missing_field", "/views/0/who/viewer");
+}
+
 /* With so many views, in the test's arena. */
 static const char *report_of(int count)
 {
@@ -105,6 +153,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_report_is_read, begin, end),
         cmocka_unit_test_setup_teardown(what_is_no_report_is_refused_and_where_is_said, begin, end),
+        cmocka_unit_test_setup_teardown(what_was_counted_is_read, begin, end),
+        cmocka_unit_test_setup_teardown(who_it_was_is_read, begin, end),
         cmocka_unit_test_setup_teardown(a_report_is_bounded, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -350,6 +350,22 @@ static void platform_operators_need_no_tenant(void **state)
     assert_int_equal(who.role, WEIR_ROLE_VIEWER);
 }
 
+static void a_guest_has_less_than_who_names_no_role(void **state)
+{
+    struct tokens *f = *state;
+    struct weir_principal who;
+    const char *guest =
+        CLAIMS(ISS "," AUD "," TIMES "," WHO ",\"app_metadata\":{\"tenant_id\":\"" TENANT
+                   "\",\"tenant_role\":\"guest\"}");
+    const char *nothing =
+        CLAIMS(ISS "," AUD "," TIMES "," WHO ",\"app_metadata\":{\"tenant_id\":\"" TENANT "\"}");
+    assert_int_equal(judge(f, tokens_mint(f, ES_HEADER, guest, f->ec), &who), WEIR_OK);
+    assert_int_equal(who.role, WEIR_ROLE_GUEST);
+    assert_int_equal(judge(f, tokens_mint(f, ES_HEADER, nothing, f->ec), &who), WEIR_OK);
+    assert_int_equal(who.role, WEIR_ROLE_VIEWER);
+    assert_true(WEIR_ROLE_GUEST < WEIR_ROLE_VIEWER && WEIR_ROLE_VIEWER < WEIR_ROLE_OPERATOR);
+}
+
 /* What a user can write himself must not matter where an administrator wrote something else. */
 static void the_tenant_is_the_one_in_app_metadata(void **state)
 {
@@ -577,6 +593,7 @@ int main(void)
         KEYED(clocks_may_differ_by_half_a_minute),
         KEYED(users_without_a_tenant_are_forbidden),
         KEYED(platform_operators_need_no_tenant),
+        KEYED(a_guest_has_less_than_who_names_no_role),
         KEYED(the_tenant_is_the_one_in_app_metadata),
         KEYED(anonymous_users_pass_by_a_switch_alone),
         KEYED(a_second_factor_is_told),

@@ -79,6 +79,41 @@ static void what_was_minted_is_verified(void **state)
     weir_ticket_keys_close(&keys);
 }
 
+static struct weir_ticket sample_by_grant(void)
+{
+    struct weir_ticket ticket = sample();
+    memset(&ticket.grant_id, 0x77, sizeof(ticket.grant_id));
+    memset(&ticket.membership_id, 0x88, sizeof(ticket.membership_id));
+    return ticket;
+}
+
+/* Who does not know grants must refuse it: he could not tell when one is revoked. */
+static void a_ticket_by_a_grant_names_it_and_is_of_another_version(void **state)
+{
+    (void)state;
+    struct weir_ticket_keys *keys = open_keys(pem);
+    struct weir_ticket ticket = sample_by_grant();
+    struct weir_ticket back;
+    char text[WEIR_TICKET_TEXT_MAX];
+    char payload[WEIR_TICKET_TEXT_MAX];
+    size_t len = 0;
+    struct weir_err err = {0};
+    ticket.issued_at_ms = ticket.expires_at_ms = 99999999999000 - WEIR_TICKET_LEEWAY_MS;
+    weir_ticket_mint(keys, &ticket, text);
+    ASSERT_OK(weir_ticket_verify(keys, text, strlen(text), ticket.issued_at_ms, &back, &err), &err);
+    WEIR_STR_SET(ticket.key_id, back.key_id);
+    assert_memory_equal(&back, &ticket, sizeof(ticket));
+    assert_true(
+        weir_base64url_decode(text, strcspn(text, "."), payload, sizeof(payload) - 1, &len));
+    assert_memory_equal(payload, "{\"v\":3,", strlen("{\"v\":3,"));
+    ticket = sample();
+    weir_ticket_mint(keys, &ticket, text);
+    assert_true(
+        weir_base64url_decode(text, strcspn(text, "."), payload, sizeof(payload) - 1, &len));
+    assert_memory_equal(payload, "{\"v\":2,", strlen("{\"v\":2,"));
+    weir_ticket_keys_close(&keys);
+}
+
 static void a_ticket_ends_with_half_a_minute_of_leeway(void **state)
 {
     (void)state;
@@ -239,6 +274,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_minted_is_verified),
+        cmocka_unit_test(a_ticket_by_a_grant_names_it_and_is_of_another_version),
         cmocka_unit_test(a_ticket_ends_with_half_a_minute_of_leeway),
         cmocka_unit_test(a_changed_or_foreign_ticket_is_refused),
         cmocka_unit_test(a_ticket_of_the_future_or_for_too_long_is_refused),

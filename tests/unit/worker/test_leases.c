@@ -36,6 +36,7 @@ static int set_up(void **state)
     cell.worker.incarnation = 42;
     cell.worker.loop = weir_loop_new();
     cell.worker.leases = weir_map_new(sizeof(struct weir_id));
+    cell.worker.heard = weir_versions_new(8);
     cell.worker.api_calls = calls_new(cell.worker.loop, cell.settings.api_internal_url);
     cell.worker.pass = weir_timer_new(cell.worker.loop, stop, &cell);
     cell.deadline = weir_timer_new(cell.worker.loop, stop, &cell);
@@ -52,6 +53,7 @@ static int tear_down(void **state)
     weir_timer_free(&cell->deadline);
     weir_loop_free(cell->worker.loop);
     weir_map_free(cell->worker.leases);
+    weir_versions_free(cell->worker.heard);
     return 0;
 }
 
@@ -105,15 +107,28 @@ static void a_tenant_whose_networks_changed_has_its_cameras_fetched_again(void *
     struct cell *cell = *state;
     const struct weir_id other = {.b = {7}};
     struct lease *lease = with_source(cell, "public");
-    leases_tenant_changed(&cell->worker, &cell->row.tenant_id, "public");
+    leases_tenant_changed(&cell->worker, &cell->row.tenant_id, 2, "public");
     assert_false(lease->is_stale);
-    leases_tenant_changed(&cell->worker, &other, "10.0.0.0/8");
+    leases_tenant_changed(&cell->worker, &other, 3, "10.0.0.0/8");
     assert_false(lease->is_stale);
-    leases_tenant_changed(&cell->worker, &cell->row.tenant_id, "10.0.0.0/8");
+    leases_tenant_changed(&cell->worker, &cell->row.tenant_id, 4, "10.0.0.0/8");
     assert_true(lease->is_stale);
     lease->is_stale = false;
-    leases_tenant_changed(&cell->worker, &cell->row.tenant_id, NULL);
+    leases_tenant_changed(&cell->worker, &cell->row.tenant_id, 5, NULL);
     assert_true(lease->is_stale);
+}
+
+static void a_change_is_remembered_before_the_camera_is_had(void **state)
+{
+    struct cell *cell = *state;
+    struct lease *lease = with_source(cell, "public");
+    lease->source.version = 3;
+    lease->source.camera_version = 5;
+    leases_config_changed(&cell->worker, &cell->row.camera_id, 5);
+    assert_false(lease->is_stale);
+    leases_config_changed(&cell->worker, &cell->row.camera_id, 6);
+    assert_true(lease->is_stale);
+    assert_int_equal(weir_versions_least(cell->worker.heard, &cell->row.camera_id), 6);
 }
 
 int main(void)
@@ -124,6 +139,8 @@ int main(void)
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(
             a_tenant_whose_networks_changed_has_its_cameras_fetched_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_change_is_remembered_before_the_camera_is_had, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

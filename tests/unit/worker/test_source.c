@@ -17,7 +17,7 @@
 
 struct setup {
     struct weir_arena *arena;
-    struct weir_seal_private key;
+    struct weir_seal_ring key;
     struct weir_id tenant_id;
     struct weir_id camera_id;
 };
@@ -27,7 +27,7 @@ static int set_up(void **state)
     static struct setup setup;
     setup.arena = weir_arena_new(0);
     *state = &setup;
-    bool is_good = weir_seal_parse_private(KEY, &setup.key, NULL) == WEIR_OK &&
+    bool is_good = weir_seal_parse_ring(KEY, &setup.key, NULL) == WEIR_OK &&
                    weir_id_parse(TENANT, strlen(TENANT), &setup.tenant_id, NULL) == WEIR_OK &&
                    weir_id_parse(CAMERA, strlen(CAMERA), &setup.camera_id, NULL) == WEIR_OK;
     return is_good ? 0 : -1;
@@ -43,7 +43,7 @@ static int tear_down(void **state)
 /* The api's answer around a sealed text. */
 static struct weir_http_answer answer_of(struct setup *setup, const char *inner, int version)
 {
-    struct weir_seal_public public_key = weir_seal_public_of(&setup->key);
+    struct weir_seal_public public_key = weir_seal_public_of(&setup->key.keys[0]);
     const char *sealed = weir_seal(&public_key, inner, strlen(inner), setup->arena);
     char *body = weir_arena_printf(setup->arena,
                                    "{\"camera_id\":\"" CAMERA "\",\"tenant_id\":\"" TENANT
@@ -111,10 +111,15 @@ static void a_text_sealed_for_another_key_is_refused(void **state)
     struct source source = {0};
     struct weir_http_answer answer =
         answer_of(setup, INNER(TENANT, CAMERA, "7", "\"url\":\"rtsp://cam/1\""), 7);
-    struct weir_seal_private other = setup->key;
-    other.key[5] ^= 1;
-    assert_int_not_equal(
-        source_read(&answer, &other, &setup->tenant_id, &setup->camera_id, &source, NULL), WEIR_OK);
+    struct weir_seal_ring other = setup->key;
+    other.keys[0].key[5] ^= 1;
+    assert_int_equal(
+        source_read(&answer, &other, &setup->tenant_id, &setup->camera_id, &source, NULL),
+        WEIR_EFORBIDDEN);
+    other.keys[0].id[5] ^= 1;
+    assert_int_equal(
+        source_read(&answer, &other, &setup->tenant_id, &setup->camera_id, &source, NULL),
+        WEIR_EUNSUPPORTED);
 }
 
 static void a_source_without_an_address_is_refused(void **state)
@@ -163,8 +168,13 @@ static void the_question_names_camera_and_worker_and_shows_the_secret_in_a_heade
 {
     struct setup *setup = *state;
     struct call call;
-    source_ask(&call, "s3cret", &setup->tenant_id, &setup->camera_id);
-    assert_string_equal(call.path, "/internal/v1/cameras/" CAMERA "/source");
+    struct source_least least = {.camera_version = 8, .tenant_version = 2};
+    source_ask(&call, "s3cret", &setup->tenant_id, &setup->tenant_id, &setup->camera_id, &least);
+    assert_string_equal(call.path,
+                        "/internal/v1/cameras/" CAMERA "/source?camera_version=8&tenant_version=2");
+    assert_true(weir_id_equal(&call.tenant_id, &setup->tenant_id));
+    assert_int_equal(call.camera_version, 8);
+    assert_int_equal(call.tenant_version, 2);
     assert_string_equal(call.headers[0], "Authorization: Bearer s3cret");
     assert_string_equal(call.headers[1], "X-Weir-Worker-Id: " TENANT);
 }

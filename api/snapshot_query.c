@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/snapshot_query.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+
+#define TOLERANCE_MAX_MS   60000
+#define TOLERANCE_EXACT_MS 1000
+#define TOLERANCE_OTHER_MS 10000
+#define WIDTH_MIN          16
+#define QUALITY_DEFAULT    85
+/* For the frame behind the moment, which may be the nearer one. */
+#define NEXT_FRAME_MS 2000
+
+const char *const snapshot_parameters[] = {"at",      "mode", "tolerance_ms", "format", "width",
+                                           "quality", NULL};
+
+static const char *const modes[] = {"exact", "keyframe", "latest", NULL};
+static const char *const formats[] = {"jpeg", "png", "webp", "avif", NULL};
+
+const char *snapshot_format_name(enum weir_still_format format)
+{
+    return formats[format];
+}
+
+static enum weir_code fail(struct api_fault *fault, const char *code, const char *detail)
+{
+    fault->code = code;
+    fault->pointer[0] = '\0';
+    WEIR_IGNORE(!WEIR_STR_SET(fault->detail, detail), "ours are short");
+    return WEIR_ESEMANTIC;
+}
+
+static enum weir_code read_name(const char *text, const char *const *names, const char *what,
+                                int *ret, struct api_fault *fault)
+{
+    for (*ret = 0; text && names[*ret]; ++*ret) {
+        if (strcmp(text, names[*ret]) == 0) {
+            return WEIR_OK;
+        }
+    }
+    *ret = 0;
+    return text ? fail(fault, "unknown_value", what) : WEIR_OK;
+}
+
+/* `otherwise` where nothing is said. */
+static enum weir_code read_number(const char *name, const char *text, int64_t min, int64_t max,
+                                  int64_t otherwise, int64_t *ret, struct api_fault *fault)
+{
+    char detail[96];
+    *ret = otherwise;
+    if (!text || weir_str_to_int(text, min, max, ret, NULL) == WEIR_OK) {
+        return WEIR_OK;
+    }
+    snprintf(detail, sizeof(detail), "%s must be a whole number from %" PRId64 " to %" PRId64, name,
+             min, max);
+    return fail(fault, "out_of_range", detail);
+}
+
+static enum weir_code read_at(const char *text, int64_t now_us, int64_t *ret_us,
+                              struct api_fault *fault)
+{
+    int64_t at_ms = 0;
+    *ret_us = now_us;
+    if (!text || strcmp(text, "now") == 0) {
+        return WEIR_OK;
+    }
+    if (weir_clock_parse_ms(text, strlen(text), &at_ms, NULL) != WEIR_OK) {
+        return fail(fault, "wrong_type",
+                    "at must be now, or a date and time with a zone, as 2026-11-22T18:17:55.123Z");
+    }
+    if (at_ms * 1000 > now_us + SNAPSHOT_AHEAD_MS * 1000) {
+        return fail(fault, "out_of_range", "at must be at most two seconds ahead");
+    }
+    *ret_us = at_ms * 1000;
+    return WEIR_OK;
+}
+
+enum weir_code snapshot_query_read(snapshot_value_fn *value, void *ctx, int64_t now_us,
+                                   struct snapshot_query *ret, struct api_fault *fault)
+{
+    int mode = 0;
+    int format = 0;
+    int64_t tolerance_ms = 0;
+    enum weir_code code = read_at(value(ctx, "at"), now_us, &ret->at_us, fault);
+    if (code == WEIR_OK) {
+        code = read_name(value(ctx, "mode"), modes, "mode must be exact, keyframe or latest", &mode,
+                         fault);
+    }
+    if (code == WEIR_OK) {
+        code = read_name(value(ctx, "format"), formats, "format must be jpeg, png, webp or avif",
+                         &format, fault);
+    }
+    if (code == WEIR_OK) {
+        code =
+            read_number("tolerance_ms", value(ctx, "tolerance_ms"), 0, TOLERANCE_MAX_MS,
+                        mode == 0 ? TOLERANCE_EXACT_MS : TOLERANCE_OTHER_MS, &tolerance_ms, fault);
+    }
+    if (code == WEIR_OK) {
+        code = read_number("width", value(ctx, "width"), WIDTH_MIN, WEIR_STILL_SIDE_MAX, 0,
+                           &ret->width, fault);
+    }
+    if (code == WEIR_OK) {
+        code = read_number("quality", value(ctx, "quality"), 1, 100, QUALITY_DEFAULT, &ret->quality,
+                           fault);
+    }
+    int64_t ahead_ms = (ret->at_us - now_us) / 1000;
+    ret->mode = modes[mode];
+    ret->format = (enum weir_still_format)format;
+    ret->tolerance_us = tolerance_ms * 1000;
+    ret->wait_ms = NEXT_FRAME_MS + (ahead_ms > 0 ? ahead_ms : 0);
+    return code;
+}

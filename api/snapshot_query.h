@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The query of GET /v1/cameras/{camera_id}/snapshot: what may be asked, what is meant where nothing
+ * is said, and the words weir-origin is asked with. Pure: the time is an argument.
+ *
+ *     at            RFC 3339 with a zone, or now (default). At most 2 s ahead.
+ *     mode          exact (default), keyframe, latest
+ *     tolerance_ms  how far from `at` the frame may be: 0..60000; 1000 for exact, else 10000
+ *     format        jpeg (default), png, webp, avif
+ *     width         at most so wide: 16..8192; default as the camera sends it
+ *     quality       1..100, default 85
+ */
+#ifndef WEIR_API_SNAPSHOT_QUERY_H
+#define WEIR_API_SNAPSHOT_QUERY_H
+
+#include "api/fields.h"
+#include "lib/domain/still.h"
+
+#define SNAPSHOT_AHEAD_MS 2000
+
+struct snapshot_query {
+    int64_t at_us; /* wall clock */
+    const char *mode;
+    int64_t tolerance_us;
+    enum weir_still_format format;
+    int64_t width; /* 0: as it is */
+    int64_t quality;
+    int64_t wait_ms; /* for what is not captured yet */
+};
+
+/* Returns the value of a parameter, or NULL. */
+typedef const char *snapshot_value_fn(void *ctx, const char *name);
+
+/* WEIR_ESEMANTIC: `ret_fault` says what (422). */
+WEIR_MUST_USE enum weir_code snapshot_query_read(snapshot_value_fn *value, void *ctx,
+                                                 int64_t now_us, struct snapshot_query *ret,
+                                                 struct api_fault *ret_fault);
+
+/* Names of the parameters, NULL-ended. */
+extern const char *const snapshot_parameters[];
+
+const char *snapshot_format_name(enum weir_still_format format); /* "jpeg" */
+
+#endif

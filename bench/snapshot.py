@@ -1,0 +1,221 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A picture of a moment, against one FFmpeg run for each picture.
+
+One 1080p camera with a keyframe every two seconds. Ours is `GET /v1/cameras/{id}/snapshot` with a
+random time of the last eight seconds, exact and nearest keyframe; FFmpeg reads the camera by RTSP and
+writes the first frame it gets, as its users do it, with its defaults and with its probing cut down. It
+can name no time, so it has the easier task. All in turn, over and over.
+
+- latency: one request after the other.
+- throughput: four at a time, in the CPU time of everything that made them (tap, origin, decoders and
+  api; the FFmpeg processes), as snapshots a second and core.
+
+Checked: the clock that the camera draws into each of our pictures lies within half a frame and 5 ms of
+the time asked for (exact), or is that of the frame that the answer names (keyframe); each of FFmpeg's
+pictures holds a clock of these minutes.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from common.keepalive import Connection, ms_since
+from common.process import cpu_us_of
+from common.report import Report
+from common.rig import Rig, rig
+from common.samples import median, quantile, told
+from stack import wait_for
+from tap_rig import Camera
+
+WIDTH, HEIGHT, FPS, GOP_S = 1920, 1080, 25, 2
+CELLS, BITS = 40, 39
+ROUNDS = 40
+FFMPEG_EVERY = 4
+BACK_S = 8
+AT_ONCE = 4
+MANY = 48
+LIMIT_MS = 1000 / FPS / 2 + 5
+TUNED = ("-probesize", "32", "-analyzeduration", "0", "-fflags", "nobuffer")
+
+
+def drawn_ms(image: bytes) -> int:
+    """The time that the camera drew, milliseconds (tests/camera/stamp.h)."""
+    done = subprocess.run(
+        ["ffmpeg", "-nostdin", "-v", "error", "-i", "-", "-pix_fmt", "gray", "-f", "rawvideo", "-"],
+        input=image, capture_output=True, check=True,
+    )  # fmt: skip
+    assert len(done.stdout) == WIDTH * HEIGHT
+    row, cell = done.stdout[8 * WIDTH : 9 * WIDTH], WIDTH // CELLS
+    bits = [row[i * cell + cell // 2] > 128 for i in range(CELLS)]
+    assert sum(bits) % 2 == 0, "the stamp's parity"
+    low = int("".join("1" if bit else "0" for bit in bits[:BITS]), 2)
+    return int(time.time() * 1000) >> BITS << BITS | low
+
+
+def text_of(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+class Ours:
+    def __init__(self, made: Rig, camera: str, seed: int) -> None:
+        self.made, self.camera = made, camera
+        self.dice = random.Random(seed)
+        self.errors: list[float] = []
+
+    def take(self, api: Connection, mode: str) -> tuple[datetime, dict[str, str], bytes]:
+        at = datetime.now(timezone.utc) - timedelta(seconds=self.dice.uniform(0.2, BACK_S))
+        path = f"/v1/cameras/{self.camera}/snapshot?at={text_of(at)}&mode={mode}"
+        answer = api.call("GET", path).expect(200)
+        return at, answer.headers, answer.body
+
+    def timed(self, api: Connection, mode: str) -> float:
+        began = time.monotonic()
+        at, headers, body = self.take(api, mode)
+        took_ms = ms_since(began)
+        drawn = drawn_ms(body)
+        frame = datetime.fromisoformat(headers["weir-frame-time"].replace("Z", "+00:00"))
+        assert abs(drawn - frame.timestamp() * 1000) <= 5, "the picture is the frame that is named"
+        if mode == "exact":
+            error = abs(drawn - int(at.timestamp() * 1000))
+            assert error <= LIMIT_MS, f"{error} ms from the time asked for"
+            self.errors.append(error)
+        return took_ms
+
+    def pids(self) -> list[int]:
+        return [*self.made.tree("worker-0"), self.made.pid("api")]
+
+
+def ffmpeg(url: str, flags: tuple[str, ...]) -> bytes:
+    done = subprocess.run(
+        ["ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport", "tcp", *flags, "-i", url, "-frames:v",
+         "1", "-q:v", "3", "-f", "image2pipe", "-c:v", "mjpeg", "-"],
+        capture_output=True, check=True, timeout=60,
+    )  # fmt: skip
+    return done.stdout
+
+
+def theirs(url: str, flags: tuple[str, ...]) -> float:
+    began = time.monotonic()
+    image = ffmpeg(url, flags)
+    took_ms = ms_since(began)
+    assert abs(drawn_ms(image) - time.time() * 1000) < 60000
+    return took_ms
+
+
+def cpu_of_children() -> float:
+    """Seconds of CPU of processes that ended and were waited for."""
+    used = os.times()
+    return used.children_user + used.children_system
+
+
+def many(one: Callable[[int], object]) -> None:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(one, range(MANY)))
+
+
+def per_core(ours: Ours, api: list[Connection], mode: str, idle_us_a_s: float) -> float:
+    """Snapshots a second of CPU: what the worker uses without any is taken off."""
+    pids = ours.pids()
+    before, began = cpu_us_of(pids), time.monotonic()
+    free = list(api)
+
+    def one(_: int) -> None:
+        connection = free.pop()
+        ours.take(connection, mode)
+        free.append(connection)
+
+    many(one)
+    used = cpu_us_of(pids) - before - idle_us_a_s * (time.monotonic() - began)
+    return MANY / (used / 1e6)
+
+
+def idle_us_a_s(ours: Ours) -> float:
+    pids = ours.pids()
+    before = cpu_us_of(pids)
+    time.sleep(4)
+    return (cpu_us_of(pids) - before) / 4
+
+
+def ffmpeg_per_core(url: str) -> float:
+    before = cpu_of_children()
+    many(lambda _: ffmpeg(url, TUNED))
+    return MANY / (cpu_of_children() - before)
+
+
+def latency(report: Report, ours: Ours, url: str) -> None:
+    took: dict[str, list[float]] = {"exact": [], "keyframe": [], "default": [], "tuned": []}
+    api = ours.made.connect()
+    for i in range(ROUNDS):
+        took["exact"].append(ours.timed(api, "exact"))
+        took["keyframe"].append(ours.timed(api, "keyframe"))
+        if i % FFMPEG_EVERY == 0:
+            took["default"].append(theirs(url, ()))
+            took["tuned"].append(theirs(url, TUNED))
+    for side, values in took.items():
+        report.keep(f"{side}_ms", values)
+    exact, keyframe = took["exact"], took["keyframe"]
+    what = "exact snapshot, 1080p, GOP 2 s"
+    report.at_most(f"{what}, median", 300, median(exact), "ms", told(exact))
+    report.at_most(f"{what}, p99", 700, quantile(exact, 0.99), "ms")
+    report.at_least(f"{what}, times as fast as ffmpeg", 10, median(took["default"]) / median(exact),
+                    "x", f"ffmpeg {told(took['default'])}")  # fmt: skip
+    report.at_least(f"{what}, times as fast as ffmpeg tuned", 5, median(took["tuned"]) / median(exact),
+                    "x", f"ffmpeg {told(took['tuned'])}")  # fmt: skip
+    report.at_most("its drawn clock against the time asked for, worst", LIMIT_MS, max(ours.errors), "ms",
+                   f"{len(ours.errors)} pictures")  # fmt: skip
+    report.at_most("keyframe snapshot, median", 50, median(keyframe), "ms", told(keyframe))
+
+
+def throughput(report: Report, ours: Ours, url: str) -> None:
+    api = [ours.made.connect() for _ in range(AT_ONCE)]
+    idle = idle_us_a_s(ours)
+    found: dict[str, list[float]] = {"exact": [], "keyframe": [], "ffmpeg": []}
+    for _ in range(3):
+        for mode in ("exact", "keyframe"):
+            found[mode].append(per_core(ours, api, mode, idle))
+        found["ffmpeg"].append(ffmpeg_per_core(url))
+    for side, values in found.items():
+        report.keep(f"{side}_per_core_s", values)
+    peer = median(found["ffmpeg"])
+    for mode, target in (("exact", 3), ("keyframe", 8)):
+        report.at_least(f"{mode} snapshots a second and core, against ffmpeg tuned", target,
+                        median(found[mode]) / peer, "x",
+                        f"Weir {told(found[mode])}; ffmpeg {told(found['ffmpeg'])}")  # fmt: skip
+
+
+def main() -> int:
+    report = Report("snapshot")
+    options = ("--size", f"{WIDTH}x{HEIGHT}", "--fps", str(FPS), "--gop", str(FPS * GOP_S),
+               "--bitrate", "4000", "--noise")  # fmt: skip
+    settings = {"WEIR_SNAPSHOTS_VIEWER_MAX": "100000", "WEIR_SNAPSHOTS_TENANT_MAX": "1000000"}
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as scratch:
+        camera = Camera(Path(scratch) / "camera", *options)
+        with rig(1, weir_api=settings) as made:
+            api = made.connect()
+            camera_id = made.add_camera(api, camera.url, warm=True, idle_timeout_s=86400)
+            body = {"camera_id": camera_id, "quality": "source"}
+            api.call("POST", "/v1/streams", body).expect(200, 202)
+            path = f"/v1/cameras/{camera_id}/snapshot?mode=latest"
+            wait_for(
+                "the camera's clock",
+                lambda: api.call("GET", path).headers.get("weir-time-source") == "rtcp_sr", 60, 0.2,
+            )  # fmt: skip
+            time.sleep(BACK_S + GOP_S + 1)
+            ours = Ours(made, camera_id, 1)
+            latency(report, ours, camera.url)
+            throughput(report, ours, camera.url)
+        camera.kill()
+    return report.end()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the api says of a camera's source: its answer to a worker, and what it keeps in Redis for
+ * itself and the workers, signed there (lib/io/sign.h). Pure.
+ *
+ *     {"tenant_id":"...","camera_id":"...","version":7,"sealed":"...","exclusive":false,
+ *      "networks":"public","camera_version":9,"tenant_version":3,"max_streams":100,
+ *      "stopped":false,"expires_at_ms":1795000000000}
+ *
+ * `version` is the one that was sealed; `camera_version` and `tenant_version` are those of the
+ * rows, which rise with every change: by them it is told what is out of date.
+ */
+#ifndef WEIR_DOMAIN_SOURCE_ENTRY_H
+#define WEIR_DOMAIN_SOURCE_ENTRY_H
+
+#include <stdbool.h>
+
+#include "lib/base/arena.h"
+#include "lib/domain/id.h"
+
+#define WEIR_SOURCE_ENTRY_MAX_BYTES 32768
+/* What such an entry's signature is good for. */
+#define WEIR_SOURCE_ENTRY_CONTEXT "weir.source.v1"
+
+struct weir_source_entry {
+    struct weir_id tenant_id;
+    struct weir_id camera_id;
+    int64_t camera_version;
+    int64_t tenant_version;
+    int64_t source_version;
+    const char *sealed;
+    const char *networks; /* where the tenant's cameras may be */
+    bool is_exclusive;
+    bool is_stopped;       /* the tenant is */
+    int64_t max_streams;   /* of the tenant */
+    int64_t expires_at_ms; /* wall clock; from then on it says nothing */
+};
+
+/* The JSON text, in the arena. */
+const char *weir_source_entry_write(const struct weir_source_entry *entry,
+                                    struct weir_arena *arena);
+
+/* Texts of `ret` live in the arena. WEIR_EPARSE, WEIR_ELIMIT: it is no such entry. */
+WEIR_MUST_USE enum weir_code weir_source_entry_parse(const char *text, struct weir_arena *arena,
+                                                     struct weir_source_entry *ret,
+                                                     struct weir_err *err);
+
+/* Where it is kept in Redis: a hash of `v`, the camera's version, and `e`, the signed entry, which
+ * is missing for a while after a change. */
+const char *weir_source_entry_key(int64_t cell, const struct weir_id *camera_id,
+                                  struct weir_arena *arena);
+/* A hash of `v`, the version of a tenant that changed lately. */
+const char *weir_source_tenant_key(int64_t cell, const struct weir_id *tenant_id,
+                                   struct weir_arena *arena);
+
+#endif

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures of exact moments on the real services: the test camera draws its clock into each frame, so
+that a picture itself says when it was taken."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from client import Answer, Api, fetch, wait_for
+from conftest import free_port_base
+from faults.processes import children, tell
+from stack import Stack
+
+WIDTH, HEIGHT, FPS = 640, 360, 15
+STAMP_BITS = 39
+# What a camera's own clock may be off by, as its sender reports tell it.
+CLOCK_MS = 5
+HALF_FRAME_MS = 1000 / FPS / 2
+BACK_S = 8
+CAMERAS = {
+    "tcp": (),
+    "udp": (),
+    "bframes": ("--bframes", "2"),
+    "hevc": ("--codec", "h265"),
+}
+
+
+@dataclass
+class Eye:
+    """A camera that is being read."""
+
+    user: Api
+    camera: str
+    stream: str
+
+    def ask(self, **query: object) -> Answer:
+        text = "&".join(f"{name}={value}" for name, value in query.items())
+        return self.user.get(f"/v1/cameras/{self.camera}/snapshot" + (f"?{text}" if text else ""))
+
+
+def text_of(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def time_in(answer: Answer, header: str) -> datetime:
+    return datetime.fromisoformat(answer.headers[header].replace("Z", "+00:00"))
+
+
+def luma(image: bytes) -> bytes:
+    """The picture as grey pixels of the camera's size, by ffmpeg."""
+    done = subprocess.run(
+        ["ffmpeg", "-nostdin", "-v", "error", "-i", "-", "-vf", f"scale={WIDTH}:{HEIGHT}", "-pix_fmt",
+         "gray", "-f", "rawvideo", "-"],
+        input=image, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout) == WIDTH * HEIGHT
+    return done.stdout
+
+
+def drawn(image: bytes) -> datetime:
+    """The time in the picture (tests/camera/stamp.h)."""
+    row, cell = luma(image)[8 * WIDTH : 9 * WIDTH], WIDTH // 40
+    bits = [row[i * cell + cell // 2] > 128 for i in range(STAMP_BITS + 1)]
+    assert sum(bits) % 2 == 0, "the stamp's parity"
+    low = int("".join("1" if bit else "0" for bit in bits[:STAMP_BITS]), 2)
+    high = int(time.time() * 1000) >> STAMP_BITS << STAMP_BITS
+    return datetime.fromtimestamp((high | low) / 1000, timezone.utc)
+
+
+def ms(span: timedelta) -> float:
+    return span.total_seconds() * 1000
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
+    try:
+        made.up()
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture(scope="module")
+def eyes(stack: Stack) -> dict[str, Eye]:
+    user = stack.user("acme")
+    found = {}
+    for name, flags in CAMERAS.items():
+        url = stack.camera(f"eye-{name}", "--gop", "2", "--fps", str(FPS), *flags)
+        transport = "udp" if name == "udp" else "tcp"
+        camera = user.add_camera(name, url, idle_timeout_s=900, transport=transport)
+        stream = user.start(camera["id"])
+        found[name] = Eye(user, str(camera["id"]), str(stream["id"]))
+    for eye in found.values():
+        user.wait_state(eye.stream, "running")
+        # Until its first sender report the camera's clock is not known.
+        wait_for(
+            "the camera's clock",
+            lambda eye=eye: eye.ask(mode="latest").headers.get("weir-time-source") == "rtcp_sr",
+            60,
+        )
+    # A whole ring, so that what is asked for below is there.
+    for eye in found.values():
+        wait_for("a full ring", lambda eye=eye: ring_s(eye) > BACK_S + 1, 60)
+    return found
+
+
+def ring_s(eye: Eye) -> float:
+    answer = eye.ask(mode="latest").expect(200)
+    return (time_in(answer, "weir-ring-to") - time_in(answer, "weir-ring-from")).total_seconds()
+
+
+@pytest.mark.parametrize("name", CAMERAS)
+def test_the_frame_of_the_moment_and_its_true_time(eyes: dict[str, Eye], name: str) -> None:
+    eye = eyes[name]
+    dice = random.Random(name)
+    worst = 0.0
+    for _ in range(12):
+        at = now() - timedelta(seconds=dice.uniform(0, BACK_S))
+        answer = eye.ask(at=text_of(at)).expect(200)
+        asked = time_in(answer, "weir-requested-time")
+        frame = time_in(answer, "weir-frame-time")
+        error_ms = float(answer.headers["weir-frame-error-ms"])
+        assert abs(ms(asked - at)) < 1
+        assert abs(ms(frame - asked) - error_ms) < 0.2
+        assert abs(error_ms) <= HALF_FRAME_MS + CLOCK_MS
+        assert answer.headers["weir-time-source"] == "rtcp_sr"
+        assert "weir-frame-damaged" not in answer.headers
+        # The picture agrees with what is said of it.
+        assert abs(ms(drawn(answer.body) - frame)) <= CLOCK_MS
+        worst = max(worst, abs(ms(drawn(answer.body) - at)))
+    print(f"{name}: worst {worst:.1f} ms between what was asked for and what is drawn")
+    assert worst <= HALF_FRAME_MS + CLOCK_MS
+
+
+@pytest.mark.parametrize("form", ["jpeg", "png", "webp", "avif"])
+def test_each_format_shows_the_same_frame(eyes: dict[str, Eye], form: str) -> None:
+    eye = eyes["tcp"]
+    at = text_of(now() - timedelta(seconds=1))
+    whole = eye.ask(at=at, format="png").expect(200)
+    answer = eye.ask(at=at, format=form, quality=90).expect(200)
+    assert answer.headers["content-type"] == f"image/{form}"
+    assert answer.headers["weir-frame-time"] == whole.headers["weir-frame-time"]
+    if form != "avif":  # Debian's ffmpeg reads no AVIF
+        assert drawn(answer.body) == drawn(whole.body)
+    else:
+        assert answer.body[4:12] == b"ftypavif"
+
+
+def test_a_picture_is_made_smaller_and_never_larger(eyes: dict[str, Eye]) -> None:
+    sizes = {}
+    for width in (160, 320, 8192):
+        body = eyes["tcp"].ask(width=width, format="png").expect(200).body
+        sizes[width] = (int.from_bytes(body[16:20], "big"), int.from_bytes(body[20:24], "big"))
+    assert sizes == {160: (160, 90), 320: (320, 180), 8192: (WIDTH, HEIGHT)}
+
+
+def test_a_keyframe_is_one_and_the_latest_is_the_newest(eyes: dict[str, Eye]) -> None:
+    eye = eyes["tcp"]
+    # Keyframes are two seconds apart: what is nearest to them is one a second away at most.
+    at = now() - timedelta(seconds=4)
+    answers = [eye.ask(mode="keyframe", at=text_of(at + timedelta(seconds=s))) for s in (0, 1, 2, 3)]
+    frames = sorted({time_in(answer.expect(200), "weir-frame-time") for answer in answers})
+    assert 2 <= len(frames) <= 3
+    gaps = [after - before for before, after in zip(frames, frames[1:], strict=False)]
+    assert all(abs(gap.total_seconds() - 2) < 0.2 for gap in gaps), gaps
+    latest = eye.ask(mode="latest").expect(200)
+    assert latest.headers["weir-frame-time"] == latest.headers["weir-ring-to"]
+
+
+def test_a_moment_that_is_to_come_is_waited_for(eyes: dict[str, Eye]) -> None:
+    at = now() + timedelta(seconds=1.5)
+    answer = eyes["tcp"].ask(at=text_of(at)).expect(200)
+    assert abs(ms(drawn(answer.body) - at)) <= HALF_FRAME_MS + CLOCK_MS
+
+
+def test_what_is_gone_is_gone_and_says_what_there_is(eyes: dict[str, Eye]) -> None:
+    answer = eyes["tcp"].ask(at=text_of(now() - timedelta(minutes=5))).expect(410)
+    assert answer.json["code"] == "outside_ring"
+    assert time_in(answer, "weir-ring-from") < time_in(answer, "weir-ring-to")
+
+
+def test_equal_questions_are_answered_by_one_picture(stack: Stack, eyes: dict[str, Eye]) -> None:
+    eye = eyes["tcp"]
+    at = text_of(now() - timedelta(seconds=2))
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: eye.ask(at=at, quality=77), range(12)))
+    assert len({answer.expect(200).body for answer in answers}) == 1
+    assert len({answer.headers["etag"] for answer in answers}) == 1
+    etag = answers[0].headers["etag"]
+    again = eye.user.call(
+        "GET", f"/v1/cameras/{eye.camera}/snapshot?at={at}&quality=77", headers={"If-None-Match": etag}
+    )
+    assert (again.status, again.body) == (304, b"")
+    assert again.headers["etag"] == etag
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ({"at": "2026-11-29T12:00:00"}, "wrong_type"),
+        ({"at": "9999-01-01T00:00:00Z"}, "out_of_range"),
+        ({"tolerance_ms": -1}, "out_of_range"),
+        ({"width": 0}, "out_of_range"),
+        ({"width": 100000}, "out_of_range"),
+        ({"format": "gif"}, "unknown_value"),
+        ({"mode": "nearest"}, "unknown_value"),
+        ({"quality": 101}, "out_of_range"),
+        ({"fps": 1}, "unknown_parameter"),
+    ],
+)
+def test_a_question_that_is_none_is_refused(
+    eyes: dict[str, Eye], query: dict[str, object], code: str
+) -> None:
+    answer = eyes["tcp"].ask(**query).expect(422)
+    assert answer.json["code"] == code
+
+
+def test_only_its_own_tenant_sees_it(stack: Stack, eyes: dict[str, Eye]) -> None:
+    other = stack.user("other")
+    path = "/v1/cameras/{}/snapshot"
+    foreign = other.get(path.format(eyes["tcp"].camera)).expect(404)
+    unknown = other.get(path.format(uuid.uuid4())).expect(404)
+    assert {**foreign.json, "request_id": ""} == {**unknown.json, "request_id": ""}
+    fetch(stack.api_url + path.format(eyes["tcp"].camera)).expect(401)
+    # Nor does the worker's door, without the secret.
+    row = stack.platform().get("/v1/workers").expect(200).json["items"][0]
+    fetch(f"{row['origin_url']}/still/v1/{uuid.uuid4()}/{eyes['tcp'].camera}").expect(401)
+
+
+def test_a_camera_that_nobody_reads_is_not_running(stack: Stack) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("dark", stack.camera("dark"))
+    answer = user.get(f"/v1/cameras/{camera['id']}/snapshot").expect(409)
+    assert answer.json["code"] == "not_running"
+
+
+def test_a_camera_that_stalls_shows_nothing_old(stack: Stack) -> None:
+    user = stack.user("acme")
+    camera = user.add_camera("stall", stack.camera("stall", "--gop", "1"), idle_timeout_s=900)
+    stream = user.start(camera["id"])
+    eye = Eye(user, str(camera["id"]), str(stream["id"]))
+    user.wait_state(eye.stream, "running")
+    eye.ask().expect(200)
+    before = now()
+    stack.dev("camera", "fault", "stall", "freeze")
+    wait_for("no frame near", lambda: eye.ask(mode="latest", tolerance_ms=1500).status == 409, 60)
+    assert eye.ask().expect(409).json["code"] == "no_picture_near"
+    # What it sent before is there, under its own time.
+    answer = eye.ask(at=text_of(before)).expect(200)
+    assert abs(float(answer.headers["weir-frame-error-ms"])) < 1000
+    stack.dev("camera", "fault", "stall", "none")
+
+
+def test_decoders_that_die_or_hang_are_replaced(stack: Stack, eyes: dict[str, Eye]) -> None:
+    eye = eyes["tcp"]
+    stills = children(stack.home, "worker-0", "weir-still")
+    assert len(stills) == 1
+    for fault in (signal.SIGKILL, signal.SIGSTOP):
+        decoders = children(stack.home, "worker-0", "weir-decode")
+        assert decoders
+        tell(decoders, fault)
+        # A hung one costs who asks for it three seconds and a refusal; never a wrong picture.
+        answer = wait_for("a picture", lambda: asked(eye), 60)
+        assert abs(ms(drawn(answer.body) - time_in(answer, "weir-frame-time"))) <= CLOCK_MS
+        wait_for("new decoders", lambda old=decoders: renewed(stack, eye, old), 60)
+    tell(stills, signal.SIGKILL)
+    wait_for("pictures again", lambda: asked(eye), 60)
+    stack.user("acme").wait_state(eye.stream, "running")
+
+
+def asked(eye: Eye) -> Answer | None:
+    answer = eye.ask(quality=random.randrange(1, 100))
+    return answer if answer.status == 200 else None
+
+
+def renewed(stack: Stack, eye: Eye, old: list[int]) -> bool:
+    """Each is noticed when it is asked for, at the latest."""
+    asked(eye)
+    return not set(old) & set(children(stack.home, "worker-0", "weir-decode"))
+
+
+def test_the_audit_knows_who_took_it(eyes: dict[str, Eye]) -> None:
+    eye = eyes["tcp"]
+    frame = eye.ask().expect(200).headers["weir-frame-time"]
+
+    def is_noted() -> bool:
+        events = eye.user.get("/v1/audit-events?limit=200").expect(200).json["items"]
+        taken = [event for event in events if event.get("action") == "snapshot.take"]
+        return any(event["object_id"] == eye.camera and frame in event["detail"] for event in taken)
+
+    wait_for("the audit's event", is_noted, 60)

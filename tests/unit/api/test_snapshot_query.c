@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/snapshot_query.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/unit/check.h"
+
+#define NOW_US INT64_C(1795000000123456) /* 2026-11-18T11:06:40.123456Z */
+
+struct pair {
+    const char *name;
+    const char *value;
+};
+
+static const char *value_of(void *ctx, const char *name)
+{
+    const struct pair *pair = ctx;
+    return pair && strcmp(pair->name, name) == 0 ? pair->value : NULL;
+}
+
+static struct api_fault fault;
+
+static enum weir_code read_one(const char *name, const char *value, struct snapshot_query *ret)
+{
+    struct pair pair = {name, value};
+    memset(&fault, 0, sizeof(fault));
+    return snapshot_query_read(value_of, &pair, NOW_US, ret, &fault);
+}
+
+static void nothing_said_is_an_exact_jpeg_of_now(void **state)
+{
+    (void)state;
+    struct snapshot_query query;
+    assert_int_equal(snapshot_query_read(value_of, NULL, NOW_US, &query, &fault), WEIR_OK);
+    assert_int_equal(query.at_us, NOW_US);
+    assert_string_equal(query.mode, "exact");
+    assert_int_equal(query.tolerance_us, 1000000);
+    assert_int_equal(query.format, WEIR_STILL_JPEG);
+    assert_int_equal(query.width, 0);
+    assert_int_equal(query.quality, 85);
+    assert_int_equal(query.wait_ms, 2000);
+}
+
+static void a_time_has_a_zone_and_lies_at_most_two_seconds_ahead(void **state)
+{
+    (void)state;
+    struct snapshot_query query;
+    assert_int_equal(read_one("at", "2026-11-18T12:06:39.5+01:00", &query), WEIR_OK);
+    assert_int_equal(query.at_us, INT64_C(1794999999500000));
+    assert_int_equal(query.wait_ms, 2000);
+    assert_int_equal(read_one("at", "2026-11-18T11:06:42.123Z", &query), WEIR_OK);
+    assert_int_equal(query.wait_ms, 2000 + 1999);
+    assert_int_equal(read_one("at", "1970-01-01T00:00:00Z", &query), WEIR_OK);
+    assert_int_equal(read_one("at", "now", &query), WEIR_OK);
+    assert_int_equal(query.at_us, NOW_US);
+    static const char *const bad[] = {"2026-11-18T11:06:42.200Z",
+                                      "9999-12-31T23:59:59Z",
+                                      "2026-11-18T11:06:39",
+                                      "2026-11-18",
+                                      "1795000000",
+                                      "",
+                                      "NOW",
+                                      "10000-01-01T00:00:00Z"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(read_one("at", bad[i], &query), WEIR_ESEMANTIC);
+        assert_true(strlen(fault.detail) > 10);
+    }
+}
+
+static void where_no_exact_frame_is_asked_for_it_may_be_further_away(void **state)
+{
+    (void)state;
+    struct snapshot_query query;
+    assert_int_equal(read_one("mode", "keyframe", &query), WEIR_OK);
+    assert_string_equal(query.mode, "keyframe");
+    assert_int_equal(query.tolerance_us, 10000000);
+    assert_int_equal(read_one("mode", "latest", &query), WEIR_OK);
+    assert_int_equal(query.tolerance_us, 10000000);
+}
+
+static void what_is_out_of_range_is_named(void **state)
+{
+    (void)state;
+    static const struct {
+        struct pair pair;
+        const char *code;
+    } rows[] = {
+        {{"mode", "nearest"}, "unknown_value"},      {{"format", "gif"}, "unknown_value"},
+        {{"format", ""}, "unknown_value"},           {{"tolerance_ms", "-1"}, "out_of_range"},
+        {{"tolerance_ms", "60001"}, "out_of_range"}, {{"width", "0"}, "out_of_range"},
+        {{"width", "100000"}, "out_of_range"},       {{"width", "15"}, "out_of_range"},
+        {{"quality", "0"}, "out_of_range"},          {{"quality", "59.94"}, "out_of_range"},
+    };
+    struct snapshot_query query;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(read_one(rows[i].pair.name, rows[i].pair.value, &query), WEIR_ESEMANTIC);
+        assert_string_equal(fault.code, rows[i].code);
+        assert_non_null(strstr(fault.detail, rows[i].pair.name));
+    }
+}
+
+static void edges_are_inside(void **state)
+{
+    (void)state;
+    static const struct pair rows[] = {
+        {"tolerance_ms", "0"}, {"tolerance_ms", "60000"}, {"width", "16"},    {"width", "8192"},
+        {"quality", "1"},      {"quality", "100"},        {"format", "avif"},
+    };
+    struct snapshot_query query;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(read_one(rows[i].name, rows[i].value, &query), WEIR_OK);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_said_is_an_exact_jpeg_of_now),
+        cmocka_unit_test(a_time_has_a_zone_and_lies_at_most_two_seconds_ahead),
+        cmocka_unit_test(where_no_exact_frame_is_asked_for_it_may_be_further_away),
+        cmocka_unit_test(what_is_out_of_range_is_named),
+        cmocka_unit_test(edges_are_inside),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

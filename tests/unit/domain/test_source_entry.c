@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "lib/domain/source_entry.h"
+
+#include <string.h>
+
+#include "tests/unit/check.h"
+
+static const struct weir_source_entry entry = {
+    .tenant_id = {{1, 2}},
+    .camera_id = {{3, 4}},
+    .camera_version = 9,
+    .tenant_version = 3,
+    .source_version = 7,
+    .sealed = "0011223344556677.AbC",
+    .networks = "public 10.0.0.0/8",
+    .is_exclusive = true,
+    .max_streams = 100,
+    .expires_at_ms = 1795000000000,
+};
+
+static void what_is_written_is_read_again(void **state)
+{
+    (void)state;
+    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
+    struct weir_source_entry back;
+    struct weir_err err = {0};
+    const char *text = weir_source_entry_write(&entry, arena);
+    ASSERT_OK(weir_source_entry_parse(text, arena, &back, &err), &err);
+    assert_true(weir_id_equal(&back.tenant_id, &entry.tenant_id));
+    assert_true(weir_id_equal(&back.camera_id, &entry.camera_id));
+    assert_int_equal(back.camera_version, 9);
+    assert_int_equal(back.tenant_version, 3);
+    assert_int_equal(back.source_version, 7);
+    assert_string_equal(back.sealed, entry.sealed);
+    assert_string_equal(back.networks, entry.networks);
+    assert_true(back.is_exclusive && !back.is_stopped);
+    assert_int_equal(back.max_streams, 100);
+    assert_int_equal(back.expires_at_ms, entry.expires_at_ms);
+}
+
+static void an_entry_that_lacks_anything_is_none(void **state)
+{
+    (void)state;
+    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
+    struct weir_source_entry back;
+    static const char *const names[] = {
+        "tenant_id", "camera_id",      "version",     "sealed",  "exclusive",
+        "networks",  "camera_version", "max_streams", "stopped", "expires_at_ms"};
+    const char *whole = weir_source_entry_write(&entry, arena);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *text = weir_arena_strdup(arena, whole);
+        char *at = strstr(text, weir_arena_printf(arena, "\"%s\"", names[i]));
+        assert_non_null(at);
+        at[1] = '_';
+        assert_int_equal(weir_source_entry_parse(text, arena, &back, NULL), WEIR_EPARSE);
+    }
+    assert_int_equal(weir_source_entry_parse("[]", arena, &back, NULL), WEIR_EPARSE);
+    char *long_text = weir_arena_alloc(arena, WEIR_SOURCE_ENTRY_MAX_BYTES + 2);
+    memset(long_text, ' ', WEIR_SOURCE_ENTRY_MAX_BYTES + 1);
+    assert_int_equal(weir_source_entry_parse(long_text, arena, &back, NULL), WEIR_ELIMIT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_written_is_read_again),
+        cmocka_unit_test(an_entry_that_lacks_anything_is_none),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/still/decoders.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/io/process.h"
+#include "worker/still/wire.h"
+
+#define AGAIN_MS 500 /* between two starts that fail */
+
+enum decoder_state {
+    DECODER_DOWN,   /* the loop is to start it */
+    DECODER_FREE,   /* a thread may take it */
+    DECODER_TAKEN,  /* by a thread */
+    DECODER_BROKEN, /* the loop is to end it */
+};
+
+struct decoder {
+    struct decoders *decoders;
+    enum decoder_state state; /* under the mutex */
+    int n_made;
+    struct weir_process process; /* the loop's; its channel is the taker's */
+};
+
+struct decoders {
+    struct weir_loop *loop;
+    const char *program;
+    struct weir_timer *again;
+    pthread_mutex_t mutex;
+    pthread_cond_t freed;
+    struct decoder *all;
+    size_t n;
+};
+
+/* ---- on the loop ---- */
+
+static void tend(void *ctx);
+
+/* Also while nobody has it. A taker sees it by its channel. */
+static void on_exit_seen(void *ctx, unsigned events)
+{
+    struct decoder *decoder = ctx;
+    struct decoders *decoders = decoder->decoders;
+    (void)events;
+    weir_loop_unwatch(decoders->loop, decoder->process.pidfd);
+    pthread_mutex_lock(&decoders->mutex);
+    decoder->state = decoder->state == DECODER_FREE ? DECODER_BROKEN : decoder->state;
+    pthread_mutex_unlock(&decoders->mutex);
+    tend(decoders);
+}
+
+static void stop(struct decoders *decoders, struct decoder *decoder)
+{
+    weir_loop_unwatch(decoders->loop, decoder->process.pidfd);
+    weir_process_done(&decoder->process);
+}
+
+static bool start(struct decoders *decoders, struct decoder *decoder)
+{
+    static struct weir_log_limit limit;
+    const char *const argv[] = {"weir-decode", NULL};
+    const char *const env[] = {NULL};
+    struct weir_process_spec spec = {
+        .path = decoders->program, .argv = argv, .env = env, .cwd = "/", .has_channel = true};
+    struct weir_err err = {0};
+    if (weir_process_start(&spec, &decoder->process, &err) == WEIR_OK) {
+        weir_loop_watch(decoders->loop, decoder->process.pidfd, WEIR_LOOP_IN, on_exit_seen,
+                        decoder);
+        return true;
+    }
+    if (weir_log_allowed(&limit, 1, 60000, weir_clock_mono_ms())) {
+        weir_log(WEIR_LOG_ERROR, "a decoder cannot be started", "why", err.msg, NULL);
+    }
+    return false;
+}
+
+static void tend(void *ctx)
+{
+    struct decoders *decoders = ctx;
+    for (size_t i = 0; i < decoders->n; i++) {
+        struct decoder *decoder = &decoders->all[i];
+        pthread_mutex_lock(&decoders->mutex);
+        enum decoder_state state = decoder->state;
+        pthread_mutex_unlock(&decoders->mutex);
+        if (state == DECODER_FREE || state == DECODER_TAKEN) {
+            continue;
+        }
+        /* Nobody else touches one that is down or broken. */
+        if (state == DECODER_BROKEN) {
+            stop(decoders, decoder);
+        }
+        bool is_up = start(decoders, decoder);
+        pthread_mutex_lock(&decoders->mutex);
+        decoder->state = is_up ? DECODER_FREE : DECODER_DOWN;
+        decoder->n_made = 0;
+        pthread_cond_broadcast(&decoders->freed);
+        pthread_mutex_unlock(&decoders->mutex);
+        if (!is_up) {
+            weir_timer_set(decoders->again, AGAIN_MS);
+        }
+    }
+}
+
+struct decoders *decoders_new(struct weir_loop *loop, const char *program, size_t n)
+{
+    struct decoders *decoders = weir_xalloc(sizeof(*decoders));
+    decoders->loop = loop;
+    decoders->program = program;
+    decoders->n = n;
+    decoders->all = weir_xalloc(n * sizeof(*decoders->all));
+    for (size_t i = 0; i < n; i++) {
+        decoders->all[i].decoders = decoders;
+    }
+    decoders->again = weir_timer_new(loop, tend, decoders);
+    pthread_mutex_init(&decoders->mutex, NULL);
+    pthread_cond_init(&decoders->freed, NULL);
+    tend(decoders);
+    return decoders;
+}
+
+void decoders_free(struct decoders *decoders)
+{
+    if (!decoders) {
+        return;
+    }
+    weir_loop_unpost(decoders->loop, tend, decoders);
+    weir_timer_free(&decoders->again);
+    for (size_t i = 0; i < decoders->n; i++) {
+        if (decoders->all[i].state != DECODER_DOWN) {
+            stop(decoders, &decoders->all[i]);
+        }
+    }
+    pthread_cond_destroy(&decoders->freed);
+    pthread_mutex_destroy(&decoders->mutex);
+    free(decoders->all);
+    free(decoders);
+}
+
+/* ---- in any thread ---- */
+
+static struct decoder *find_free(struct decoders *decoders)
+{
+    for (size_t i = 0; i < decoders->n; i++) {
+        if (decoders->all[i].state == DECODER_FREE) {
+            return &decoders->all[i];
+        }
+    }
+    return NULL;
+}
+
+static struct decoder *take(struct decoders *decoders, int64_t deadline_mono_ms)
+{
+    pthread_mutex_lock(&decoders->mutex);
+    struct decoder *decoder = find_free(decoders);
+    while (!decoder && weir_clock_wait(&decoders->freed, &decoders->mutex, deadline_mono_ms)) {
+        decoder = find_free(decoders);
+    }
+    if (decoder) {
+        decoder->state = DECODER_TAKEN;
+    }
+    pthread_mutex_unlock(&decoders->mutex);
+    return decoder;
+}
+
+static void give(struct decoders *decoders, struct decoder *decoder, bool is_good)
+{
+    pthread_mutex_lock(&decoders->mutex);
+    bool is_fresh = is_good && ++decoder->n_made < DECODERS_LIFE;
+    decoder->state = is_fresh ? DECODER_FREE : DECODER_BROKEN;
+    pthread_cond_signal(&decoders->freed);
+    pthread_mutex_unlock(&decoders->mutex);
+    if (!is_fresh) {
+        weir_loop_post(decoders->loop, tend, decoders);
+    }
+}
+
+static bool is_sane(const struct weir_decode_answer *answer)
+{
+    return answer->magic == WEIR_DECODE_MAGIC && answer->status <= WEIR_DECODE_FAILED &&
+           answer->bytes <= WEIR_STILL_IMAGE_MAX &&
+           (answer->status == WEIR_DECODE_OK) == (answer->bytes > 0);
+}
+
+static bool talk(int fd, const struct weir_decode_ask *ask, const uint8_t *clip,
+                 struct weir_decode_answer *answer, uint8_t **ret_image)
+{
+    int64_t deadline_ms = weir_clock_mono_ms() + DECODERS_HANG_MS;
+    if (!wire_write(fd, ask, sizeof(*ask), deadline_ms) ||
+        !wire_write(fd, clip, ask->bytes, deadline_ms) ||
+        !wire_read(fd, answer, sizeof(*answer), deadline_ms) || !is_sane(answer)) {
+        return false;
+    }
+    *ret_image = answer->bytes > 0 ? malloc(answer->bytes) : NULL;
+    if (answer->bytes > 0 &&
+        (!*ret_image || !wire_read(fd, *ret_image, answer->bytes, deadline_ms))) {
+        free(*ret_image);
+        *ret_image = NULL;
+        return false;
+    }
+    return true;
+}
+
+enum weir_code decoders_make(struct decoders *decoders, const struct weir_decode_ask *ask,
+                             const uint8_t *clip, int64_t deadline_mono_ms,
+                             struct weir_decode_answer *ret_answer, uint8_t **ret_image,
+                             struct weir_err *err)
+{
+    *ret_image = NULL;
+    struct decoder *decoder = take(decoders, deadline_mono_ms);
+    if (!decoder) {
+        return weir_fail(err, WEIR_EUNAVAILABLE, "every decoder is busy");
+    }
+    bool is_good = talk(decoder->process.channel_fd, ask, clip, ret_answer, ret_image);
+    give(decoders, decoder, is_good);
+    return is_good ? WEIR_OK : weir_fail(err, WEIR_EIO, "the decoder broke over it");
+}
+
+size_t decoders_up(struct decoders *decoders)
+{
+    size_t n = 0;
+    pthread_mutex_lock(&decoders->mutex);
+    for (size_t i = 0; i < decoders->n; i++) {
+        n += decoders->all[i].state == DECODER_FREE || decoders->all[i].state == DECODER_TAKEN ? 1
+                                                                                               : 0;
+    }
+    pthread_mutex_unlock(&decoders->mutex);
+    return n;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The decoders: so many processes that are always there, each taken by one thread at a time.
+ *
+ * One that ends, hangs or talks nonsense is killed and replaced; after DECODERS_LIFE pictures too,
+ * so that nothing that a camera's bytes did to it lasts. Processes are started and ended on the
+ * loop's thread alone (lib/io/process.h).
+ */
+#ifndef WEIR_WORKER_STILL_DECODERS_H
+#define WEIR_WORKER_STILL_DECODERS_H
+
+#include "lib/base/buf.h"
+#include "lib/domain/still.h"
+#include "lib/service/loop.h"
+
+#define DECODERS_LIFE    1000
+#define DECODERS_HANG_MS 3000 /* for one picture */
+
+struct decoders;
+
+/* `program` is kept. Loop thread, as is decoders_free. */
+struct decoders *decoders_new(struct weir_loop *loop, const char *program, size_t n);
+/* No thread may be in decoders_make any more. NULL is fine. */
+void decoders_free(struct decoders *decoders);
+
+/*
+ * Makes a picture: waits for a decoder until the deadline (CLOCK_MONOTONIC), then for it. Any
+ * thread. WEIR_EUNAVAILABLE: none was free in time. WEIR_EIO: the decoder broke over it. Else
+ * WEIR_OK and `ret_answer` tells; with its status WEIR_DECODE_OK `*ret_image` are its bytes,
+ * malloced.
+ */
+WEIR_MUST_USE enum weir_code decoders_make(struct decoders *decoders,
+                                           const struct weir_decode_ask *ask, const uint8_t *clip,
+                                           int64_t deadline_mono_ms,
+                                           struct weir_decode_answer *ret_answer,
+                                           uint8_t **ret_image, struct weir_err *err);
+
+/* Decoders that are up. Any thread. */
+size_t decoders_up(struct decoders *decoders);
+
+#endif

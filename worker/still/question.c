@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/still/question.h"
+
+#include <string.h>
+
+#include "lib/base/str.h"
+
+#define US_MAX ((int64_t)1 << 53)
+
+static const char *const modes[] = {"exact", "keyframe", "latest"};
+static const char *const formats[] = {"jpeg", "png", "webp", "avif"};
+
+const char *still_format_name(enum weir_still_format format)
+{
+    return formats[format];
+}
+
+static enum weir_code read_name(const char *what, const char *text, const char *const *names, int n,
+                                int *ret, struct weir_err *err)
+{
+    for (*ret = 0; text && *ret < n; ++*ret) {
+        if (strcmp(text, names[*ret]) == 0) {
+            return WEIR_OK;
+        }
+    }
+    return weir_fail(err, WEIR_EINVAL, "%s: none that is known", what);
+}
+
+struct number {
+    const char *name;
+    int64_t min;
+    int64_t max;
+};
+
+enum { N_AT, N_TOLERANCE, N_WAIT, N_WIDTH, N_QUALITY, N_NUMBERS };
+
+static const struct number numbers[N_NUMBERS] = {
+    [N_AT] = {"at_us", 0, US_MAX},
+    [N_TOLERANCE] = {"tolerance_us", 0, US_MAX},
+    [N_WAIT] = {"wait_ms", 0, STILL_WAIT_MAX_MS},
+    [N_WIDTH] = {"width", 0, WEIR_STILL_SIDE_MAX},
+    [N_QUALITY] = {"quality", 1, 100},
+};
+
+enum weir_code still_question_read(const char *tenant_id, const char *camera_id,
+                                   still_value_fn *value, void *ctx, struct still_question *ret,
+                                   struct weir_err *err)
+{
+    int64_t read[N_NUMBERS];
+    int mode = 0;
+    int format = 0;
+    *ret = (struct still_question){0};
+    enum weir_code code = weir_id_parse(tenant_id, strlen(tenant_id), &ret->ask.tenant_id, err);
+    if (code == WEIR_OK) {
+        code = weir_id_parse(camera_id, strlen(camera_id), &ret->ask.camera_id, err);
+    }
+    for (int i = 0; code == WEIR_OK && i < N_NUMBERS; i++) {
+        const char *text = value(ctx, numbers[i].name);
+        code = weir_str_to_int(text ? text : "", numbers[i].min, numbers[i].max, &read[i], err);
+        code = code == WEIR_OK ? code : weir_fail_in(err, code, "%s", numbers[i].name);
+    }
+    if (code == WEIR_OK) {
+        code = read_name("mode", value(ctx, "mode"), modes, 3, &mode, err);
+    }
+    if (code == WEIR_OK) {
+        code = read_name("format", value(ctx, "format"), formats, WEIR_STILL_FORMATS, &format, err);
+    }
+    if (code == WEIR_OK) {
+        ret->ask.mode = (enum weir_ctl_clip_ask_mode)mode;
+        ret->ask.at_us = read[N_AT];
+        ret->ask.wait_ms = read[N_WAIT];
+        ret->tolerance_us = read[N_TOLERANCE];
+        ret->format = (enum weir_still_format)format;
+        ret->width = (uint32_t)read[N_WIDTH];
+        ret->quality = (uint32_t)read[N_QUALITY];
+    }
+    return code;
+}
+
+bool still_question_allows(const struct still_question *question,
+                           const struct weir_ctl_clip_answer *found, struct still_refusal *ret)
+{
+    static const struct still_refusal refusals[] = {
+        [WEIR_CTL_CLIP_ANSWER_STATUS_UNKNOWN] = {404, "camera_not_here"},
+        [WEIR_CTL_CLIP_ANSWER_STATUS_EMPTY] = {409, "no_picture_yet"},
+        [WEIR_CTL_CLIP_ANSWER_STATUS_PAST] = {410, "outside_ring"},
+        [WEIR_CTL_CLIP_ANSWER_STATUS_TOO_LONG] = {409, "group_too_large"},
+    };
+    if (found->status != WEIR_CTL_CLIP_ANSWER_STATUS_OK) {
+        *ret = refusals[found->status];
+        return false;
+    }
+    int64_t off_us = found->frame_us - question->ask.at_us;
+    if (off_us > question->tolerance_us || off_us < -question->tolerance_us) {
+        *ret = (struct still_refusal){409, "no_picture_near"};
+        return false;
+    }
+    return true;
+}

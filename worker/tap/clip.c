@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/clip.h"
+
+#include "lib/domain/still.h"
+
+/* The next unit of video from number `*at` on; NULL at the ring's end. */
+static const struct tap_unit *next_video(const struct tap_ring *ring, uint64_t *at)
+{
+    const struct tap_unit *unit;
+    while ((unit = tap_ring_find(ring, *at)) != NULL && unit->track != TAP_VIDEO)
+        (*at)++;
+    return unit;
+}
+
+static int64_t distance(int64_t a, int64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+static bool is_candidate(enum tap_clip_mode mode, const struct tap_unit *unit)
+{
+    return mode != TAP_CLIP_KEYFRAME || unit->is_key;
+}
+
+/* Whether `unit` is a better answer than `best`. */
+static bool is_better(enum tap_clip_mode mode, int64_t at_us, const struct tap_unit *unit,
+                      const struct tap_unit *best)
+{
+    if (best == NULL)
+        return true;
+    if (mode == TAP_CLIP_LATEST)
+        return unit->capture_us > best->capture_us;
+    int64_t is = distance(unit->capture_us, at_us);
+    int64_t was = distance(best->capture_us, at_us);
+    return is < was || (is == was && unit->capture_us < best->capture_us);
+}
+
+/* The key unit that the frame `last` is decoded from. */
+static uint64_t begin_of(const struct tap_ring *ring, uint64_t last)
+{
+    int64_t ts = tap_ring_find(ring, last)->ts;
+    uint64_t begin = ring->first;
+    for (uint64_t at = ring->first; at <= last; at++) {
+        const struct tap_unit *unit = next_video(ring, &at);
+        if (unit == NULL || at > last)
+            break;
+        if (unit->is_key && unit->ts <= ts)
+            begin = at;
+    }
+    return begin;
+}
+
+static void measure(const struct tap_ring *ring, struct tap_clip *clip)
+{
+    clip->n_units = 0;
+    clip->bytes = 0;
+    for (uint64_t at = clip->first; at <= clip->last; at++) {
+        const struct tap_unit *unit = next_video(ring, &at);
+        if (unit == NULL || at > clip->last)
+            break;
+        clip->n_units++;
+        clip->bytes += sizeof(struct weir_clip_unit) + unit->len;
+    }
+}
+
+enum tap_clip_status tap_clip_choose(const struct tap_ring *ring, enum tap_clip_mode mode,
+                                     int64_t at_us, struct tap_clip *ret)
+{
+    const struct tap_unit *best = NULL;
+    const struct tap_unit *unit;
+    *ret = (struct tap_clip){0};
+    for (uint64_t at = ring->first; (unit = next_video(ring, &at)) != NULL; at++) {
+        if (best == NULL || unit->capture_us < ret->from_us)
+            ret->from_us = unit->capture_us;
+        if (best == NULL || unit->capture_us > ret->to_us)
+            ret->to_us = unit->capture_us;
+        if (is_candidate(mode, unit) && is_better(mode, at_us, unit, best)) {
+            best = unit;
+            ret->last = at;
+        }
+    }
+    if (best == NULL)
+        return TAP_CLIP_EMPTY;
+    if (mode != TAP_CLIP_LATEST && at_us < ret->from_us)
+        return TAP_CLIP_PAST;
+    ret->first = begin_of(ring, ret->last);
+    measure(ring, ret);
+    return ret->bytes <= WEIR_CLIP_BYTES_MAX ? TAP_CLIP_OK : TAP_CLIP_TOO_LONG;
+}
+
+bool tap_clip_is_ahead(const struct tap_ring *ring, enum tap_clip_mode mode, int64_t at_us,
+                       int64_t now_us)
+{
+    if (mode == TAP_CLIP_LATEST)
+        return tap_ring_is_empty(ring);
+    if (mode == TAP_CLIP_KEYFRAME && at_us <= now_us && !tap_ring_is_empty(ring))
+        return false;
+    const struct tap_unit *unit;
+    for (uint64_t at = ring->first; (unit = next_video(ring, &at)) != NULL; at++) {
+        if (unit->capture_us >= at_us)
+            return false;
+    }
+    return true;
+}
+
+void tap_clip_write(const struct tap_ring *ring, const struct tap_clip *clip, struct weir_buf *out)
+{
+    for (uint64_t at = clip->first; at <= clip->last; at++) {
+        const struct tap_unit *unit = next_video(ring, &at);
+        if (unit == NULL || at > clip->last)
+            break;
+        struct weir_clip_unit head = {.len = (uint32_t)unit->len, .ts = unit->ts};
+        weir_buf_add(out, &head, sizeof(head));
+        weir_buf_add(out, unit->bytes, unit->len);
+    }
+}

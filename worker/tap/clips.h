@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Gives clips of the rings to weir-still: a unix socket, one question a connection.
+ *
+ * The question is one line (clip.ask), the answer one line (clip.answer) and, with status ok, the
+ * records of lib/domain/still.h; then the connection is closed. A question for a moment that is not
+ * captured yet waits, as long as it says. At most TAP_CLIPS_MAX connections; the next one waits in
+ * the socket's backlog. Nothing here blocks.
+ */
+#ifndef WEIR_WORKER_TAP_CLIPS_H
+#define WEIR_WORKER_TAP_CLIPS_H
+
+#include "lib/domain/events.h"
+#include "lib/service/loop.h"
+#include "worker/tap/clip.h"
+
+#define TAP_CLIPS_MAX 32
+
+struct tap_clips;
+
+/* A camera as far as clips are concerned; valid during the call. */
+struct tap_clips_camera {
+    const struct tap_ring *ring;
+    enum tap_codec codec;
+    bool has_clock_offset;
+    int64_t clock_offset_us;
+};
+
+/* False when no such camera of that tenant is read here. */
+typedef bool tap_clips_find_fn(void *ctx, const struct weir_id *tenant_id,
+                               const struct weir_id *camera_id, struct tap_clips_camera *ret);
+
+/* Listens on `path`, replacing a socket that is there. WEIR_EUNAVAILABLE when it cannot. */
+WEIR_MUST_USE enum weir_code tap_clips_open(struct weir_loop *loop, const char *path,
+                                            tap_clips_find_fn *find, void *ctx,
+                                            struct tap_clips **ret, struct weir_err *err);
+void tap_clips_close(struct tap_clips **clips); /* sets NULL; NULL is fine */
+
+#endif
