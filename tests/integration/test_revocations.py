@@ -498,7 +498,7 @@ def test_the_signing_key_is_replaced_while_people_watch(scene: Scene) -> None:
         told = [key["kid"] for key in front_doors(stack).expect(200).json["ticket_keys"]]
         url = scene.other.ticket(scene.stream_id)
         assert key_of(url) == told[0] and len(told) == 1 + len(accepted)
-        # The gateway leaves an api alone for ten seconds that was away.
+        # The gateway leaves an api alone for two seconds that was away.
         wait_for("it plays", lambda: scene.plays(url) or True, LIMIT_S)
         return url
 

@@ -75,7 +75,7 @@ def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
         "ANSWER_LISTEN": instance.address("gateway-answer"),
         "TALLY_LISTEN": instance.address("tally"),
         "API_SERVERS": " ".join(
-            f"server {address} max_fails=1 fail_timeout=10s;" for address in apis
+            f"server {address} max_fails=1 fail_timeout=2s;" for address in apis
         ),
         "SECRETS_INCLUDE": str(secrets),
         "CORS": 'default "*";',
