@@ -14,6 +14,7 @@
 const struct core_config core_defaults = {
     .seed = 1,
     .ceiling_ppm = 800000,
+    .warm_ceiling_ppm = 600000,
     .weight_cpu = 400,
     .weight_mem = 150,
     .weight_net = 200,

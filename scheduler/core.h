@@ -26,6 +26,7 @@
 struct core_config {
     uint64_t seed;
     int64_t ceiling_ppm;      /* of each resource of a worker, all in all */
+    int64_t warm_ceiling_ppm; /* the same, for cameras that nobody watches; at most ceiling_ppm */
     int64_t weight_cpu;       /* of the shares in the score, any scale */
     int64_t weight_mem;       /* - */
     int64_t weight_net;       /* - */

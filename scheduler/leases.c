@@ -8,9 +8,14 @@
 
 static bool is_warm(const struct draft *draft, const struct weir_id *camera_id)
 {
-    const struct seen_camera *camera = observations_camera(draft->core->seen, camera_id);
-    return camera != NULL && camera->is_warm &&
-           !observations_is_gone(draft->core->seen, &camera->tenant_id, camera_id);
+    const struct observations *seen = draft->core->seen;
+    const struct seen_camera *camera = observations_camera(seen, camera_id);
+    if (camera == NULL || !camera->is_warm ||
+        observations_is_gone(seen, &camera->tenant_id, camera_id)) {
+        return false;
+    }
+    const struct seen_tenant *tenant = observations_tenant(seen, &camera->tenant_id);
+    return tenant == NULL || !tenant->is_stopped;
 }
 
 static void change(struct draft *draft, const struct weir_lease_row *row, enum weir_lease_state to,
@@ -133,6 +138,7 @@ static void judge_void(struct draft *draft, const struct weir_lease_row *row)
     }
 }
 
+/* What finds no room now is looked at again when anything changes. */
 static void warm_up(struct draft *draft)
 {
     const struct seen_camera *camera;
@@ -143,8 +149,11 @@ static void warm_up(struct draft *draft)
         }
         struct lease_view lease = draft_lease_view(draft, &camera->camera_id);
         const struct weir_worker_row *worker;
-        if (lease.state != WEIR_LEASE_STATE_NONE || !place_find_warm(draft, &worker)) {
+        if (lease.state != WEIR_LEASE_STATE_NONE) {
             continue;
+        }
+        if (!place_find_warm(draft, &worker)) {
+            return; /* they all take the same, so there is no room for the others either */
         }
         lease.tenant_id = camera->tenant_id;
         lease.worker_id = worker->worker_id;

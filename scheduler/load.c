@@ -17,12 +17,25 @@
 #define PART_GPU_WASTE 150
 #define PART_AFFINITY  80
 
+#define TAP(cpu, mem)
 static const struct cost stream_costs[WEIR_QUALITY_N] = {
 #define COST(quality, cpu, mem, net)                                                               \
     [WEIR_QUALITY_##quality] = {{[RESOURCE_CPU] = cpu, [RESOURCE_MEM] = mem, [RESOURCE_NET] = net}},
 #include "scheduler/costs.def"
 #undef COST
 };
+#undef TAP
+
+#define COST(quality, cpu, mem, net)
+static const struct cost tap_cost = {
+#define TAP(cpu, mem)                                                                              \
+    {                                                                                              \
+        [RESOURCE_CPU] = cpu, [RESOURCE_MEM] = mem                                                 \
+    }
+#include "scheduler/costs.def"
+#undef TAP
+};
+#undef COST
 
 struct cost cost_of_stream(enum weir_quality quality)
 {
@@ -31,7 +44,7 @@ struct cost cost_of_stream(enum weir_quality quality)
 
 struct cost cost_of_tap(void)
 {
-    return (struct cost){{[RESOURCE_CPU] = 20, [RESOURCE_MEM] = 12}};
+    return tap_cost;
 }
 
 void load_reserve(struct worker_load *load, const struct cost *cost)
@@ -108,6 +121,33 @@ static void add_stream(const struct draft *draft, struct loads *loads,
     }
 }
 
+static void add_tap(const struct draft *draft, struct loads *loads, const struct weir_id *worker_id,
+                    int64_t incarnation, int64_t since_ms)
+{
+    struct worker_load *load = loads_find(loads, worker_id);
+    if (load == NULL || load->worker->incarnation != incarnation) {
+        return;
+    }
+    load->n_leases++;
+    for (int r = 0; r < RESOURCE_N; r++) {
+        load->estimated[r] += tap_cost.of[r];
+        load->fresh[r] += draft->now_ms - since_ms < FRESH_MS ? tap_cost.of[r] : 0;
+    }
+}
+
+static void add_lease(const struct draft *draft, struct loads *loads,
+                      const struct weir_lease_row *row)
+{
+    if (row->state == WEIR_LEASE_STATE_NONE) {
+        return;
+    }
+    add_tap(draft, loads, &row->worker_id, row->incarnation, row->since_ms);
+    const struct weir_place *second = &row->second;
+    if (!weir_id_is_nil(&second->worker_id)) {
+        add_tap(draft, loads, &second->worker_id, second->incarnation, second->placed_at_ms);
+    }
+}
+
 struct loads *loads_of(struct draft *draft)
 {
     if (draft->loads != NULL) {
@@ -130,6 +170,10 @@ struct loads *loads_of(struct draft *draft)
     const struct weir_stream_row *stream;
     for (size_t at = 0; weir_ledger_next_stream(draft->ledger, &at, &stream);) {
         add_stream(draft, loads, stream);
+    }
+    const struct weir_lease_row *lease;
+    for (size_t at = 0; weir_ledger_next_lease(draft->ledger, &at, &lease);) {
+        add_lease(draft, loads, lease);
     }
     draft->loads = loads;
     return loads;

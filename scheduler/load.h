@@ -24,6 +24,7 @@ struct worker_load {
     int64_t estimated[RESOURCE_N];
     int64_t fresh[RESOURCE_N]; /* estimates of what heartbeats cannot show yet */
     int64_t n_streams;
+    int64_t n_leases;
     int64_t flap_ppm; /* on top of the score: it died lately; outweighs any difference in load */
 };
 
@@ -39,6 +40,9 @@ void loads_done(struct draft *draft);
 
 /* NULL when the worker is not ready. */
 struct worker_load *loads_find(const struct loads *loads, const struct weir_id *worker_id);
+
+/* What a worker can tell of in one heartbeat. */
+#define LOAD_LEASES_MAX WEIR_EV_HEARTBEAT_LEASES_MAX
 
 struct cost cost_of_stream(enum weir_quality quality);
 struct cost cost_of_tap(void);

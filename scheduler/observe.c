@@ -223,6 +223,7 @@ static void take_tenant(struct observations *seen, const struct weir_ev_config_t
     }
     tenant->version = config->version;
     tenant->is_deleted = config->deleted;
+    tenant->is_stopped = config->has_stopped && config->stopped;
     tenant->max_streams = config->max_streams;
 }
 

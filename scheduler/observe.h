@@ -58,6 +58,7 @@ struct seen_tenant {
     struct weir_id tenant_id;
     int64_t version;
     bool is_deleted;
+    bool is_stopped;
     int64_t max_streams;
     int64_t n_unused; /* as of a camera */
 };

@@ -20,39 +20,63 @@ struct best {
     int64_t score;
 };
 
-static void consider(const struct core_config *config, struct worker_load *load,
-                     const struct cost *cost, const struct weir_id *avoid, struct best *best)
+/* A camera that is to be pulled somewhere. */
+struct wish {
+    const struct core_config *config;
+    const struct cost *cost;
+    const struct weir_id *avoid; /* a worker; may be NULL */
+    bool is_bare;                /* nobody watches it */
+};
+
+/* weir-worker's tap reads two cameras for each stream that it may have: half of them are for those
+ * that are watched. */
+static bool has_lease_left(const struct wish *wish, const struct worker_load *load)
+{
+    return load->n_leases < LOAD_LEASES_MAX &&
+           (!wish->is_bare || load->n_leases < load->worker->streams_max);
+}
+
+static void consider(const struct wish *wish, struct worker_load *load, struct best *best)
 {
     int64_t share_ppm[RESOURCE_N];
-    bool is_avoided = avoid != NULL && weir_id_equal(&load->worker->worker_id, avoid);
-    if (is_avoided || !load_fits(config, load, cost, share_ppm)) {
+    bool is_avoided = wish->avoid != NULL && weir_id_equal(&load->worker->worker_id, wish->avoid);
+    if (is_avoided || !has_lease_left(wish, load) ||
+        !load_fits(wish->config, load, wish->cost, share_ppm)) {
         return;
     }
-    int64_t score = load_score(config, load, share_ppm, false) + load->flap_ppm;
+    int64_t score = load_score(wish->config, load, share_ppm, false) + load->flap_ppm;
     if (best->load == NULL || score < best->score) {
         *best = (struct best){load, score};
     }
 }
 
 /* Some at random where there are many; all of them before it gives up. NULL: none has room. */
-static struct worker_load *pick(struct draft *draft, const struct cost *cost,
-                                const struct weir_id *avoid)
+static struct worker_load *pick(struct draft *draft, const struct wish *wish)
 {
     struct loads *loads = loads_of(draft);
-    const struct core_config *config = &draft->core->config;
     struct best best = {NULL, 0};
     if (loads->n > CANDIDATES) {
         for (int i = 0; i < CANDIDATES; i++) {
             size_t at = (size_t)(next_random(draft->core) % loads->n);
-            consider(config, &loads->workers[at], cost, avoid, &best);
+            consider(wish, &loads->workers[at], &best);
         }
     }
     if (best.load == NULL || best.load->flap_ppm > 0) {
         for (size_t i = 0; i < loads->n; i++) {
-            consider(config, &loads->workers[i], cost, avoid, &best);
+            consider(wish, &loads->workers[i], &best);
         }
     }
     return best.load;
+}
+
+static const struct weir_worker_row *take(struct worker_load *load, const struct cost *cost)
+{
+    if (load == NULL) {
+        return NULL;
+    }
+    load_reserve(load, cost);
+    load->n_leases++;
+    return load->worker;
 }
 
 static struct cost sum(struct cost a, struct cost b)
@@ -159,7 +183,11 @@ bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_
         load = loads_find(loads, &lease.second.worker_id);
     } else {
         cost = sum(cost, cost_of_tap());
-        load = pick(draft, &cost, NULL);
+        const struct wish wish = {.config = &draft->core->config, .cost = &cost};
+        load = pick(draft, &wish);
+        if (load != NULL) {
+            load->n_leases++;
+        }
     }
     if (load == NULL) {
         *ret_why = loads->n == 0 ? WEIR_REASON_no_worker : WEIR_REASON_no_capacity;
@@ -174,18 +202,19 @@ bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_
 const struct weir_worker_row *place_pick(struct draft *draft, const struct cost *cost,
                                          const struct weir_id *avoid)
 {
-    struct worker_load *load = pick(draft, cost, avoid);
-    if (load == NULL) {
-        return NULL;
-    }
-    load_reserve(load, cost);
-    return load->worker;
+    const struct wish wish = {.config = &draft->core->config, .cost = cost, .avoid = avoid};
+    return take(pick(draft, &wish), cost);
 }
 
 bool place_find_warm(struct draft *draft, const struct weir_worker_row **ret)
 {
     struct cost cost = cost_of_tap();
-    *ret = place_pick(draft, &cost, NULL);
+    struct core_config config = draft->core->config;
+    if (config.warm_ceiling_ppm < config.ceiling_ppm) {
+        config.ceiling_ppm = config.warm_ceiling_ppm;
+    }
+    const struct wish wish = {.config = &config, .cost = &cost, .is_bare = true};
+    *ret = take(pick(draft, &wish), &cost);
     return *ret != NULL;
 }
 

@@ -29,6 +29,7 @@ struct core_config settings_core_config(const struct scheduler_settings *setting
     struct core_config config = core_defaults;
     config.seed = seed;
     config.ceiling_ppm = settings->ceiling_ppm;
+    config.warm_ceiling_ppm = settings->warm_ceiling_ppm;
     config.weight_cpu = settings->weight_cpu;
     config.weight_mem = settings->weight_mem;
     config.weight_net = settings->weight_net;

@@ -3,7 +3,8 @@
  * Runs scheduler scenarios: each line of a script is an input or a step of the clock; what the core
  * decides is printed and compared with the golden transcript beside the script.
  *
- *     tenant t max=2 | tenant t gone          camera c tenant=t [warm] [exclusive] | camera c gone
+ *     tenant t max=2 [stopped] | tenant t gone
+ *     camera c tenant=t [warm] [exclusive] | camera c gone
  *     set queue_max=2                         a value of core_config, for what follows
  *     join w [cpu= mem= net= gpu= max= boot=] leave w
  *     start s camera=c tenant=t [id=] [quality=]                stop s [id=] [reason=]
@@ -106,6 +107,8 @@ static void tenant(struct world *world, const struct line *line)
         .version = next_version(),
         .deleted = flag(line, "gone"),
         .max_streams = number(line, "max", 1000),
+        .has_stopped = flag(line, "stopped"),
+        .stopped = flag(line, "stopped"),
     };
     world_input(world, &event);
 }
@@ -131,6 +134,7 @@ static void set(struct world *world, const struct line *line)
     config->queue_max = number(line, "queue_max", config->queue_max);
     config->tap_linger_ms = number(line, "tap_linger_ms", config->tap_linger_ms);
     config->ceiling_ppm = number(line, "ceiling_ppm", config->ceiling_ppm);
+    config->warm_ceiling_ppm = number(line, "warm_ceiling_ppm", config->warm_ceiling_ppm);
     config->moves_max = number(line, "moves_max", config->moves_max);
     config->queue_ms = number(line, "queue_ms", config->queue_ms);
     core_free(world->core);

@@ -107,6 +107,7 @@ def scheduler(instance: Instance, index: int = 0) -> Daemon:
         "WEIR_REDIS_FILE": str(url_files(instance)["redis-scheduler"]),
         # All of a development machine is busy with other things; its workers must not look full.
         "WEIR_CEILING_PPM": "20000000",
+        "WEIR_WARM_CEILING_PPM": "20000000",
         "WEIR_SESSION_TIMEOUT_MS": "3000",
     }
     return Daemon(name, "weir-scheduler", (), env, ports)
