@@ -16,6 +16,7 @@
 #define KEY_MAX       128
 #define CURSOR_MAX    128
 #define LIMIT_DEFAULT 50
+#define LIVE_MARK     "-live"
 #define ETAG_TEXT_MAX 32
 #define SYNC_MS       1500
 #define KEY_LOOK_MS   100
@@ -324,23 +325,29 @@ const char *api_cursor(struct weir_arena *arena, const char *after)
 
 /* ---- versions ---- */
 
-static const char *etag_of(int64_t version, char text[static ETAG_TEXT_MAX])
+static const char *etag_of(int64_t version, const char *mark, char text[static ETAG_TEXT_MAX])
 {
-    snprintf(text, ETAG_TEXT_MAX, "\"%" PRId64 "\"", version);
+    snprintf(text, ETAG_TEXT_MAX, "\"%" PRId64 "%s\"", version, mark);
     return text;
 }
 
 void api_call_set_etag(struct api_call *call, int64_t version)
 {
     char text[ETAG_TEXT_MAX];
-    weir_http_add_header(call->res, "ETag", etag_of(version, text));
+    weir_http_add_header(call->res, "ETag", etag_of(version, "", text));
+}
+
+void api_call_set_live_etag(struct api_call *call, int64_t version)
+{
+    char text[ETAG_TEXT_MAX];
+    weir_http_add_header(call->res, "ETag", etag_of(version, LIVE_MARK, text));
 }
 
 /* Whether a comma-separated list of tags (RFC 9110 section 8.8.3) holds this one, or is "*". */
-static bool names_version(const char *list, int64_t version)
+static bool names_version(const char *list, int64_t version, const char *mark)
 {
     char text[ETAG_TEXT_MAX];
-    const char *tag = etag_of(version, text);
+    const char *tag = etag_of(version, mark, text);
     for (const char *at = list; *at;) {
         at += strspn(at, " \t,");
         at += strncmp(at, "W/", 2) == 0 ? 2 : 0;
@@ -356,7 +363,7 @@ static bool names_version(const char *list, int64_t version)
 enum weir_code api_call_if_match(struct api_call *call, int64_t version)
 {
     const char *list = weir_http_header(call->req, "If-Match");
-    if (!list || names_version(list, version)) {
+    if (!list || names_version(list, version, "") || names_version(list, version, LIVE_MARK)) {
         return WEIR_OK;
     }
     return api_call_refuse(call, 412, "precondition_failed", NULL,
@@ -366,7 +373,7 @@ enum weir_code api_call_if_match(struct api_call *call, int64_t version)
 bool api_call_is_fresh(struct api_call *call, int64_t version)
 {
     const char *list = weir_http_header(call->req, "If-None-Match");
-    return list && names_version(list, version);
+    return list && names_version(list, version, "");
 }
 
 /* ---- idempotency ---- */

@@ -98,6 +98,9 @@ const char *api_cursor(struct weir_arena *arena, const char *after);
 
 /* ETag of a version; whether the request's If-Match lets a change of `version` pass (412). */
 void api_call_set_etag(struct api_call *call, int64_t version);
+/* Of an answer that holds more than the version names and is of this moment: good for If-Match,
+ * never fresh. */
+void api_call_set_live_etag(struct api_call *call, int64_t version);
 WEIR_MUST_USE enum weir_code api_call_if_match(struct api_call *call, int64_t version);
 /* True when If-None-Match names this version: answer 304. */
 bool api_call_is_fresh(struct api_call *call, int64_t version);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/camera_live.h"
 #include "api/keys.h"
 #include "api/once.h"
 #include "api/outbox.h"
@@ -84,7 +85,8 @@ struct camera {
 
 /* ---- out ---- */
 
-static void write_camera(struct weir_json_out *out, const struct weir_db_rows *rows, size_t row)
+/* The object stays open. */
+static void write_row(struct weir_json_out *out, const struct weir_db_rows *rows, size_t row)
 {
     weir_json_open(out, NULL, '{');
     weir_json_str(out, "id", weir_db_text(rows, row, C_ID));
@@ -102,6 +104,11 @@ static void write_camera(struct weir_json_out *out, const struct weir_db_rows *r
     weir_json_int(out, "version", weir_db_int(rows, row, C_VERSION));
     weir_json_str(out, "created_at", weir_db_text(rows, row, C_CREATED));
     weir_json_str(out, "updated_at", weir_db_text(rows, row, C_UPDATED));
+}
+
+static void write_camera(struct weir_json_out *out, const struct weir_db_rows *rows, size_t row)
+{
+    write_row(out, rows, row);
     weir_json_close(out, '}');
 }
 
@@ -302,6 +309,22 @@ static enum weir_code check_reach(struct api_call *call, struct weir_db_tx *tx, 
     return code;
 }
 
+/* One more camera that is pulled day and night; the caller holds the tenant's lock. */
+static enum weir_code check_warm_quota(struct api_call *call, struct weir_db_tx *tx)
+{
+    struct weir_db_rows *rows = NULL;
+    enum weir_code code = weir_db_exec(
+        tx, "SELECT max_warm_cameras, (SELECT count(*) FROM camera WHERE warm) FROM tenant", NULL,
+        0, call->arena, &rows, &call->err);
+    if (code == WEIR_OK && weir_db_count(rows) > 0 &&
+        weir_db_int(rows, 0, 1) >= weir_db_int(rows, 0, 0)) {
+        return api_call_refuse(call, 429, "quota_exceeded", "/warm",
+                               "the tenant's limit is %" PRId64 " warm cameras",
+                               weir_db_int(rows, 0, 0));
+    }
+    return code;
+}
+
 static enum weir_code check_quota(struct api_call *call, struct weir_db_tx *tx)
 {
     struct weir_db_rows *rows = NULL;
@@ -396,6 +419,9 @@ static enum weir_code create(struct api_call *call)
     if (code == WEIR_OK) {
         code = check_quota(call, tx);
     }
+    if (code == WEIR_OK && values[F_WARM].is_given && values[F_WARM].boolean) {
+        code = check_warm_quota(call, tx);
+    }
     if (code == WEIR_OK) {
         code = check_reach(call, tx, host);
     }
@@ -453,8 +479,33 @@ static enum weir_code open_row(struct api_call *call, enum lock lock, struct wei
     return WEIR_OK;
 }
 
+/* What one call keeps while the camera's worker is asked. */
+struct getting {
+    const struct weir_db_rows *rows;
+    int64_t version;
+    struct camera_live live;
+};
+
+static enum weir_code answer_now(struct api_call *call, const struct getting *getting)
+{
+    struct weir_json_out out = {0};
+    write_row(&out, getting->rows, 0);
+    camera_live_write(call, &getting->live, &out);
+    weir_json_close(&out, '}');
+    if (getting->live.has_lease) {
+        api_call_set_live_etag(call, getting->version);
+    } else {
+        api_call_set_etag(call, getting->version);
+    }
+    api_call_json(call, 200, &out);
+    return WEIR_OK;
+}
+
 static enum weir_code get(struct api_call *call)
 {
+    if (call->state) {
+        return answer_now(call, call->state);
+    }
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     struct weir_db_rows *rows = NULL;
     struct camera camera = {0};
@@ -462,13 +513,19 @@ static enum weir_code get(struct api_call *call)
     if (code != WEIR_OK) {
         return code;
     }
-    if (api_call_is_fresh(call, camera.version)) {
+    struct getting *getting = weir_arena_alloc(call->arena, sizeof(*getting));
+    *getting = (struct getting){.rows = rows, .version = camera.version};
+    getting->live.has_lease = camera_live_lease(call, &camera.id, &getting->live.lease);
+    if (!getting->live.has_lease && api_call_is_fresh(call, camera.version)) {
         call->res->status = 304;
         api_call_set_etag(call, camera.version);
         return WEIR_OK;
     }
-    answer(call, 200, rows);
-    return WEIR_OK;
+    if (camera_live_ask(call, &getting->live)) {
+        call->state = getting;
+        return WEIR_OK;
+    }
+    return answer_now(call, getting);
 }
 
 static enum weir_code patch(struct api_call *call)
@@ -487,6 +544,12 @@ static enum weir_code patch(struct api_call *call)
     }
     if (code == WEIR_OK && values[F_URL].is_given) {
         code = check_reach(call, tx, host);
+    }
+    if (code == WEIR_OK && values[F_WARM].is_given && values[F_WARM].boolean && !camera.warm) {
+        code = api_once_lock(call, tx);
+        if (code == WEIR_OK) {
+            code = check_warm_quota(call, tx);
+        }
     }
     if (code != WEIR_OK) {
         return code;

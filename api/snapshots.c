@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/camera_live.h"
 #include "api/fetches.h"
-#include "api/play_rules.h"
 #include "api/rights.h"
 #include "api/snapshot_query.h"
 #include "api/sources.h"
@@ -104,7 +104,8 @@ static enum weir_code check_quota(struct api_call *call)
 static enum weir_code refuse_not_running(struct api_call *call)
 {
     return api_call_refuse(call, 409, "not_running", NULL,
-                           "nothing reads this camera now: start a stream of it, and ask again");
+                           "nothing reads this camera now: start a stream of it, or keep it warm, "
+                           "and ask again");
 }
 
 /* What weir-origin is asked, or NULL: no worker has the camera. */
@@ -112,14 +113,9 @@ static const char *url_of(struct api_call *call, const struct taking *taking)
 {
     const struct snapshot_query *query = &taking->query;
     struct weir_lease_row lease;
-    struct weir_worker_row worker;
-    char upstream[256];
-    if (!api_view_lease(call->api->view, &taking->camera_id, &lease) ||
-        lease.state == WEIR_LEASE_STATE_NONE ||
-        !weir_id_equal(&lease.tenant_id, &call->tenant_id) ||
-        !api_view_worker(call->api->view, &lease.worker_id, &worker) ||
-        worker.incarnation != lease.incarnation ||
-        !play_upstream(worker.origin_url, upstream, sizeof(upstream))) {
+    char upstream[CAMERA_LIVE_UPSTREAM_MAX];
+    if (!camera_live_lease(call, &taking->camera_id, &lease) ||
+        !camera_live_upstream(call, &lease, upstream)) {
         return NULL;
     }
     return weir_arena_printf(

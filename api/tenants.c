@@ -17,15 +17,26 @@
     "id, name, max_streams, max_cameras, idle_timeout_s, version, "                                \
     "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "                \
     "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), stopped, "       \
-    "camera_networks"
+    "camera_networks, max_warm_cameras"
 
-enum { F_ID, F_NAME, F_MAX_STREAMS, F_MAX_CAMERAS, F_IDLE, F_STOPPED, F_NETWORKS, N_FIELDS };
+enum {
+    F_ID,
+    F_NAME,
+    F_MAX_STREAMS,
+    F_MAX_CAMERAS,
+    F_MAX_WARM,
+    F_IDLE,
+    F_STOPPED,
+    F_NETWORKS,
+    N_FIELDS
+};
 
-enum { C_VERSION = 5, C_STOPPED = 8, C_NETWORKS = 9 };
+enum { C_VERSION = 5, C_STOPPED = 8, C_NETWORKS = 9, C_MAX_WARM = 10 };
 
 #define COMMON_FIELDS                                                                              \
     [F_MAX_STREAMS] = {"/max_streams", API_INT, .max = 1000000},                                   \
     [F_MAX_CAMERAS] = {"/max_cameras", API_INT, .max = 1000000},                                   \
+    [F_MAX_WARM] = {"/max_warm_cameras", API_INT, .max = 1000000},                                 \
     [F_IDLE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true},          \
     [F_NETWORKS] = {"/camera_networks", API_NETWORKS, .is_nullable = true}
 
@@ -75,6 +86,7 @@ static void write_tenant(struct weir_json_out *out, const struct weir_db_rows *r
     weir_json_str(out, "name", weir_db_text(rows, row, 1));
     weir_json_int(out, "max_streams", weir_db_int(rows, row, 2));
     weir_json_int(out, "max_cameras", weir_db_int(rows, row, 3));
+    weir_json_int(out, "max_warm_cameras", weir_db_int(rows, row, C_MAX_WARM));
     weir_json_raw(out, "idle_timeout_s",
                   weir_db_text(rows, row, 4) ? weir_db_text(rows, row, 4) : "null");
     write_networks(out, weir_db_text(rows, row, C_NETWORKS));
@@ -211,6 +223,7 @@ static enum weir_code create(struct api_call *call)
             ? number_text(call->arena, &values[F_IDLE], 0)
             : NULL,
         networks_text(call->arena, &values[F_NETWORKS]),
+        number_text(call->arena, &values[F_MAX_WARM], settings->default_max_warm_cameras),
     };
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     code = begin(call, &tx);
@@ -221,8 +234,9 @@ static enum weir_code create(struct api_call *call)
                          weir_arena_printf(call->arena, "/v1/tenants/%s", id_text));
     return change(call, &tx,
                   "INSERT INTO tenant (id, name, max_streams, max_cameras, idle_timeout_s, "
-                  "camera_networks) VALUES ($1, $2, $3, $4, $5, $6) RETURNING " COLUMNS,
-                  params, 6, 201, "tenant.create");
+                  "camera_networks, max_warm_cameras) VALUES ($1, $2, $3, $4, $5, $6, $7) "
+                  "RETURNING " COLUMNS,
+                  params, 7, 201, "tenant.create");
 }
 
 enum lock { LOCK_NONE, LOCK_FOR_CHANGE };
@@ -295,12 +309,13 @@ static enum weir_code patch(struct api_call *call)
             : "false",
         values[F_NETWORKS].is_given ? networks_text(call->arena, &values[F_NETWORKS])
                                     : weir_db_text(rows, 0, C_NETWORKS),
+        number_text(call->arena, &values[F_MAX_WARM], weir_db_int(rows, 0, C_MAX_WARM)),
     };
     return change(call, &tx,
                   "UPDATE tenant SET name = $2, max_streams = $3, max_cameras = $4, "
-                  "idle_timeout_s = $5, stopped = $6, camera_networks = $7, version = version + 1, "
-                  "updated_at = now() WHERE id = $1 RETURNING " COLUMNS,
-                  params, 7, 200, "tenant.update");
+                  "idle_timeout_s = $5, stopped = $6, camera_networks = $7, max_warm_cameras = $8, "
+                  "version = version + 1, updated_at = now() WHERE id = $1 RETURNING " COLUMNS,
+                  params, 8, 200, "tenant.update");
 }
 
 /* Each of its cameras is told to be gone, too: the topic keeps what it knows of them for ever. */

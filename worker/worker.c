@@ -108,6 +108,7 @@ static void on_tick(void *ctx)
         slots_tend(&worker->slots, now_ms);
         heartbeat_send(worker);
         member_tell_fence(worker);
+        leases_tell(worker);
     }
     set_gauge(worker, "weir_worker_streams", "Streams placed here",
               weir_map_count(worker->streams));

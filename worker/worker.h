@@ -76,6 +76,7 @@ struct lease {
     int64_t ring_ms;
     int64_t ring_bytes;
     int64_t gop_ms; /* 0: not known */
+    struct weir_ctl_tap_stats_cameras stats;
 };
 
 /* One generation of one stream. */
@@ -215,6 +216,10 @@ struct lease *leases_find(const struct worker *worker, const struct weir_id *cam
 void leases_take_source_state(struct worker *worker, const struct weir_ctl_tap_source *source);
 void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *stats);
 void leases_tap_started(struct worker *worker);
+/* How a camera is doing. Pure. */
+void leases_fill_status(const struct lease *lease, struct weir_ctl_camera_status *ret);
+/* Tells the origin of each, which tells who asks. Each second. */
+void leases_tell(struct worker *worker);
 /* A camera's configuration changed to `version`. */
 void leases_config_changed(struct worker *worker, const struct weir_id *camera_id, int64_t version);
 /* A tenant changed to `version`; `networks` is where its cameras may be, NULL when that is the

@@ -602,6 +602,31 @@ static const struct codec_field weir_ev_audit_viewing_fields[] = {
 };
 OBJECT(weir_ev_audit_viewing);
 
+static const char *const weir_ctl_camera_status_state_names[] = {
+    "connecting",
+    "up",
+    "failing",
+};
+
+static const struct codec_field weir_ctl_camera_status_fields[] = {
+    {REQ(weir_ctl_camera_status, tenant_id), ID},
+    {REQ(weir_ctl_camera_status, camera_id), ID},
+    {REQ(weir_ctl_camera_status, state), ENUM(weir_ctl_camera_status_state)},
+    {OPT(weir_ctl_camera_status, reason), STR(1, 64, SNAKE)},
+    {OPT(weir_ctl_camera_status, detail), STR(0, 256, TEXT)},
+    {OPT(weir_ctl_camera_status, video_codec), STR(1, 16, TOKEN)},
+    {OPT(weir_ctl_camera_status, width), INT(0, 65535)},
+    {OPT(weir_ctl_camera_status, height), INT(0, 65535)},
+    {OPT(weir_ctl_camera_status, gop_ms), INT(0, 9007199254740991)},
+    {REQ(weir_ctl_camera_status, ring_ms), INT(0, 9007199254740991)},
+    {REQ(weir_ctl_camera_status, ring_bytes), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_camera_status, bitrate_bps), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_camera_status, fps_milli), INT(0, 1000000000)},
+    {OPT(weir_ctl_camera_status, cpu_ppm), INT(0, 1000000000)},
+    {OPT(weir_ctl_camera_status, mem_bytes), INT(0, 9007199254740991)},
+};
+OBJECT(weir_ctl_camera_status);
+
 static const char *const weir_ctl_clip_answer_status_names[] = {
     "ok",
     "unknown",
@@ -805,6 +830,10 @@ static const struct codec_field weir_ctl_tap_stats_cameras_fields[] = {
     {REQ(weir_ctl_tap_stats_cameras, ring_bytes), INT(0, 9007199254740991)},
     {REQ(weir_ctl_tap_stats_cameras, last_packet_age_ms), INT(0, 9007199254740991)},
     {OPT(weir_ctl_tap_stats_cameras, gop_ms), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_tap_stats_cameras, bitrate_bps), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_tap_stats_cameras, fps_milli), INT(0, 1000000000)},
+    {OPT(weir_ctl_tap_stats_cameras, cpu_ppm), INT(0, 1000000000)},
+    {OPT(weir_ctl_tap_stats_cameras, mem_bytes), INT(0, 9007199254740991)},
     {REQ(weir_ctl_tap_stats_cameras, clock), ENUM(weir_ctl_tap_stats_cameras_clock)},
     {OPT(weir_ctl_tap_stats_cameras, clock_offset_us), INT(-9007199254740991, 9007199254740991)},
 };
@@ -878,6 +907,7 @@ const struct codec_type codec_events[WEIR_EV_N] = {
 };
 
 const struct codec_type codec_controls[WEIR_CTL_N] = {
+    {"camera.status", NULL, &weir_ctl_camera_status_object},
     {"clip.answer", NULL, &weir_ctl_clip_answer_object},
     {"clip.ask", NULL, &weir_ctl_clip_ask_object},
     {"origin.activity", NULL, &weir_ctl_origin_activity_object},

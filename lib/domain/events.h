@@ -772,6 +772,47 @@ struct weir_ev_audit_viewing {
     int64_t bytes; /* Bytes of bodies that were sent since then, playlists included; >= 0 */
 };
 
+/* Of the source. */
+enum weir_ctl_camera_status_state {
+    WEIR_CTL_CAMERA_STATUS_STATE_CONNECTING,
+    WEIR_CTL_CAMERA_STATUS_STATE_UP,
+    WEIR_CTL_CAMERA_STATUS_STATE_FAILING,
+};
+#define WEIR_CTL_CAMERA_STATUS_STATE_N 3
+
+/* How a camera that is pulled here is doing and what it takes, each second; kept by
+ * weir-origin for the api, which asks when somebody asks it. */
+struct weir_ctl_camera_status {
+    struct weir_id tenant_id; /* The tenant that owns it */
+    struct weir_id camera_id; /* The camera */
+    enum weir_ctl_camera_status_state state; /* Of the source */
+    /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
+    bool has_reason;
+    char reason[64 + 1];
+    /* For people; no credentials; 0..256 bytes, UTF-8 without control characters */
+    bool has_detail;
+    char detail[256 + 1];
+    bool has_video_codec;
+    char video_codec[16 + 1]; /* avc1, hvc1; 1..16 bytes, printable ASCII without spaces */
+    bool has_width;
+    int64_t width; /* Pixels; 0..65535 */
+    bool has_height;
+    int64_t height; /* Pixels; 0..65535 */
+    bool has_gop_ms;
+    int64_t gop_ms; /* Between the last two keyframes; >= 0 */
+    int64_t ring_ms; /* Held in the ring; >= 0 */
+    int64_t ring_bytes; /* Held in the ring; >= 0 */
+    bool has_bitrate_bps;
+    int64_t bitrate_bps; /* From the camera, over the last seconds; >= 0 */
+    /* Thousandths of a video frame a second, over the last seconds; 0..1000000000 */
+    bool has_fps_milli;
+    int64_t fps_milli;
+    bool has_cpu_ppm;
+    int64_t cpu_ppm; /* Millionths of a core, over the last seconds; 0..1000000000 */
+    bool has_mem_bytes;
+    int64_t mem_bytes; /* Of memory, its ring included; >= 0 */
+};
+
 /* unknown: no such camera of that tenant is read here; empty: it sent nothing yet, or not of
  * late; past: the time lies before the ring; too_long: the group of pictures is larger than a
  * decoder is given. */
@@ -1055,6 +1096,17 @@ struct weir_ctl_tap_stats_cameras {
     int64_t last_packet_age_ms; /* Since the newest packet; >= 0 */
     bool has_gop_ms;
     int64_t gop_ms; /* Between the last two keyframes; >= 0 */
+    bool has_bitrate_bps;
+    int64_t bitrate_bps; /* Over the last seconds; >= 0 */
+    /* Thousandths of a video frame a second, over the last seconds; 0..1000000000 */
+    bool has_fps_milli;
+    int64_t fps_milli;
+    /* Millionths of a core, over the last seconds: its reader's and a share of what all use;
+     * 0..1000000000 */
+    bool has_cpu_ppm;
+    int64_t cpu_ppm;
+    bool has_mem_bytes;
+    int64_t mem_bytes; /* Its ring, its files on tmpfs and a share of what all use; >= 0 */
     enum weir_ctl_tap_stats_cameras_clock clock; /* Where capture times come from */
     bool has_clock_offset_us;
     int64_t clock_offset_us; /* Camera's clock minus ours, microseconds; any sign */
@@ -1204,6 +1256,7 @@ WEIR_MUST_USE enum weir_code weir_ev_dump(const struct weir_event *ev, struct we
                                           struct weir_err *err);
 
 enum weir_ctl_type {
+    WEIR_CTL_CAMERA_STATUS,
     WEIR_CTL_CLIP_ANSWER,
     WEIR_CTL_CLIP_ASK,
     WEIR_CTL_ORIGIN_ACTIVITY,
@@ -1223,12 +1276,13 @@ enum weir_ctl_type {
     WEIR_CTL_TAP_STREAM,
     WEIR_CTL_TAP_UNPUBLISH,
 };
-#define WEIR_CTL_N 18
+#define WEIR_CTL_N 19
 
 /* One line on a pipe between weir-worker and a child. */
 struct weir_ctl {
     enum weir_ctl_type type;
     union {
+        struct weir_ctl_camera_status camera_status;
         struct weir_ctl_clip_answer clip_answer;
         struct weir_ctl_clip_ask clip_ask;
         struct weir_ctl_origin_activity origin_activity;

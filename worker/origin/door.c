@@ -196,7 +196,7 @@ static struct ask *read_still(const struct weir_http_request *req)
     return len < (int)sizeof(ask->still) ? WEIR_TAKE(ask) : NULL;
 }
 
-static void answer_still(struct weir_http_response *res, struct ask *ask)
+static void answer_plain(struct weir_http_response *res, struct ask *ask)
 {
     res->stream_free = release;
     res->stream_ctx = ask;
@@ -215,13 +215,39 @@ static void get_still(void *ctx, struct weir_http_request *req, struct weir_http
 {
     void **slot = weir_http_slot(req);
     if (*slot != NULL) {
-        answer_still(res, WEIR_TAKE(*slot));
+        answer_plain(res, WEIR_TAKE(*slot));
     } else {
         ask_about(ctx, req, res, read_still(req));
     }
 }
 
+/* ---- cameras ---- */
+
+static struct ask *read_camera(const struct weir_http_request *req)
+{
+    const char *tenant_id = weir_http_param(req, "tenant_id");
+    const char *camera_id = weir_http_param(req, "camera_id");
+    struct ask *ask WEIR_CLEANUP(ask_unref) = ask_new();
+    if (weir_id_parse(tenant_id, strlen(tenant_id), &ask->tenant_id, NULL) != WEIR_OK ||
+        weir_id_parse(camera_id, strlen(camera_id), &ask->camera_id, NULL) != WEIR_OK ||
+        weir_id_is_nil(&ask->camera_id)) {
+        return NULL;
+    }
+    return WEIR_TAKE(ask);
+}
+
+static void get_camera(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    void **slot = weir_http_slot(req);
+    if (*slot != NULL) {
+        answer_plain(res, WEIR_TAKE(*slot));
+    } else {
+        ask_about(ctx, req, res, read_camera(req));
+    }
+}
+
 static const struct weir_http_route routes[] = {
+    {"GET", "/camera/v1/{tenant_id}/{camera_id}", get_camera, 0},
     {"GET", "/still/v1/{tenant_id}/{camera_id}", get_still, 0},
     {"GET", "/{stream_id}/{generation}/{file}", get_file, 0},
 };

@@ -3,6 +3,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "worker/origin/cameras.h"
 #include "worker/origin/control.h"
 #include "worker/origin/door.h"
 #include "worker/origin/origin.h"
@@ -17,6 +18,7 @@ struct program {
     struct secrets *secrets;
     struct origin *origin;
     struct stills *stills;
+    struct cameras *cameras;
     struct door *door;
     struct weir_timer *secrets_timer;
     struct stream_limits limits;
@@ -31,7 +33,11 @@ static void say(void *ctx, const struct weir_ctl *ctl)
 static void on_line(void *ctx, const struct weir_ctl *ctl)
 {
     struct program *program = ctx;
-    origin_control(program->origin, ctl);
+    if (ctl->type == WEIR_CTL_CAMERA_STATUS) {
+        cameras_take(program->cameras, &ctl->u.camera_status, weir_clock_mono_ms());
+    } else {
+        origin_control(program->origin, ctl);
+    }
 }
 
 static void on_end(void *ctx)
@@ -46,6 +52,8 @@ static void on_ask(void *ctx, struct ask *ask)
     struct program *program = ctx;
     if (ask->still[0] != '\0') {
         stills_ask(program->stills, ask);
+    } else if (!weir_id_is_nil(&ask->camera_id)) {
+        cameras_ask(program->cameras, ask, weir_clock_mono_ms());
     } else {
         origin_ask(program->origin, ask);
     }
@@ -71,6 +79,7 @@ static enum weir_code open_all(struct program *program, const struct origin_sett
                                .fetches_max = (size_t)settings->fetches_max};
     program->origin = origin_new(program->loop, &program->limits, say, program);
     program->stills = stills_new(program->loop, settings->still_socket);
+    program->cameras = cameras_new();
     enum weir_code code = secrets_open(settings->origin_secret_file, &program->secrets, err);
     if (code != WEIR_OK) {
         return code;
@@ -110,6 +119,7 @@ static void close_all(struct program *program)
     origin_free(program->origin);
     stills_free(program->stills);
     door_close(&program->door);
+    cameras_free(program->cameras);
     weir_timer_free(&program->secrets_timer);
     control_close(&program->control);
     secrets_close(&program->secrets);

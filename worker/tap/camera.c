@@ -46,7 +46,9 @@ struct tap_camera {
     struct tap_clock clock;
     struct weir_list followers;
     struct weir_ctl_tap_stats_cameras stats; /* counters only */
-    uint64_t gaps_before;                    /* of readers that ended */
+    int64_t frames;                          /* of video */
+    struct tap_cost cost;
+    uint64_t gaps_before; /* of readers that ended */
     int64_t last_unit_mono_ms;
     int64_t last_key_capture_us;
 };
@@ -158,6 +160,7 @@ static void count_unit(struct tap_camera *camera, const struct tap_unit *unit)
 {
     camera->stats.packets++;
     camera->stats.bytes += (int64_t)unit->len;
+    camera->frames += unit->track == TAP_VIDEO;
     camera->last_unit_mono_ms = weir_clock_mono_ms();
     if (!unit->is_key)
         return;
@@ -468,6 +471,19 @@ void tap_camera_shrink(struct tap_camera *camera)
     tap_ring_shrink(&camera->ring);
 }
 
+void tap_camera_look(struct tap_camera *camera, struct tap_cost_all *all)
+{
+    int64_t reader_us = camera->reader != NULL ? tap_reader_cpu_us(camera->reader) : 0;
+    tap_cost_look(&camera->cost, all, reader_us, camera->stats.bytes, camera->frames,
+                  (int64_t)camera->ring.bytes);
+}
+
+void tap_camera_share(struct tap_camera *camera, const struct tap_cost_all *all, int64_t now_us)
+{
+    tap_cost_share(&camera->cost, all,
+                   (int64_t)(camera->ring.bytes + tap_spool_bytes(camera->spool)), now_us);
+}
+
 void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats_cameras *ret)
 {
     *ret = camera->stats;
@@ -478,6 +494,15 @@ void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats
     ret->ring_bytes = (int64_t)camera->ring.bytes;
     ret->last_packet_age_ms =
         camera->last_unit_mono_ms == 0 ? 0 : weir_clock_mono_ms() - camera->last_unit_mono_ms;
+    struct tap_rates rates;
+    ret->has_bitrate_bps = ret->has_fps_milli = ret->has_cpu_ppm = ret->has_mem_bytes =
+        tap_meter_rates(&camera->cost.meter, &rates);
+    if (ret->has_bitrate_bps) {
+        ret->bitrate_bps = rates.bitrate_bps;
+        ret->fps_milli = rates.fps_milli;
+        ret->cpu_ppm = rates.cpu_ppm;
+        ret->mem_bytes = camera->cost.mem_bytes;
+    }
     ret->has_clock_offset_us = tap_clock_offset(&camera->clock, &ret->clock_offset_us);
     ret->clock = ret->has_clock_offset_us ? WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_RTCP_SR
                                           : WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_ARRIVAL;

@@ -9,6 +9,7 @@
 #include "worker/tap/clips.h"
 #include "worker/tap/clock.h"
 #include "worker/tap/control.h"
+#include "worker/tap/cost.h"
 #include "worker/tap/gate.h"
 #include "worker/tap/publisher.h"
 #include "worker/tap/reader.h"
@@ -53,6 +54,10 @@ bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *ten
 /* For the cap over all rings. */
 size_t tap_camera_ring_bytes(const struct tap_camera *camera);
 void tap_camera_shrink(struct tap_camera *camera);
+
+/* What it takes of the process; see cost.h. */
+void tap_camera_look(struct tap_camera *camera, struct tap_cost_all *all);
+void tap_camera_share(struct tap_camera *camera, const struct tap_cost_all *all, int64_t now_us);
 
 void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats_cameras *ret);
 

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/arena.h"
@@ -99,6 +100,15 @@ const atomic_bool *tap_reader_cancel_flag(const struct tap_reader *reader)
 uint64_t tap_reader_gaps(const struct tap_reader *reader)
 {
     return atomic_load(&reader->gaps);
+}
+
+int64_t tap_reader_cpu_us(const struct tap_reader *reader)
+{
+    clockid_t clock;
+    struct timespec spent;
+    if (pthread_getcpuclockid(reader->thread, &clock) != 0 || clock_gettime(clock, &spent) != 0)
+        return 0; /* it has ended, and nobody heard of it yet */
+    return (int64_t)spent.tv_sec * 1000000 + spent.tv_nsec / 1000;
 }
 
 unsigned tap_reader_count(void)

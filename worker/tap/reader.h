@@ -63,6 +63,9 @@ void tap_reader_cancel(struct tap_reader **reader); /* sets NULL; NULL is fine *
 /* Holes in the RTP sequence so far. */
 uint64_t tap_reader_gaps(const struct tap_reader *reader);
 
+/* CPU time of its thread so far, us. */
+int64_t tap_reader_cpu_us(const struct tap_reader *reader);
+
 /* Threads that have not ended, cancelled ones among them. Loop's thread. */
 unsigned tap_reader_count(void);
 

@@ -27,6 +27,7 @@ struct tap_spool {
     uint64_t number;       /* of the group being written */
     int fd;                /* or -1: until the next key unit nothing is written */
     size_t bytes;
+    size_t sizes[TAP_SPOOL_FILES]; /* of those written since it was opened */
 };
 
 static void file_path(const struct tap_spool *spool, uint64_t number, char path[static PATH_BYTES])
@@ -61,11 +62,20 @@ struct tap_spool *tap_spool_open(const char *dir, const struct weir_id *camera_i
     return spool;
 }
 
+size_t tap_spool_bytes(const struct tap_spool *spool)
+{
+    size_t sum = 0;
+    for (size_t i = 0; spool != NULL && i < TAP_SPOOL_FILES; i++)
+        sum += spool->sizes[i];
+    return sum;
+}
+
 void tap_spool_clear(struct tap_spool *spool)
 {
     if (spool == NULL)
         return;
     end_file(spool);
+    memset(spool->sizes, 0, sizeof(spool->sizes));
     for (uint64_t i = 0; i < TAP_SPOOL_FILES; i++) {
         char path[PATH_BYTES];
         file_path(spool, i, path);
@@ -93,6 +103,7 @@ static bool put(struct tap_spool *spool, const void *bytes, size_t n)
         written = write(spool->fd, bytes, n);
     } while (written < 0 && errno == EINTR);
     spool->bytes += n;
+    spool->sizes[spool->number % TAP_SPOOL_FILES] = spool->bytes;
     return written == (ssize_t)n;
 }
 

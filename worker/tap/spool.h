@@ -38,6 +38,9 @@ bool tap_spool_load(struct tap_spool *spool, int64_t now_wall_us, struct tap_for
 void tap_spool_add(struct tap_spool *spool, const struct tap_format *format,
                    const struct tap_unit *unit);
 
+/* What its files hold, about. */
+size_t tap_spool_bytes(const struct tap_spool *spool);
+
 /* What was kept is of another kind than what comes. */
 void tap_spool_clear(struct tap_spool *spool);
 

@@ -29,6 +29,7 @@ struct tap {
     struct weir_timer *sweep;
     int64_t fence_boot_ms; /* exclusive cameras are read until then */
     struct weir_memory memory;
+    struct tap_cost_all cost;
     unsigned n_ticks;
     int64_t leave_mono_ms; /* when the loop ends at the latest; 0: not leaving */
 };
@@ -161,6 +162,18 @@ static void shrink_rings(struct tap *tap)
     }
 }
 
+static void measure(struct tap *tap)
+{
+    void *camera;
+    int64_t now_us = weir_clock_mono_ms() * 1000;
+    tap_cost_begin(&tap->cost);
+    for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);)
+        tap_camera_look(camera, &tap->cost);
+    tap_cost_rest(&tap->cost, tap_cost_process_cpu_us(), tap_cost_process_mem_bytes());
+    for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);)
+        tap_camera_share(camera, &tap->cost, now_us);
+}
+
 static void send_stats(struct tap *tap)
 {
     struct weir_ctl_tap_stats_cameras rows[WEIR_CTL_TAP_STATS_CAMERAS_MAX];
@@ -219,6 +232,7 @@ static void on_timer(void *ctx)
     }
     check_fence(tap);
     shrink_rings(tap);
+    measure(tap);
     send_stats(tap);
     if (++tap->n_ticks % TRIM_TICKS == 0)
         weir_memory_trim(&tap->memory);
@@ -237,6 +251,7 @@ struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
     tap->shared.reach = &tap->reach;
     tap->shared.trials =
         tap_trials_new((int)settings->trials_max, settings->trials_period_s * 1000);
+    tap->cost.cpu_us = tap_cost_process_cpu_us();
     tap->cameras = weir_map_new(sizeof(struct weir_id));
     tap->shared.loop = loop;
     tap->shared.gate =

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/camera_live.h"
+
+#include <inttypes.h>
+
+#include "api/fetches.h"
+#include "api/play_rules.h"
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "lib/domain/events.h"
+
+#define ANSWER_MS 1000
+
+bool camera_live_lease(struct api_call *call, const struct weir_id *camera_id,
+                       struct weir_lease_row *ret)
+{
+    return api_view_lease(call->api->view, camera_id, ret) && ret->state != WEIR_LEASE_STATE_NONE &&
+           weir_id_equal(&ret->tenant_id, &call->tenant_id);
+}
+
+bool camera_live_upstream(struct api_call *call, const struct weir_lease_row *lease,
+                          char ret[static CAMERA_LIVE_UPSTREAM_MAX])
+{
+    struct weir_worker_row worker;
+    return api_view_worker(call->api->view, &lease->worker_id, &worker) &&
+           worker.incarnation == lease->incarnation &&
+           play_upstream(worker.origin_url, ret, CAMERA_LIVE_UPSTREAM_MAX);
+}
+
+bool camera_live_ask(struct api_call *call, struct camera_live *live)
+{
+    char upstream[CAMERA_LIVE_UPSTREAM_MAX];
+    if (!live->has_lease || !camera_live_upstream(call, &live->lease, upstream)) {
+        return false;
+    }
+    const char *tenant_id = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&live->lease.tenant_id));
+    const char *camera_id = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&live->lease.camera_id));
+    const char *url =
+        weir_arena_printf(call->arena, "http://%s/camera/v1/%s/%s", upstream, tenant_id, camera_id);
+    uint64_t token = api_call_wait(call, weir_clock_mono_ms() + 2 * ANSWER_MS);
+    live->fetch = fetches_begin(call->api->fetches, url, ANSWER_MS, call->api->server, token);
+    if (!live->fetch) {
+        call->is_waiting = false;
+        return false;
+    }
+    weir_http_on_end(call->req, fetch_release, live->fetch);
+    return true;
+}
+
+/* ---- out ---- */
+
+static void write_lease(struct weir_json_out *out, const struct weir_lease_row *lease)
+{
+    char since[WEIR_TIME_TEXT_MAX];
+    weir_clock_format_ms(lease->since_ms, since);
+    weir_json_open(out, "lease", '{');
+    weir_json_str(out, "state", weir_lease_state_name(lease->state));
+    weir_json_str(out, "reason", lease->reason[0] ? lease->reason : NULL);
+    weir_json_str(out, "worker_id", WEIR_ID_TEXT(&lease->worker_id));
+    weir_json_str(out, "since", since);
+    weir_json_close(out, '}');
+}
+
+static void write_int(struct weir_json_out *out, const char *name, bool is_known, int64_t value)
+{
+    if (is_known) {
+        weir_json_int(out, name, value);
+    } else {
+        weir_json_null(out, name);
+    }
+}
+
+static void write_status(struct api_call *call, struct weir_json_out *out,
+                         const struct weir_ctl_camera_status *is)
+{
+    static const char *const states[WEIR_CTL_CAMERA_STATUS_STATE_N] = {
+        [WEIR_CTL_CAMERA_STATUS_STATE_CONNECTING] = "connecting",
+        [WEIR_CTL_CAMERA_STATUS_STATE_UP] = "up",
+        [WEIR_CTL_CAMERA_STATUS_STATE_FAILING] = "failing"};
+    weir_json_open(out, "live", '{');
+    weir_json_str(out, "state", states[is->state]);
+    weir_json_str(out, "reason", is->has_reason ? is->reason : NULL);
+    weir_json_str(out, "detail", is->has_detail && is->detail[0] ? is->detail : NULL);
+    if (is->has_video_codec) {
+        weir_json_open(out, "video", '{');
+        weir_json_str(out, "codec", is->video_codec);
+        write_int(out, "width", is->has_width, is->width);
+        write_int(out, "height", is->has_height, is->height);
+        weir_json_close(out, '}');
+    } else {
+        weir_json_null(out, "video");
+    }
+    write_int(out, "bitrate_bps", is->has_bitrate_bps, is->bitrate_bps);
+    weir_json_raw(out, "fps",
+                  is->has_fps_milli ? weir_arena_printf(call->arena, "%" PRId64 ".%03" PRId64,
+                                                        is->fps_milli / 1000, is->fps_milli % 1000)
+                                    : "null");
+    write_int(out, "gop_ms", is->has_gop_ms, is->gop_ms);
+    weir_json_int(out, "ring_ms", is->ring_ms);
+    weir_json_int(out, "ring_bytes", is->ring_bytes);
+    if (is->has_cpu_ppm && is->has_mem_bytes) {
+        weir_json_open(out, "cost", '{');
+        weir_json_int(out, "cpu_ppm", is->cpu_ppm);
+        weir_json_int(out, "mem_bytes", is->mem_bytes);
+        weir_json_close(out, '}');
+    } else {
+        weir_json_null(out, "cost");
+    }
+    weir_json_close(out, '}');
+}
+
+void camera_live_write(struct api_call *call, const struct camera_live *live,
+                       struct weir_json_out *out)
+{
+    const struct weir_http_answer *answer = live->fetch ? fetch_answer(live->fetch) : NULL;
+    struct weir_ctl ctl;
+    if (!live->has_lease) {
+        weir_json_null(out, "lease");
+        weir_json_null(out, "live");
+        return;
+    }
+    write_lease(out, &live->lease);
+    if (answer && answer->status == 200 &&
+        weir_ctl_parse(answer->body, answer->body_len, call->arena, &ctl, NULL) == WEIR_OK &&
+        ctl.type == WEIR_CTL_CAMERA_STATUS) {
+        write_status(call, out, &ctl.u.camera_status);
+    } else {
+        weir_json_null(out, "live");
+    }
+}
