@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Warm cameras on the real services: pulled while nobody watches, shown with what they cost, played
+out of their ring by the first viewer, kept after the last one, and warm elsewhere when their worker
+dies."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+import urllib.parse
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+from client import Api, Viewer, wait_for
+from conftest import free_port_base
+from faults import settings
+from stack import Stack, token_claims
+
+DEAD = "rtsp://127.0.0.1:1/none"
+GOP_S = 2
+RING_MS = 6000
+LINGER_S = 2
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
+    settings.add(made.home, "weir-scheduler", {"WEIR_TAP_LINGER_S": str(LINGER_S)})
+    try:
+        made.up(workers=2)
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture(scope="module")
+def user(stack: Stack) -> Api:
+    return stack.user("acme")
+
+
+@pytest.fixture(scope="module")
+def url(stack: Stack) -> str:
+    return stack.camera("porch", "--gop", str(GOP_S), "--fps", "15")
+
+
+@pytest.fixture(scope="module")
+def camera(user: Api, url: str) -> str:
+    return str(user.add_camera("porch", url, warm=True, idle_timeout_s=900)["id"])
+
+
+def sessions(url: str) -> set[str]:
+    """The near ends of the connections to the camera."""
+    port = urllib.parse.urlsplit(url).port
+    argv = ["ss", "-Htn", "state", "established", f"( dport = :{port} )"]
+    lines = subprocess.run(argv, check=True, capture_output=True, text=True, timeout=20).stdout
+    return {line.split()[2] for line in lines.splitlines()}
+
+
+def shown(user: Api, camera: str) -> dict[str, Any]:
+    return dict(user.get(f"/v1/cameras/{camera}").expect(200).json)
+
+
+def is_warm(user: Api, camera: str) -> dict[str, Any]:
+    """The camera, once it is warm and its ring holds some seconds."""
+    now = shown(user, camera)
+    assert now["lease"] and now["live"], now
+    assert now["lease"]["state"] == "warm" and now["live"]["state"] == "up", now
+    assert now["live"]["ring_ms"] >= RING_MS, now
+    return now
+
+
+def text_of(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+def streams(user: Api) -> list[dict[str, Any]]:
+    return list(user.get("/v1/streams").expect(200).json["items"])
+
+
+def test_a_warm_camera_is_pulled_and_shows_what_it_costs(
+    user: Api, camera: str, url: str
+) -> None:
+    now = wait_for("a warm camera with a ring", lambda: is_warm(user, camera), 90)
+    print(now["lease"], now["live"])
+    assert streams(user) == []
+    assert len(sessions(url)) == 1
+    live = now["live"]
+    assert live["video"] == {"codec": "avc1", "width": 640, "height": 360}
+    assert 14 <= live["fps"] <= 16 and live["bitrate_bps"] > 10_000
+    assert abs(live["gop_ms"] - GOP_S * 1000) < 300
+    assert live["ring_bytes"] > 0 and live["cost"]["mem_bytes"] > live["ring_bytes"]
+    assert 0 < live["cost"]["cpu_ppm"] < 1_000_000
+
+
+def test_what_moves_is_never_said_to_be_unchanged(user: Api, camera: str) -> None:
+    answer = user.get(f"/v1/cameras/{camera}").expect(200)
+    tag = answer.headers["etag"]
+    assert user.get(f"/v1/cameras/{camera}", If_None_Match=tag).status == 200
+    changed = user.call("PATCH", f"/v1/cameras/{camera}", {"name": "gate"}, {"If-Match": tag})
+    assert changed.expect(200).json["name"] == "gate"
+    user.call("PATCH", f"/v1/cameras/{camera}", {"name": "x"}, {"If-Match": tag}).expect(412)
+    cold = user.add_camera("cold", DEAD)["id"]
+    answer = user.get(f"/v1/cameras/{cold}").expect(200)
+    assert answer.json["lease"] is None and answer.json["live"] is None
+    tag = answer.headers["etag"]
+    assert user.get(f"/v1/cameras/{cold}", If_None_Match=tag).status == 304
+
+
+def test_a_picture_of_a_warm_camera_needs_no_stream(user: Api, camera: str) -> None:
+    wait_for("a ring", lambda: is_warm(user, camera), 60)
+    at = datetime.now(timezone.utc) - timedelta(seconds=3)
+    answer = user.get(f"/v1/cameras/{camera}/snapshot?at={text_of(at)}").expect(200)
+    frame = datetime.fromisoformat(answer.headers["weir-frame-time"].replace("Z", "+00:00"))
+    assert abs((frame - at).total_seconds()) < 0.1
+    assert answer.body[:2] == b"\xff\xd8"
+    assert streams(user) == []
+
+
+def program_times(text: str) -> list[datetime]:
+    found = re.findall(r"#EXT-X-PROGRAM-DATE-TIME:(\S+)", text)
+    return [datetime.fromisoformat(one.replace("Z", "+00:00")) for one in found]
+
+
+def test_the_first_viewer_is_shown_the_ring_and_the_last_one_leaves_it_warm(
+    user: Api, camera: str, url: str
+) -> None:
+    before = wait_for("a ring", lambda: is_warm(user, camera), 60)
+    pulled = sessions(url)
+    begun = datetime.now(timezone.utc)
+    stream = user.start(camera)["id"]
+    running = user.wait_state(stream, "running")
+    playlist = Viewer(user.ticket(stream)).open().playlist()
+    took = (datetime.now(timezone.utc) - begun).total_seconds()
+    first = program_times(playlist.text)[0]
+    print(f"first playlist after {took:.2f} s, from {(begun - first).total_seconds():.2f} s before")
+    assert running["worker_id"] == before["lease"]["worker_id"]
+    assert first < begun - timedelta(seconds=GOP_S), "it begins with what was kept"
+    assert sessions(url) == pulled, "nobody asked the camera anything"
+    user.call("DELETE", f"/v1/streams/{stream}").expect(202)
+    user.wait_state(stream, "stopped")
+    stopped = time.monotonic()
+    wait_for("warm again", lambda: is_warm(user, camera), 60)
+    wait_for("longer than a camera lingers", lambda: time.monotonic() - stopped > LINGER_S + 3, 60)
+    after = is_warm(user, camera)
+    assert after["lease"]["worker_id"] == running["worker_id"]
+    assert sessions(url) == pulled
+
+
+def test_a_warm_camera_moves_when_its_worker_dies(stack: Stack, user: Api, camera: str) -> None:
+    worker = wait_for("a ring", lambda: is_warm(user, camera), 60)["lease"]["worker_id"]
+    victims = [pid for pid in stack.processes("weir-worker") if worker in arguments(pid)]
+    assert len(victims) == 1
+    for pid in victims:
+        subprocess.run(["kill", f"-{signal.SIGKILL.value}", str(pid)], check=True)
+
+    def is_elsewhere() -> dict[str, Any]:
+        now = is_warm(user, camera)
+        assert now["lease"]["worker_id"] != worker, now
+        return now
+
+    wait_for("warm at the other worker", is_elsewhere, 90)
+    user.get(f"/v1/cameras/{camera}/snapshot?mode=keyframe").expect(200)
+    stack.start_what_is_dead()
+
+
+def arguments(pid: int) -> str:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().replace(b"\0", b" ").decode()
+
+
+def test_a_tenant_may_keep_so_many_cameras_warm(stack: Stack) -> None:
+    few = stack.user("few")
+    tenant = token_claims(few.token or "")["app_metadata"]["tenant_id"]
+    stack.platform().call("PATCH", f"/v1/tenants/{tenant}", {"max_warm_cameras": 1}).expect(200)
+    source = {"url": DEAD, "transport": "tcp"}
+    one = few.add_camera("one", DEAD, warm=True)["id"]
+    two = few.add_camera("two", DEAD)["id"]
+    again = few.call("POST", "/v1/cameras", {"name": "x", "source": source, "warm": True}).expect(429)
+    assert again.json["code"] == "quota_exceeded"
+    few.call("PATCH", f"/v1/cameras/{two}", {"warm": True}).expect(429)
+    few.call("PATCH", f"/v1/cameras/{one}", {"warm": True, "name": "still one"}).expect(200)
+    few.call("PATCH", f"/v1/cameras/{one}", {"warm": False}).expect(200)
+    few.call("PATCH", f"/v1/cameras/{two}", {"warm": True}).expect(200)
+    viewer = stack.user("few", "viewer")
+    viewer.call("PATCH", f"/v1/cameras/{two}", {"warm": False}).expect(403)
+    assert stack.user("acme").call("PATCH", f"/v1/cameras/{two}", {"warm": False}).status == 404
+    # A camera that cannot be read says why, without its neighbours' knowing.
+    live = wait_for("it says why", lambda: failing(few, two), 60)
+    assert live["reason"] and live["ring_ms"] == 0
+
+
+def failing(user: Api, camera: str) -> dict[str, Any]:
+    live = shown(user, camera)["live"]
+    assert live and live["state"] == "failing", live
+    return dict(live)
+
+
+def test_unmarked_it_is_let_go(user: Api, camera: str, url: str) -> None:
+    wait_for("a ring", lambda: is_warm(user, camera), 90)
+    user.call("PATCH", f"/v1/cameras/{camera}", {"warm": False}).expect(200)
+    wait_for("the lease has ended", lambda: shown(user, camera)["lease"] is None, 60)
+    wait_for("nobody pulls it", lambda: not sessions(url), 30)
+    answer = user.get(f"/v1/cameras/{camera}/snapshot?mode=latest").expect(409)
+    assert answer.json["code"] == "not_running"
