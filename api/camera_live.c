@@ -7,7 +7,7 @@
 #include "api/play_rules.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
-#include "lib/domain/events.h"
+#include "lib/domain/fault.h"
 
 #define ANSWER_MS 1000
 
@@ -70,6 +70,28 @@ static void write_int(struct weir_json_out *out, const char *name, bool is_known
     }
 }
 
+static void write_health(struct weir_json_out *out, const struct weir_ctl_camera_status *is)
+{
+    char since[WEIR_TIME_TEXT_MAX];
+    if (!is->has_health || !is->has_faults || !is->has_health_ms) {
+        weir_json_null(out, "health");
+        return;
+    }
+    weir_clock_format_ms(weir_clock_wall_ms() - is->health_ms, since);
+    weir_json_open(out, "health", '{');
+    weir_json_str(out, "state", weir_picture_health_name(is->health));
+    weir_json_open(out, "faults", '[');
+    for (int i = 0; i < WEIR_FAULT_N; i++) {
+        if ((is->faults >> i & 1) != 0) {
+            weir_json_str(out, NULL, weir_fault_name((enum weir_fault)i));
+        }
+    }
+    weir_json_close(out, ']');
+    weir_json_str(out, "since", since);
+    write_int(out, "faults_seen", is->has_faults_seen, is->faults_seen);
+    weir_json_close(out, '}');
+}
+
 static void write_status(struct api_call *call, struct weir_json_out *out,
                          const struct weir_ctl_camera_status *is)
 {
@@ -98,6 +120,7 @@ static void write_status(struct api_call *call, struct weir_json_out *out,
     write_int(out, "gop_ms", is->has_gop_ms, is->gop_ms);
     weir_json_int(out, "ring_ms", is->ring_ms);
     weir_json_int(out, "ring_bytes", is->ring_bytes);
+    write_health(out, is);
     if (is->has_cpu_ppm && is->has_mem_bytes) {
         weir_json_open(out, "cost", '{');
         weir_json_int(out, "cpu_ppm", is->cpu_ppm);

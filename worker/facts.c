@@ -232,3 +232,20 @@ void facts_lease_released(struct worker *worker, const struct lease *lease)
     fact->lease_generation = lease->row.lease_generation;
     send(worker, &event, on_delivered, worker);
 }
+
+void facts_health(struct worker *worker, const struct lease *lease)
+{
+    struct weir_event event =
+        about(WEIR_EV_FACT_HEALTH, &lease->row.camera_id, &lease->row.tenant_id);
+    struct weir_ev_fact_health *fact = &event.u.fact_health;
+    fact->worker_id = worker->worker_id;
+    fact->incarnation = worker->incarnation;
+    fact->tenant_id = lease->row.tenant_id;
+    fact->camera_id = lease->row.camera_id;
+    fact->lease_generation = lease->row.lease_generation;
+    fact->health = lease->stats.health;
+    weir_faults_format((unsigned)lease->stats.faults, fact->faults);
+    fact->has_reason = lease->is_failing;
+    WEIR_STR_SET(fact->reason, lease->trouble.reason);
+    send(worker, &event, on_delivered, worker);
+}

@@ -26,6 +26,7 @@ static void drop_from_tap(struct worker *worker, struct lease *lease)
     lease->is_given = false;
     lease->is_up = false;
     lease->is_failing = false;
+    lease->stats = (struct weir_ctl_tap_stats_cameras){0};
 }
 
 static void forget_source(struct lease *lease)
@@ -324,67 +325,14 @@ void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *s
     for (size_t i = 0; i < stats->n_cameras; i++) {
         struct lease *lease = leases_find(worker, &stats->cameras[i].camera_id);
         if (lease) {
+            bool is_news = conditions_take(worker, lease, &stats->cameras[i]);
             lease->stats = stats->cameras[i];
             lease->ring_ms = stats->cameras[i].ring_ms;
             lease->ring_bytes = stats->cameras[i].ring_bytes;
             lease->gop_ms = stats->cameras[i].has_gop_ms ? stats->cameras[i].gop_ms : 0;
-        }
-    }
-}
-
-static enum weir_ctl_camera_status_state state_of(const struct lease *lease)
-{
-    if (lease->is_up) {
-        return WEIR_CTL_CAMERA_STATUS_STATE_UP;
-    }
-    return lease->is_failing ? WEIR_CTL_CAMERA_STATUS_STATE_FAILING
-                             : WEIR_CTL_CAMERA_STATUS_STATE_CONNECTING;
-}
-
-void leases_fill_status(const struct lease *lease, struct weir_ctl_camera_status *ret)
-{
-    const struct weir_ctl_tap_stats_cameras *stats = &lease->stats;
-    *ret = (struct weir_ctl_camera_status){.tenant_id = lease->row.tenant_id,
-                                           .camera_id = lease->row.camera_id,
-                                           .state = state_of(lease),
-                                           .has_reason = lease->is_failing,
-                                           .has_detail = lease->is_failing};
-    if (lease->is_failing) {
-        WEIR_STR_SET(ret->reason, lease->trouble.reason);
-        WEIR_STR_SET(ret->detail, lease->trouble.detail);
-    }
-    if (!lease->is_given) {
-        return;
-    }
-    ret->ring_ms = lease->ring_ms;
-    ret->ring_bytes = lease->ring_bytes;
-    ret->has_video_codec = lease->is_up && lease->info.has_video_codec;
-    WEIR_STR_SET(ret->video_codec, lease->info.video_codec);
-    ret->has_width = lease->is_up && lease->info.has_width;
-    ret->width = lease->info.width;
-    ret->has_height = lease->is_up && lease->info.has_height;
-    ret->height = lease->info.height;
-    ret->has_gop_ms = stats->has_gop_ms;
-    ret->gop_ms = stats->gop_ms;
-    ret->has_bitrate_bps = stats->has_bitrate_bps;
-    ret->bitrate_bps = stats->bitrate_bps;
-    ret->has_fps_milli = stats->has_fps_milli;
-    ret->fps_milli = stats->fps_milli;
-    ret->has_cpu_ppm = stats->has_cpu_ppm;
-    ret->cpu_ppm = stats->cpu_ppm;
-    ret->has_mem_bytes = stats->has_mem_bytes;
-    ret->mem_bytes = stats->mem_bytes;
-}
-
-void leases_tell(struct worker *worker)
-{
-    void *value;
-    for (size_t at = 0; weir_map_next(worker->leases, &at, NULL, &value);) {
-        const struct lease *lease = value;
-        struct weir_ctl ctl = {.type = WEIR_CTL_CAMERA_STATUS};
-        if (lease->is_wanted && !lease->is_released) {
-            leases_fill_status(lease, &ctl.u.camera_status);
-            child_send(worker->origin, &ctl);
+            if (is_news) {
+                conditions_tell(worker, lease);
+            }
         }
     }
 }
@@ -396,6 +344,7 @@ void leases_tap_started(struct worker *worker)
         struct lease *lease = value;
         lease->is_given = false;
         lease->is_up = false;
+        lease->stats = (struct weir_ctl_tap_stats_cameras){0};
         lease->is_failing = lease->is_failing && !lease->has_source;
     }
 }

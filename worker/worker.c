@@ -108,7 +108,7 @@ static void on_tick(void *ctx)
         slots_tend(&worker->slots, now_ms);
         heartbeat_send(worker);
         member_tell_fence(worker);
-        leases_tell(worker);
+        conditions_tick(worker);
     }
     set_gauge(worker, "weir_worker_streams", "Streams placed here",
               weir_map_count(worker->streams));
@@ -541,6 +541,7 @@ enum weir_code worker_open(struct worker *worker, struct weir_service *service,
     worker->beat_arena = weir_arena_new(0);
     worker->gpu = gpu_open(GPU_LIBRARY);
     worker->heard = weir_versions_new(HEARD_MAX);
+    conditions_open(worker);
     worker->api_calls = calls_new(worker->loop, settings->api_internal_url);
     if (worker->source_cache) {
         calls_look_first(worker->api_calls, source_cache_look, worker->source_cache);

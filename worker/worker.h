@@ -4,6 +4,7 @@
  *
  *     member.c    joins the cell, learns its incarnation, leaves
  *     leases.c    cameras: address from the api, given to the tap, taken back
+ *     conditions.c how cameras are doing, told to whoever asks
  *     streams.c   streams: a place in an engine, publish, ready, stop
  *     facts.c     what is told to the scheduler
  *     heartbeat.c once a second, load and all that runs
@@ -17,6 +18,7 @@
 #define WEIR_WORKER_WORKER_H
 
 #include "lib/base/map.h"
+#include "lib/domain/fault.h"
 #include "lib/domain/ledger.h"
 #include "lib/domain/reason.h"
 #include "lib/domain/versions.h"
@@ -77,6 +79,10 @@ struct lease {
     int64_t ring_bytes;
     int64_t gop_ms; /* 0: not known */
     struct weir_ctl_tap_stats_cameras stats;
+    bool has_said_health; /* as a fact */
+    enum weir_picture_health said_health;
+    int64_t said_faults;
+    int64_t health_said_ms;
 };
 
 /* One generation of one stream. */
@@ -168,6 +174,7 @@ struct worker {
     struct weir_timer *pass; /* the next pass over everything */
     struct weir_timer *tick; /* once a second */
     struct weir_timer *leave;
+    struct weir_metric *faults[WEIR_FAULT_N]; /* counters; NULL: nobody counts */
     struct load_reader load_reader;
     struct weir_ev_heartbeat_load load;
     struct gpu *gpu;
@@ -216,10 +223,6 @@ struct lease *leases_find(const struct worker *worker, const struct weir_id *cam
 void leases_take_source_state(struct worker *worker, const struct weir_ctl_tap_source *source);
 void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *stats);
 void leases_tap_started(struct worker *worker);
-/* How a camera is doing. Pure. */
-void leases_fill_status(const struct lease *lease, struct weir_ctl_camera_status *ret);
-/* Tells the origin of each, which tells who asks. Each second. */
-void leases_tell(struct worker *worker);
 /* A camera's configuration changed to `version`. */
 void leases_config_changed(struct worker *worker, const struct weir_id *camera_id, int64_t version);
 /* A tenant changed to `version`; `networks` is where its cameras may be, NULL when that is the
@@ -228,6 +231,19 @@ void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_i
                            const char *networks);
 /* Any camera's may have. */
 void leases_all_changed(struct worker *worker);
+
+/* ---- conditions.c ---- */
+
+void conditions_open(struct worker *worker); /* its counters */
+/* The tap tells of a camera: counts faults that are new. Whether its health is other than in
+ * lease->stats. */
+bool conditions_take(struct worker *worker, const struct lease *lease,
+                     const struct weir_ctl_tap_stats_cameras *now);
+/* How a camera is doing. Pure. */
+void conditions_fill(const struct lease *lease, struct weir_ctl_camera_status *ret);
+void conditions_tell(struct worker *worker, const struct lease *lease); /* the origin */
+/* Each second: tells of all, and says what changed. */
+void conditions_tick(struct worker *worker);
 
 /* ---- streams.c ---- */
 
@@ -263,6 +279,7 @@ void facts_failing(struct worker *worker, const struct stream *stream,
 void facts_exited(struct worker *worker, const struct stream *stream, enum weir_reason reason);
 void facts_still_watched(struct worker *worker, const struct stream *stream, int64_t age_ms);
 void facts_lease_released(struct worker *worker, const struct lease *lease);
+void facts_health(struct worker *worker, const struct lease *lease);
 
 /* ---- heartbeat.c ---- */
 

@@ -53,6 +53,29 @@ enum weir_code weir_stream_state_get(const char *name, enum weir_stream_state *r
     return WEIR_OK;
 }
 
+static const char *const weir_picture_health_names[] = {
+    "down",
+    "starting",
+    "healthy",
+    "degraded",
+    "stalled",
+};
+
+const char *weir_picture_health_name(enum weir_picture_health value)
+{
+    return weir_picture_health_names[value];
+}
+
+enum weir_code weir_picture_health_get(const char *name, enum weir_picture_health *ret)
+{
+    int value = codec_find_name(weir_picture_health_names, WEIR_PICTURE_HEALTH_N, name);
+    if (value < 0) {
+        return WEIR_EINVAL;
+    }
+    *ret = (enum weir_picture_health)value;
+    return WEIR_OK;
+}
+
 static const char *const weir_lease_state_names[] = {
     "none",
     "active",
@@ -219,6 +242,18 @@ static const struct codec_field weir_ev_fact_failing_fields[] = {
     {OPT(weir_ev_fact_failing, retry_in_ms), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ev_fact_failing);
+
+static const struct codec_field weir_ev_fact_health_fields[] = {
+    {REQ(weir_ev_fact_health, worker_id), ID},
+    {REQ(weir_ev_fact_health, incarnation), INT(0, 9007199254740991)},
+    {REQ(weir_ev_fact_health, tenant_id), ID},
+    {REQ(weir_ev_fact_health, camera_id), ID},
+    {REQ(weir_ev_fact_health, lease_generation), INT(0, 9007199254740991)},
+    {REQ(weir_ev_fact_health, health), ENUM(weir_picture_health)},
+    {REQ(weir_ev_fact_health, faults), STR(0, 127, TEXT)},
+    {OPT(weir_ev_fact_health, reason), STR(1, 64, SNAKE)},
+};
+OBJECT(weir_ev_fact_health);
 
 static const struct codec_field weir_ev_fact_joined_fields[] = {
     {REQ(weir_ev_fact_joined, worker_id), ID},
@@ -624,6 +659,10 @@ static const struct codec_field weir_ctl_camera_status_fields[] = {
     {OPT(weir_ctl_camera_status, fps_milli), INT(0, 1000000000)},
     {OPT(weir_ctl_camera_status, cpu_ppm), INT(0, 1000000000)},
     {OPT(weir_ctl_camera_status, mem_bytes), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_camera_status, health), ENUM(weir_picture_health)},
+    {OPT(weir_ctl_camera_status, faults), INT(0, 1023)},
+    {OPT(weir_ctl_camera_status, health_ms), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_camera_status, faults_seen), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ctl_camera_status);
 
@@ -834,13 +873,17 @@ static const struct codec_field weir_ctl_tap_stats_cameras_fields[] = {
     {OPT(weir_ctl_tap_stats_cameras, fps_milli), INT(0, 1000000000)},
     {OPT(weir_ctl_tap_stats_cameras, cpu_ppm), INT(0, 1000000000)},
     {OPT(weir_ctl_tap_stats_cameras, mem_bytes), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_tap_stats_cameras, health), ENUM(weir_picture_health)},
+    {OPT(weir_ctl_tap_stats_cameras, faults), INT(0, 1023)},
+    {OPT(weir_ctl_tap_stats_cameras, health_ms), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_tap_stats_cameras, faults_seen), INT(0, 9007199254740991)},
     {REQ(weir_ctl_tap_stats_cameras, clock), ENUM(weir_ctl_tap_stats_cameras_clock)},
     {OPT(weir_ctl_tap_stats_cameras, clock_offset_us), INT(-9007199254740991, 9007199254740991)},
 };
 OBJECT(weir_ctl_tap_stats_cameras);
 
 static const struct codec_field weir_ctl_tap_stats_fields[] = {
-    {REQ(weir_ctl_tap_stats, cameras), ARR(weir_ctl_tap_stats_cameras, 128, weir_ctl_tap_stats, cameras)},
+    {REQ(weir_ctl_tap_stats, cameras), ARR(weir_ctl_tap_stats_cameras, 96, weir_ctl_tap_stats, cameras)},
 };
 OBJECT(weir_ctl_tap_stats);
 
@@ -885,6 +928,7 @@ const struct codec_type codec_events[WEIR_EV_N] = {
     {"fact.draining", WEIR_TOPIC_FACTS, &weir_ev_fact_draining_object},
     {"fact.exited", WEIR_TOPIC_FACTS, &weir_ev_fact_exited_object},
     {"fact.failing", WEIR_TOPIC_FACTS, &weir_ev_fact_failing_object},
+    {"fact.health", WEIR_TOPIC_FACTS, &weir_ev_fact_health_object},
     {"fact.joined", WEIR_TOPIC_FACTS, &weir_ev_fact_joined_object},
     {"fact.lease_released", WEIR_TOPIC_FACTS, &weir_ev_fact_lease_released_object},
     {"fact.left", WEIR_TOPIC_FACTS, &weir_ev_fact_left_object},

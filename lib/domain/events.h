@@ -97,6 +97,22 @@ const char *weir_stream_state_name(enum weir_stream_state value);
 /* The value of a name; WEIR_EINVAL for an unknown one. */
 WEIR_MUST_USE enum weir_code weir_stream_state_get(const char *name, enum weir_stream_state *ret);
 
+/* Of a camera's picture, as far as packets tell. */
+enum weir_picture_health {
+    WEIR_PICTURE_HEALTH_DOWN,
+    WEIR_PICTURE_HEALTH_STARTING,
+    WEIR_PICTURE_HEALTH_HEALTHY,
+    WEIR_PICTURE_HEALTH_DEGRADED,
+    WEIR_PICTURE_HEALTH_STALLED,
+};
+#define WEIR_PICTURE_HEALTH_N 5
+
+/* The name as it stands in JSON ("down"). */
+const char *weir_picture_health_name(enum weir_picture_health value);
+
+/* The value of a name; WEIR_EINVAL for an unknown one. */
+WEIR_MUST_USE enum weir_code weir_picture_health_get(const char *name, enum weir_picture_health *ret);
+
 /* Life of a camera lease. */
 enum weir_lease_state {
     WEIR_LEASE_STATE_NONE,
@@ -266,6 +282,24 @@ struct weir_ev_fact_failing {
     char detail[256 + 1];
     bool has_retry_in_ms;
     int64_t retry_in_ms; /* Until the next try; >= 0 */
+};
+
+/* The picture of a camera is otherwise than it was, as far as packets tell; at most every few
+ * seconds a camera. For whoever watches over cameras: the scheduler takes no notice. */
+struct weir_ev_fact_health {
+    struct weir_id worker_id; /* The worker */
+    /* Offset of the worker's fact.joined; a restarted worker gets a new one; >= 0 */
+    int64_t incarnation;
+    struct weir_id tenant_id; /* The tenant that owns it */
+    struct weir_id camera_id; /* The camera */
+    int64_t lease_generation; /* Generation of the camera lease; 0: none yet; >= 0 */
+    enum weir_picture_health health; /* Of a camera's picture, as far as packets tell */
+    /* Names of what is wrong, a space between them: stalled, low_fps, no_keyframe, loss,
+     * drift, parameters; 0..127 bytes, UTF-8 without control characters */
+    char faults[127 + 1];
+    /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
+    bool has_reason;
+    char reason[64 + 1];
 };
 
 /* A worker is there. The offset of this record becomes its incarnation. */
@@ -811,6 +845,16 @@ struct weir_ctl_camera_status {
     int64_t cpu_ppm; /* Millionths of a core, over the last seconds; 0..1000000000 */
     bool has_mem_bytes;
     int64_t mem_bytes; /* Of memory, its ring included; >= 0 */
+    bool has_health;
+    enum weir_picture_health health; /* Of a camera's picture, as far as packets tell */
+    /* What is wrong with it, a bit each: stalled 1, low_fps 2, no_keyframe 4, loss 8, drift
+     * 16, parameters 32; 0..1023 */
+    bool has_faults;
+    int64_t faults;
+    bool has_health_ms;
+    int64_t health_ms; /* It is so for that long; >= 0 */
+    bool has_faults_seen;
+    int64_t faults_seen; /* Faults that came since the camera was added; >= 0 */
 };
 
 /* unknown: no such camera of that tenant is read here; empty: it sent nothing yet, or not of
@@ -1107,15 +1151,25 @@ struct weir_ctl_tap_stats_cameras {
     int64_t cpu_ppm;
     bool has_mem_bytes;
     int64_t mem_bytes; /* Its ring, its files on tmpfs and a share of what all use; >= 0 */
+    bool has_health;
+    enum weir_picture_health health; /* Of a camera's picture, as far as packets tell */
+    /* What is wrong with it, a bit each: stalled 1, low_fps 2, no_keyframe 4, loss 8, drift
+     * 16, parameters 32; 0..1023 */
+    bool has_faults;
+    int64_t faults;
+    bool has_health_ms;
+    int64_t health_ms; /* It is so for that long; >= 0 */
+    bool has_faults_seen;
+    int64_t faults_seen; /* Faults that came since the camera was added; >= 0 */
     enum weir_ctl_tap_stats_cameras_clock clock; /* Where capture times come from */
     bool has_clock_offset_us;
     int64_t clock_offset_us; /* Camera's clock minus ours, microseconds; any sign */
 };
 
 /* Counters, each second; more cameras than fit go into several lines. */
-#define WEIR_CTL_TAP_STATS_CAMERAS_MAX 128
+#define WEIR_CTL_TAP_STATS_CAMERAS_MAX 96
 struct weir_ctl_tap_stats {
-    /* Every camera, in one or several lines; 0..128 elements */
+    /* Every camera, in one or several lines; 0..96 elements */
     struct weir_ctl_tap_stats_cameras *cameras;
     size_t n_cameras;
 };
@@ -1155,6 +1209,7 @@ enum weir_ev_type {
     WEIR_EV_FACT_DRAINING,
     WEIR_EV_FACT_EXITED,
     WEIR_EV_FACT_FAILING,
+    WEIR_EV_FACT_HEALTH,
     WEIR_EV_FACT_JOINED,
     WEIR_EV_FACT_LEASE_RELEASED,
     WEIR_EV_FACT_LEFT,
@@ -1175,7 +1230,7 @@ enum weir_ev_type {
     WEIR_EV_AUDIT_ACCESS,
     WEIR_EV_AUDIT_VIEWING,
 };
-#define WEIR_EV_N 26
+#define WEIR_EV_N 27
 
 /* One record: its envelope and its body. */
 struct weir_event {
@@ -1200,6 +1255,7 @@ struct weir_event {
         struct weir_ev_fact_draining fact_draining;
         struct weir_ev_fact_exited fact_exited;
         struct weir_ev_fact_failing fact_failing;
+        struct weir_ev_fact_health fact_health;
         struct weir_ev_fact_joined fact_joined;
         struct weir_ev_fact_lease_released fact_lease_released;
         struct weir_ev_fact_left fact_left;

@@ -91,6 +91,8 @@ def _formats():
 
     @checker.checks("date-time", raises=ValueError)
     def _is_time(value):
+        if not isinstance(value, str):
+            return True  # formats are about text only
         datetime.datetime.strptime(value, "%Y-%m-%dT%H:%M:%S.%fZ")
         if value[17:19] > "59":
             raise ValueError("leap second")

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Warm cameras on the real services: pulled while nobody watches, shown with what they cost, played
 out of their ring by the first viewer, kept after the last one, and warm elsewhere when their worker
-dies."""
+dies. And the health of their pictures, as packets tell it."""
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -15,8 +16,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from client import Api, Viewer, wait_for
+from client import Api, Viewer, fetch, wait_for
 from conftest import free_port_base
+from dev import topics
 from faults import settings
 from stack import Stack, token_claims
 
@@ -118,6 +120,46 @@ def test_a_picture_of_a_warm_camera_needs_no_stream(user: Api, camera: str) -> N
     assert abs((frame - at).total_seconds()) < 0.1
     assert answer.body[:2] == b"\xff\xd8"
     assert streams(user) == []
+
+
+def healths(stack: Stack, camera: str) -> list[tuple[str, str]]:
+    """What was said of the camera's picture, in order."""
+    lines = topics.read(stack.values["WEIR_KAFKA"], "weir.facts.v1").splitlines()
+    facts = [event["data"] for event in map(json.loads, lines) if event["type"] == "fact.health"]
+    return [(fact["health"], fact["faults"]) for fact in facts if fact["camera_id"] == camera]
+
+
+def stalls(stack: Stack) -> int:
+    text = ""
+    for worker in ("worker-0", "worker-1"):
+        listen = settings.read(stack.home / "env" / f"{worker}.env")["WEIR_ADMIN_LISTEN"]
+        text += fetch(f"http://{listen}/metrics").expect(200).body.decode()
+    found = re.findall(r'^weir_worker_picture_faults_total\{fault="stalled"\} (\d+)$', text, re.MULTILINE)
+    assert len(found) == 2, "each worker counts"
+    return sum(map(int, found))
+
+
+def test_a_camera_that_stands_still_is_told_shown_and_counted(
+    stack: Stack, user: Api, camera: str
+) -> None:
+    def is_healthy() -> dict[str, Any]:
+        health = is_warm(user, camera)["live"]["health"]
+        assert (health["state"], health["faults"]) == ("healthy", []), health
+        return dict(health)
+
+    wait_for("a healthy picture", is_healthy, 60)
+    wait_for("it is said", lambda: ("healthy", "") in healths(stack, camera), 60)
+    before = stalls(stack)
+    stack.dev("camera", "fault", "porch", "freeze")
+    begun = time.monotonic()
+    try:
+        wait_for("it is counted", lambda: stalls(stack) > before, 60, 0.05)
+        print(f"counted {time.monotonic() - begun:.2f} s after the camera stood still")
+        wait_for("it is said", lambda: ("stalled", "stalled") in healths(stack, camera), 60)
+    finally:
+        stack.dev("camera", "fault", "porch", "none")
+    health = wait_for("healthy again", is_healthy, 90)
+    assert health["faults_seen"] >= 1
 
 
 def program_times(text: str) -> list[datetime]:

@@ -48,6 +48,7 @@ struct tap_camera {
     struct weir_ctl_tap_stats_cameras stats; /* counters only */
     int64_t frames;                          /* of video */
     struct tap_cost cost;
+    struct tap_health health;
     uint64_t gaps_before; /* of readers that ended */
     int64_t last_unit_mono_ms;
     int64_t last_key_capture_us;
@@ -132,6 +133,7 @@ static void on_opened(void *ctx, const struct tap_format *format)
         follow_picture(camera, &before);
     camera->is_up = true;
     camera->failures = 0;
+    tap_health_up(&camera->health, weir_clock_mono_ms());
     measure_picture(camera);
     report_up(camera);
     weir_log(WEIR_LOG_INFO, "camera: up", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id), NULL);
@@ -148,6 +150,8 @@ static void follow_params(struct tap_camera *camera, const struct tap_unit *unit
         has_changed |= tap_params_take(&camera->format.params, camera->format.video, nal, len);
     if (!has_changed)
         return;
+    if (camera->stats.keyframes > 0)
+        tap_health_params(&camera->health, weir_clock_mono_ms());
     follow_picture(camera, &before);
     int width = camera->width;
     int height = camera->height;
@@ -177,6 +181,8 @@ static void on_unit(void *ctx, struct tap_unit *unit)
     int64_t rate = tap_format_rate(&camera->format, unit->track);
     if (unit->is_key)
         follow_params(camera, unit);
+    if (unit->track == TAP_VIDEO)
+        tap_health_frame(&camera->health, unit->pts, unit->is_key, weir_clock_mono_ms());
     uint64_t jumps = camera->line.jumps;
     if (!tap_timeline_map(&camera->line, unit, rate)) {
         free(unit);
@@ -199,6 +205,7 @@ static void after_end(struct tap_camera *camera)
 {
     leave_gate(camera);
     camera->is_up = false;
+    tap_health_down(&camera->health, weir_clock_mono_ms());
     tap_timeline_restart(&camera->line);
     tap_clock_restart(&camera->clock);
 }
@@ -471,6 +478,14 @@ void tap_camera_shrink(struct tap_camera *camera)
     tap_ring_shrink(&camera->ring);
 }
 
+bool tap_camera_judge(struct tap_camera *camera)
+{
+    const struct tap_reader *reader = camera->reader;
+    return reader != NULL &&
+           tap_health_tick(&camera->health, (int64_t)tap_reader_packets(reader),
+                           (int64_t)tap_reader_lost(reader), weir_clock_mono_ms());
+}
+
 void tap_camera_look(struct tap_camera *camera, struct tap_cost_all *all)
 {
     int64_t reader_us = camera->reader != NULL ? tap_reader_cpu_us(camera->reader) : 0;
@@ -494,6 +509,12 @@ void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats
     ret->ring_bytes = (int64_t)camera->ring.bytes;
     ret->last_packet_age_ms =
         camera->last_unit_mono_ms == 0 ? 0 : weir_clock_mono_ms() - camera->last_unit_mono_ms;
+    ret->has_health = ret->has_faults = ret->has_health_ms = ret->has_faults_seen = true;
+    ret->health = camera->health.state;
+    ret->faults = camera->health.faults;
+    ret->health_ms = weir_clock_mono_ms() - camera->health.since_ms;
+    for (int i = 0; i < WEIR_FAULT_N; i++)
+        ret->faults_seen += camera->health.counts[i];
     struct tap_rates rates;
     ret->has_bitrate_bps = ret->has_fps_milli = ret->has_cpu_ppm = ret->has_mem_bytes =
         tap_meter_rates(&camera->cost.meter, &rates);

@@ -11,6 +11,7 @@
 #include "worker/tap/control.h"
 #include "worker/tap/cost.h"
 #include "worker/tap/gate.h"
+#include "worker/tap/health.h"
 #include "worker/tap/publisher.h"
 #include "worker/tap/reader.h"
 #include "worker/tap/ring.h"
@@ -54,6 +55,9 @@ bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *ten
 /* For the cap over all rings. */
 size_t tap_camera_ring_bytes(const struct tap_camera *camera);
 void tap_camera_shrink(struct tap_camera *camera);
+
+/* Judges its health; each TAP_HEALTH_TICK_MS or so. True when that is news. */
+bool tap_camera_judge(struct tap_camera *camera);
 
 /* What it takes of the process; see cost.h. */
 void tap_camera_look(struct tap_camera *camera, struct tap_cost_all *all);

@@ -30,6 +30,8 @@ struct tap_reader {
     struct tap_failure failure; /* written before the last item is handed over */
     atomic_bool is_cancelled;
     atomic_uint_fast64_t gaps;
+    atomic_uint_fast64_t lost;
+    atomic_uint_fast64_t packets;
     pthread_mutex_t lock; /* of the rest */
     struct item *head;
     struct item **tail;
@@ -82,9 +84,15 @@ void tap_reader_hand_unit(struct tap_reader *reader, struct tap_unit *unit)
     hand_over(reader, item);
 }
 
-void tap_reader_add_gap(struct tap_reader *reader)
+void tap_reader_add_gap(struct tap_reader *reader, unsigned lost)
 {
     atomic_fetch_add(&reader->gaps, 1);
+    atomic_fetch_add(&reader->lost, lost);
+}
+
+void tap_reader_add_packet(struct tap_reader *reader)
+{
+    atomic_fetch_add_explicit(&reader->packets, 1, memory_order_relaxed);
 }
 
 bool tap_reader_is_cancelled(const struct tap_reader *reader)
@@ -100,6 +108,16 @@ const atomic_bool *tap_reader_cancel_flag(const struct tap_reader *reader)
 uint64_t tap_reader_gaps(const struct tap_reader *reader)
 {
     return atomic_load(&reader->gaps);
+}
+
+uint64_t tap_reader_lost(const struct tap_reader *reader)
+{
+    return atomic_load(&reader->lost);
+}
+
+uint64_t tap_reader_packets(const struct tap_reader *reader)
+{
+    return atomic_load_explicit(&reader->packets, memory_order_relaxed);
 }
 
 int64_t tap_reader_cpu_us(const struct tap_reader *reader)

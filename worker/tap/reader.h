@@ -60,8 +60,10 @@ struct tap_reader *tap_reader_start(struct weir_loop *loop, const struct tap_rea
                                     const struct tap_reader_calls *calls, void *ctx);
 void tap_reader_cancel(struct tap_reader **reader); /* sets NULL; NULL is fine */
 
-/* Holes in the RTP sequence so far. */
+/* Holes in the RTP sequence so far, the packets that are missing in them, and those that came. */
 uint64_t tap_reader_gaps(const struct tap_reader *reader);
+uint64_t tap_reader_lost(const struct tap_reader *reader);
+uint64_t tap_reader_packets(const struct tap_reader *reader);
 
 /* CPU time of its thread so far, us. */
 int64_t tap_reader_cpu_us(const struct tap_reader *reader);
@@ -74,6 +76,7 @@ bool tap_reader_is_cancelled(const struct tap_reader *reader);
 const atomic_bool *tap_reader_cancel_flag(const struct tap_reader *reader);
 void tap_reader_hand_format(struct tap_reader *reader, const struct tap_format *format);
 void tap_reader_hand_unit(struct tap_reader *reader, struct tap_unit *unit); /* takes it */
-void tap_reader_add_gap(struct tap_reader *reader);
+void tap_reader_add_gap(struct tap_reader *reader, unsigned lost);
+void tap_reader_add_packet(struct tap_reader *reader);
 
 #endif

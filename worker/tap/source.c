@@ -56,9 +56,13 @@ static void on_av_log(void *av, int level, const char *format, va_list args)
 {
     (void)av;
     (void)level;
-    (void)args;
-    if (running != NULL && weir_str_starts_with(format, "RTP: missed %d packets"))
-        tap_reader_add_gap(running->reader);
+    if (running == NULL || !weir_str_starts_with(format, "RTP: missed %d packets"))
+        return;
+    va_list copy;
+    va_copy(copy, args);
+    int lost = va_arg(copy, int);
+    va_end(copy);
+    tap_reader_add_gap(running->reader, lost > 0 ? (unsigned)lost : 0);
 }
 
 void tap_source_init(void)
@@ -441,6 +445,7 @@ static void read_packets(struct source *source, struct tap_failure *failure)
             break;
         }
         has_read = true;
+        tap_reader_add_packet(source->reader);
         if (packet->size > 0 && packet->stream_index == source->video)
             read_video(source, packet);
         else if (packet->size > 0 && packet->stream_index == source->audio)

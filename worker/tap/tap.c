@@ -27,6 +27,7 @@ struct tap {
     struct weir_timer *timer;
     struct weir_timer *fence;
     struct weir_timer *sweep;
+    struct weir_timer *health;
     int64_t fence_boot_ms; /* exclusive cameras are read until then */
     struct weir_memory memory;
     struct tap_cost_all cost;
@@ -193,6 +194,28 @@ static void send_stats(struct tap *tap)
         tap_control_send(tap->shared.control, &ctl);
 }
 
+static void send_one(struct tap *tap, const struct tap_camera *camera)
+{
+    struct weir_ctl_tap_stats_cameras row;
+    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_STATS,
+                           .u.tap_stats = {.cameras = &row, .n_cameras = 1}};
+    tap_camera_stats(camera, &row);
+    if (!tap_control_is_behind(tap->shared.control))
+        tap_control_send(tap->shared.control, &ctl);
+}
+
+/* News of a camera's health do not wait for the next statistics. */
+static void on_health(void *ctx)
+{
+    struct tap *tap = ctx;
+    void *camera;
+    weir_timer_set(tap->health, TAP_HEALTH_TICK_MS);
+    for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);) {
+        if (tap_camera_judge(camera))
+            send_one(tap, camera);
+    }
+}
+
 static bool has_camera(void *ctx, const struct weir_id *camera_id)
 {
     struct tap *tap = ctx;
@@ -264,6 +287,8 @@ struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
     tap->fence = weir_timer_new(loop, check_fence, tap);
     tap->sweep = weir_timer_new(loop, on_sweep, tap);
     weir_timer_set(tap->sweep, SWEEP_MS);
+    tap->health = weir_timer_new(loop, on_health, tap);
+    weir_timer_set(tap->health, TAP_HEALTH_TICK_MS);
     tap->timer = weir_timer_new(loop, on_timer, tap);
     weir_timer_set(tap->timer, STATS_MS);
     return tap;
@@ -279,6 +304,7 @@ void tap_free(struct tap *tap)
     weir_timer_free(&tap->timer);
     weir_timer_free(&tap->fence);
     weir_timer_free(&tap->sweep);
+    weir_timer_free(&tap->health);
     tap_control_free(tap->shared.control);
     tap_gate_free(tap->shared.gate);
     if (tap_reader_count() == 0) /* else the process ends with it */

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Scripts of a camera on a fake clock: an hour passes in a moment. */
+#include "worker/tap/health.h"
+
+#include "tests/unit/check.h"
+#include "worker/tap/media.h"
+
+#define MINUTE_MS   60000
+#define HOUR_MS     (60 * MINUTE_MS)
+#define PACKETS     8 /* of a frame */
+#define QUEUE_MAX   512
+#define PAUSE_EVERY 1500 /* frames */
+
+/* What the camera does, and the network behind it. */
+struct scene {
+    int64_t fps_milli;
+    int64_t gop_frames;
+    int64_t jitter_ms; /* each frame is late by up to that */
+    int64_t pause_ms;  /* now and then the network stands still so long */
+    int64_t loss_ppm;  /* of packets */
+    int64_t skew_ppm;  /* of the camera's clock */
+    bool has_b_frames;
+    int64_t skips_of_10; /* frames in ten that are not sent */
+    bool is_silent;
+    bool has_no_keys;
+};
+
+struct world {
+    struct tap_health health;
+    struct scene scene;
+    int64_t now_ms;
+    int64_t due_us;   /* the next frame is captured then, by the camera */
+    int64_t clock_us; /* the camera's own clock */
+    int64_t open_ms;  /* the network lets nothing through before */
+    int64_t frames;
+    int64_t since_key;
+    int64_t packets;
+    int64_t lost;
+    uint32_t dice;
+    unsigned seen; /* faults that were there at some time */
+    int64_t first_ms[WEIR_FAULT_N];
+    int64_t queue_ms[QUEUE_MAX]; /* frames under way: when each arrives, in order */
+    int64_t queue_pts[QUEUE_MAX];
+    bool queue_key[QUEUE_MAX];
+    size_t head, tail;
+};
+
+static const struct scene calm = {
+    .fps_milli = 25000, .gop_frames = 50, .jitter_ms = 40, .pause_ms = 0};
+
+static uint32_t roll(struct world *world, uint32_t sides)
+{
+    world->dice = world->dice * 1664525U + 1013904223U;
+    return (world->dice >> 8) % sides;
+}
+
+static void start(struct world *world, const struct scene *scene)
+{
+    *world = (struct world){.scene = *scene, .now_ms = 1000000, .dice = 7};
+    world->due_us = world->now_ms * 1000;
+    tap_health_up(&world->health, world->now_ms);
+}
+
+static void send(struct world *world, int64_t pts, bool is_key)
+{
+    int64_t at_ms = world->due_us / 1000 + 5;
+    if (world->scene.jitter_ms > 0)
+        at_ms += roll(world, (uint32_t)world->scene.jitter_ms + 1);
+    if (world->scene.pause_ms > 0 && world->frames % PAUSE_EVERY == PAUSE_EVERY / 2)
+        world->open_ms = at_ms + world->scene.pause_ms;
+    at_ms = at_ms > world->open_ms ? at_ms : world->open_ms;
+    world->open_ms = at_ms; /* nothing overtakes */
+    world->queue_ms[world->tail % QUEUE_MAX] = at_ms;
+    world->queue_pts[world->tail % QUEUE_MAX] = pts;
+    world->queue_key[world->tail % QUEUE_MAX] = is_key;
+    world->tail++;
+    assert_true(world->tail - world->head < QUEUE_MAX);
+}
+
+/* In coding order: with B-frames the third of four comes first. */
+static int64_t pts_of(const struct world *world)
+{
+    static const int64_t order[4] = {0, 3, 1, 2};
+    int64_t frame_us = INT64_C(1000000000) / world->scene.fps_milli;
+    int64_t shown = world->scene.has_b_frames
+                        ? (order[world->since_key % 4] - world->since_key % 4) * frame_us
+                        : 0;
+    return tap_us_to_ticks(world->clock_us + shown, TAP_VIDEO_RATE);
+}
+
+static void capture(struct world *world)
+{
+    const struct scene *scene = &world->scene;
+    int64_t frame_us = INT64_C(1000000000) / scene->fps_milli;
+    bool is_key = world->since_key >= scene->gop_frames || world->frames == 0;
+    bool is_skipped = !is_key && (int64_t)roll(world, 10) < scene->skips_of_10;
+    world->since_key = is_key ? 0 : world->since_key;
+    if (!scene->is_silent && !is_skipped) {
+        for (int i = 0; i < PACKETS; i++) {
+            bool is_lost = (int64_t)roll(world, 1000000) < scene->loss_ppm;
+            world->lost += is_lost;
+            world->packets += !is_lost;
+        }
+        send(world, pts_of(world), is_key && !scene->has_no_keys);
+    }
+    world->frames++;
+    world->since_key++;
+    world->due_us += frame_us;
+    world->clock_us += frame_us + frame_us * scene->skew_ppm / 1000000;
+}
+
+static void arrive(struct world *world)
+{
+    while (world->head < world->tail && world->queue_ms[world->head % QUEUE_MAX] <= world->now_ms) {
+        size_t at = world->head++ % QUEUE_MAX;
+        tap_health_frame(&world->health, world->queue_pts[at], world->queue_key[at],
+                         world->queue_ms[at]);
+    }
+}
+
+static void run(struct world *world, int64_t ms)
+{
+    int64_t end_ms = world->now_ms + ms;
+    while (world->now_ms < end_ms) {
+        world->now_ms += TAP_HEALTH_TICK_MS;
+        while (world->due_us / 1000 <= world->now_ms)
+            capture(world);
+        arrive(world);
+        tap_health_tick(&world->health, world->packets, world->lost, world->now_ms);
+        for (int i = 0; i < WEIR_FAULT_N; i++) {
+            if (tap_health_has(&world->health, (enum weir_fault)i) && (world->seen >> i & 1U) == 0)
+                world->first_ms[i] = world->now_ms;
+        }
+        world->seen |= world->health.faults;
+    }
+}
+
+/* How long until the fault is told; fails when another one comes with it, but for `beside`. */
+static int64_t found_after(struct world *world, enum weir_fault fault, unsigned beside,
+                           int64_t most_ms)
+{
+    int64_t began_ms = world->now_ms;
+    assert_int_equal(world->seen, 0);
+    run(world, most_ms);
+    assert_int_equal(world->seen & ~beside, 1U << fault);
+    return world->first_ms[fault] - began_ms;
+}
+
+static void assert_healthy(const struct world *world)
+{
+    assert_int_equal(world->seen, 0);
+    assert_int_equal(world->health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+}
+
+/* ---- nothing is wrong ---- */
+
+static void an_hour_of_a_good_camera_raises_no_alarm(void **state)
+{
+    (void)state;
+    struct world world;
+    struct scene scene = calm;
+    scene.jitter_ms = 120;
+    scene.pause_ms = 900; /* a wireless link now and then */
+    scene.loss_ppm = 500;
+    scene.skew_ppm = 80; /* a usual crystal */
+    start(&world, &scene);
+    run(&world, HOUR_MS);
+    assert_healthy(&world);
+    assert_in_range(world.health.nominal_milli, 24500, 25500);
+}
+
+static void dusk_night_and_dawn_raise_no_alarm(void **state)
+{
+    (void)state;
+    struct world world;
+    struct scene scene = calm;
+    scene.skew_ppm = -60;
+    start(&world, &scene);
+    run(&world, 15 * MINUTE_MS);
+    world.scene.fps_milli = 12500; /* a longer shutter */
+    world.scene.gop_frames = 40;   /* and longer groups */
+    run(&world, 30 * MINUTE_MS);
+    world.scene = scene;
+    run(&world, 15 * MINUTE_MS);
+    assert_healthy(&world);
+}
+
+static void slow_fast_and_reordering_cameras_raise_no_alarm(void **state)
+{
+    (void)state;
+    static const struct scene scenes[] = {
+        {.fps_milli = 1000, .gop_frames = 4, .jitter_ms = 200},
+        {.fps_milli = 60000, .gop_frames = 120, .jitter_ms = 30, .skew_ppm = 50},
+        {.fps_milli = 25000, .gop_frames = 52, .jitter_ms = 60, .has_b_frames = true},
+        {.fps_milli = 29970, .gop_frames = 300, .jitter_ms = 60, .skew_ppm = -100},
+    };
+    for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+        struct world world;
+        start(&world, &scenes[i]);
+        /* Of a long group nothing is known before its end. */
+        run(&world, 20 * MINUTE_MS);
+        assert_healthy(&world);
+    }
+}
+
+/* ---- each fault in its time ---- */
+
+static void silence_is_told_within_two_seconds_and_forgiven_in_a_few(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &calm);
+    run(&world, MINUTE_MS);
+    world.scene.is_silent = true;
+    assert_in_range(found_after(&world, WEIR_FAULT_STALLED, 0, 4000), 1000, 2000);
+    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_STALLED);
+    world.scene.is_silent = false;
+    run(&world, 5000);
+    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+    run(&world, MINUTE_MS);
+    assert_int_equal(world.seen, 1U << WEIR_FAULT_STALLED);
+    assert_int_equal(world.health.counts[WEIR_FAULT_STALLED], 1);
+}
+
+static void missing_frames_are_told_within_twenty_seconds(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &calm);
+    run(&world, MINUTE_MS);
+    world.scene.skips_of_10 = 5;
+    assert_in_range(found_after(&world, WEIR_FAULT_LOW_FPS, 0, 30000), 10000, 20000);
+    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_DEGRADED);
+    world.scene.skips_of_10 = 0;
+    run(&world, 20000);
+    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+}
+
+static void a_fifth_of_the_rate_is_low_however_even(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &calm);
+    run(&world, MINUTE_MS);
+    world.scene.fps_milli = 5000;
+    world.scene.gop_frames = 10;
+    assert_in_range(found_after(&world, WEIR_FAULT_LOW_FPS, 0, 30000), 10000, 21000);
+}
+
+static void keyframes_that_do_not_come_are_told_after_two_groups(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &calm);
+    run(&world, MINUTE_MS);
+    world.scene.has_no_keys = true;
+    assert_in_range(found_after(&world, WEIR_FAULT_NO_KEYFRAME, 0, 10000), 2000, 4600);
+    world.scene.has_no_keys = false;
+    run(&world, 3000);
+    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+}
+
+static void loss_is_told_above_one_percent_only(void **state)
+{
+    (void)state;
+    struct world world;
+    struct scene scene = calm;
+    scene.loss_ppm = 4000;
+    start(&world, &scene);
+    run(&world, 20 * MINUTE_MS);
+    assert_healthy(&world);
+    world.scene.loss_ppm = 40000;
+    assert_in_range(found_after(&world, WEIR_FAULT_LOSS, 0, 15000), 1000, 10000);
+    world.scene.loss_ppm = 0;
+    run(&world, 30000);
+    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+}
+
+static void a_clock_that_runs_off_is_told_and_one_that_steps_is_not(void **state)
+{
+    (void)state;
+    static const int64_t skews[] = {300, -300, 2500, -2500};
+    struct world world;
+    for (size_t i = 0; i < sizeof(skews) / sizeof(skews[0]); i++) {
+        struct scene scene = calm;
+        scene.skew_ppm = skews[i];
+        start(&world, &scene);
+        bool is_fast = skews[i] > 1000 || skews[i] < -1000;
+        int64_t took_ms = found_after(&world, WEIR_FAULT_DRIFT, 0, 15 * MINUTE_MS);
+        assert_in_range(took_ms, MINUTE_MS, (is_fast ? 5 : 10) * MINUTE_MS);
+        world.scene.skew_ppm = 0;
+        run(&world, 15 * MINUTE_MS);
+        assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+    }
+    start(&world, &calm);
+    run(&world, 10 * MINUTE_MS);
+    world.clock_us += 30000000; /* it was set */
+    run(&world, 10 * MINUTE_MS);
+    assert_healthy(&world);
+}
+
+static void changed_parameters_are_told_for_a_while(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &calm);
+    run(&world, MINUTE_MS);
+    tap_health_params(&world.health, world.now_ms);
+    assert_in_range(found_after(&world, WEIR_FAULT_PARAMETERS, 0, 5000), 0, 500);
+    run(&world, 10000);
+    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+}
+
+static void a_connection_begins_anew_and_counts_go_on(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &calm);
+    run(&world, MINUTE_MS);
+    world.scene.is_silent = true;
+    run(&world, 4000);
+    tap_health_down(&world.health, world.now_ms);
+    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_DOWN);
+    assert_int_equal(world.health.faults, 0);
+    assert_false(tap_health_tick(&world.health, 0, 0, world.now_ms + 250));
+    tap_health_up(&world.health, world.now_ms);
+    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_STARTING);
+    world.scene.is_silent = false;
+    world.packets = world.lost = 0;
+    run(&world, MINUTE_MS);
+    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+    assert_int_equal(world.health.counts[WEIR_FAULT_STALLED], 1);
+}
+
+static void times_that_make_no_sense_do_no_harm(void **state)
+{
+    (void)state;
+    struct tap_health health = {0};
+    uint32_t dice = 3;
+    tap_health_up(&health, 0);
+    for (int64_t now_ms = 0; now_ms < 10 * MINUTE_MS; now_ms += 20) {
+        dice = dice * 1664525U + 1013904223U;
+        int64_t pts = (int64_t)dice << (dice % 30);
+        pts = dice % 7 == 0 ? TAP_NO_TIME : dice % 5 == 0 ? -pts : pts;
+        tap_health_frame(&health, pts, dice % 11 == 0, now_ms);
+        tap_health_tick(&health, dice % 1000, dice % 77, now_ms);
+        assert_true(health.faults < 1U << WEIR_FAULT_N);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_hour_of_a_good_camera_raises_no_alarm),
+        cmocka_unit_test(dusk_night_and_dawn_raise_no_alarm),
+        cmocka_unit_test(slow_fast_and_reordering_cameras_raise_no_alarm),
+        cmocka_unit_test(silence_is_told_within_two_seconds_and_forgiven_in_a_few),
+        cmocka_unit_test(missing_frames_are_told_within_twenty_seconds),
+        cmocka_unit_test(a_fifth_of_the_rate_is_low_however_even),
+        cmocka_unit_test(keyframes_that_do_not_come_are_told_after_two_groups),
+        cmocka_unit_test(loss_is_told_above_one_percent_only),
+        cmocka_unit_test(a_clock_that_runs_off_is_told_and_one_that_steps_is_not),
+        cmocka_unit_test(changed_parameters_are_told_for_a_while),
+        cmocka_unit_test(a_connection_begins_anew_and_counts_go_on),
+        cmocka_unit_test(times_that_make_no_sense_do_no_harm),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

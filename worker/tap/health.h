@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Is what the camera sends a good picture, as far as packets tell without decoding? Docs:
+ * docs/adr/0036-health-from-packets.md.
+ *
+ *     stalled      no frame for STALL_MS, or five frame times where these are longer
+ *     low_fps      in ten seconds in a row fewer than 70 % of the frames; below 40 % where they
+ * come evenly: a camera that halves its rate in the dark does what it should no_keyframe  none for
+ * twice the longest of the last groups, and at least 4 s loss         more than 1 % of the packets
+ * of ten seconds drift        its clock runs off ours by more than 200 ppm, or by half a second in
+ * six minutes parameters   its parameter sets changed within the last ten seconds
+ *
+ * Each fault comes when its limit is passed and goes when it has been clearly over for a while.
+ * Everything is learnt from the camera itself and begins anew with each connection. Pure: no clock
+ * is read; `now_ms` is monotonic and the same in all calls.
+ */
+#ifndef WEIR_WORKER_TAP_HEALTH_H
+#define WEIR_WORKER_TAP_HEALTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/domain/events.h"
+#include "lib/domain/fault.h"
+
+#define TAP_HEALTH_TICK_MS  250
+#define TAP_HEALTH_STALL_MS 1500
+
+#define TAP_HEALTH_SECONDS 10
+#define TAP_HEALTH_GROUPS  8
+#define TAP_HEALTH_DELAYS  48 /* of ten seconds each */
+
+struct tap_health_second {
+    int64_t frames;
+    int64_t even;  /* of these: as far from the one before as that one from its own */
+    int64_t ticks; /* of presentation time that they took */
+    int64_t packets;
+    int64_t lost;
+};
+
+/* Zeroed storage is ready: down. */
+struct tap_health {
+    enum weir_picture_health state;
+    unsigned faults;              /* bits: 1 << enum weir_fault */
+    int64_t since_ms;             /* state and faults are so since then */
+    int64_t counts[WEIR_FAULT_N]; /* how often each came, over all connections */
+
+    int64_t up_ms;
+    int64_t frame_ms; /* the newest */
+    bool has_key;
+    int64_t key_ms;
+    bool has_pts;
+    int64_t max_pts;
+    int64_t since_max;     /* frames since the one that holds max_pts */
+    int64_t step;          /* ticks between frames, the newest */
+    int64_t nominal_milli; /* frames in 1000 s as the camera means to send them; 0: not learnt */
+
+    struct tap_health_second now;
+    struct tap_health_second seconds[TAP_HEALTH_SECONDS];
+    size_t n_seconds;
+    int64_t second_ms; /* when `now` began */
+    int64_t packets;   /* of the reader, as last seen */
+    int64_t lost;
+
+    int64_t groups_ms[TAP_HEALTH_GROUPS];
+    size_t n_groups; /* ever */
+
+    int64_t base_pts; /* delays count from here */
+    int64_t base_ms;
+    int64_t delay_ms; /* least of the present ten seconds */
+    bool has_delay;
+    int64_t delays_ms[TAP_HEALTH_DELAYS];
+    size_t n_delays;     /* ever */
+    int64_t delay_at_ms; /* when the present ten seconds began */
+
+    int64_t low_s; /* seconds in a row that were so */
+    int64_t fair_s;
+    int64_t clean_s;
+    int64_t params_ms; /* when they last changed; 0: not yet */
+};
+
+/* The camera plays; or it does not any more. */
+void tap_health_up(struct tap_health *health, int64_t now_ms);
+void tap_health_down(struct tap_health *health, int64_t now_ms);
+
+/* A video frame. `pts` in ticks of TAP_VIDEO_RATE, as the camera gave it. */
+void tap_health_frame(struct tap_health *health, int64_t pts, bool is_key, int64_t now_ms);
+void tap_health_params(struct tap_health *health, int64_t now_ms);
+
+/*
+ * Judges; every TAP_HEALTH_TICK_MS or so. `packets` that came and those that were `lost`, since the
+ * camera plays. True when state or faults are other than before.
+ */
+bool tap_health_tick(struct tap_health *health, int64_t packets, int64_t lost, int64_t now_ms);
+
+static inline bool tap_health_has(const struct tap_health *health, enum weir_fault fault)
+{
+    return (health->faults >> fault & 1U) != 0;
+}
+
+#endif
