@@ -50,7 +50,7 @@ class Rig(Stack):
         token = self.token("platform", "platform")
         connection = Connection(self.api_url, token)
         self.user_token = self.token(TENANT)
-        body = {"max_streams": MANY, "max_cameras": MANY}
+        body = {"max_streams": MANY, "max_cameras": MANY, "max_warm_cameras": MANY}
         tenant = self.tenant_id(self.user_token)
         connection.call("POST", "/v1/tenants", {"id": tenant, "name": TENANT, **body})
         version = connection.call("GET", f"/v1/tenants/{tenant}").expect(200)

@@ -32,6 +32,7 @@ ORDER = (
     "recovery",
     "freeze",
     "stream_cost",
+    "warm_idle",
     "snapshot",
     "get_stream",
     "gateway",
