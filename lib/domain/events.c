@@ -643,6 +643,11 @@ static const char *const weir_ctl_camera_status_state_names[] = {
     "failing",
 };
 
+static const char *const weir_ctl_camera_status_transport_names[] = {
+    "tcp",
+    "udp",
+};
+
 static const struct codec_field weir_ctl_camera_status_fields[] = {
     {REQ(weir_ctl_camera_status, tenant_id), ID},
     {REQ(weir_ctl_camera_status, camera_id), ID},
@@ -659,6 +664,7 @@ static const struct codec_field weir_ctl_camera_status_fields[] = {
     {OPT(weir_ctl_camera_status, fps_milli), INT(0, 1000000000)},
     {OPT(weir_ctl_camera_status, cpu_ppm), INT(0, 1000000000)},
     {OPT(weir_ctl_camera_status, mem_bytes), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_camera_status, transport), ENUM(weir_ctl_camera_status_transport)},
     {OPT(weir_ctl_camera_status, health), ENUM(weir_picture_health)},
     {OPT(weir_ctl_camera_status, faults), INT(0, 1023)},
     {OPT(weir_ctl_camera_status, health_ms), INT(0, 9007199254740991)},
@@ -853,6 +859,11 @@ static const struct codec_field weir_ctl_tap_source_fields[] = {
 };
 OBJECT(weir_ctl_tap_source);
 
+static const char *const weir_ctl_tap_stats_cameras_transport_names[] = {
+    "tcp",
+    "udp",
+};
+
 static const char *const weir_ctl_tap_stats_cameras_clock_names[] = {
     "rtcp_sr",
     "arrival",
@@ -873,6 +884,7 @@ static const struct codec_field weir_ctl_tap_stats_cameras_fields[] = {
     {OPT(weir_ctl_tap_stats_cameras, fps_milli), INT(0, 1000000000)},
     {OPT(weir_ctl_tap_stats_cameras, cpu_ppm), INT(0, 1000000000)},
     {OPT(weir_ctl_tap_stats_cameras, mem_bytes), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_tap_stats_cameras, transport), ENUM(weir_ctl_tap_stats_cameras_transport)},
     {OPT(weir_ctl_tap_stats_cameras, health), ENUM(weir_picture_health)},
     {OPT(weir_ctl_tap_stats_cameras, faults), INT(0, 1023)},
     {OPT(weir_ctl_tap_stats_cameras, health_ms), INT(0, 9007199254740991)},

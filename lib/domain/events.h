@@ -814,6 +814,13 @@ enum weir_ctl_camera_status_state {
 };
 #define WEIR_CTL_CAMERA_STATUS_STATE_N 3
 
+/* By which RTP comes now: tcp also where udp is set, but loses packets. */
+enum weir_ctl_camera_status_transport {
+    WEIR_CTL_CAMERA_STATUS_TRANSPORT_TCP,
+    WEIR_CTL_CAMERA_STATUS_TRANSPORT_UDP,
+};
+#define WEIR_CTL_CAMERA_STATUS_TRANSPORT_N 2
+
 /* How a camera that is pulled here is doing and what it takes, each second; kept by
  * weir-origin for the api, which asks when somebody asks it. */
 struct weir_ctl_camera_status {
@@ -845,6 +852,9 @@ struct weir_ctl_camera_status {
     int64_t cpu_ppm; /* Millionths of a core, over the last seconds; 0..1000000000 */
     bool has_mem_bytes;
     int64_t mem_bytes; /* Of memory, its ring included; >= 0 */
+    /* By which RTP comes now: tcp also where udp is set, but loses packets */
+    bool has_transport;
+    enum weir_ctl_camera_status_transport transport;
     bool has_health;
     enum weir_picture_health health; /* Of a camera's picture, as far as packets tell */
     /* What is wrong with it, a bit each: stalled 1, low_fps 2, no_keyframe 4, loss 8, drift
@@ -1120,6 +1130,13 @@ struct weir_ctl_tap_source {
     int64_t height; /* Pixels; 0..65535 */
 };
 
+/* By which RTP comes now: tcp also where udp is set, but loses packets. */
+enum weir_ctl_tap_stats_cameras_transport {
+    WEIR_CTL_TAP_STATS_CAMERAS_TRANSPORT_TCP,
+    WEIR_CTL_TAP_STATS_CAMERAS_TRANSPORT_UDP,
+};
+#define WEIR_CTL_TAP_STATS_CAMERAS_TRANSPORT_N 2
+
 /* Where capture times come from. */
 enum weir_ctl_tap_stats_cameras_clock {
     WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_RTCP_SR,
@@ -1151,6 +1168,9 @@ struct weir_ctl_tap_stats_cameras {
     int64_t cpu_ppm;
     bool has_mem_bytes;
     int64_t mem_bytes; /* Its ring, its files on tmpfs and a share of what all use; >= 0 */
+    /* By which RTP comes now: tcp also where udp is set, but loses packets */
+    bool has_transport;
+    enum weir_ctl_tap_stats_cameras_transport transport;
     bool has_health;
     enum weir_picture_health health; /* Of a camera's picture, as far as packets tell */
     /* What is wrong with it, a bit each: stalled 1, low_fps 2, no_keyframe 4, loss 8, drift

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tap_rig import (
@@ -373,6 +374,23 @@ def test_a_camera_that_freezes_is_left_and_tried_again(rig: Rig) -> None:
     assert not failing["permanent"]
     camera.fault("none")
     tap.await_line("tap.source", state="up", since=tap.lines.index(failing), seconds=30)
+
+
+def test_a_camera_that_loses_packets_by_udp_is_read_by_tcp(rig: Rig) -> None:
+    camera, tap = rig.camera("--bitrate", "2000", "--noise"), rig.tap()
+    camera_id = tap.camera(camera.url, transport="udp")
+
+    def is_so(transport: str, **expected: Any) -> bool:
+        row = tap.stats.get(camera_id, {})
+        return row.get("transport") == transport and all(row.get(k) == v for k, v in expected.items())
+
+    wait_until("a healthy camera by UDP", lambda: is_so("udp", health="healthy", faults=0), 30)
+    camera.fault("lossy")
+    wait_until("it is read by TCP", lambda: is_so("tcp"), 90)
+    camera.fault("none")
+    wait_until("it is healthy again", lambda: is_so("tcp", health="healthy", faults=0), 60)
+    row = tap.stats[camera_id]
+    assert row["faults_seen"] >= 1 and row["gaps"] > 3 and row["reconnects"] == 1, row
 
 
 def test_an_unsupported_codec_is_told_for_good(rig: Rig) -> None:

@@ -92,6 +92,7 @@ def test_a_warm_camera_is_pulled_and_shows_what_it_costs(
     assert len(sessions(url)) == 1
     live = now["live"]
     assert live["video"] == {"codec": "avc1", "width": 640, "height": 360}
+    assert live["transport"] == "tcp"
     assert 14 <= live["fps"] <= 16 and live["bitrate_bps"] > 10_000
     assert abs(live["gop_ms"] - GOP_S * 1000) < 300
     assert live["ring_bytes"] > 0 and live["cost"]["mem_bytes"] > live["ring_bytes"]

@@ -22,6 +22,7 @@ FAULTS = (
     "silent",
     "freeze",
     "garbage",
+    "lossy",
     "refuse",
     "wrongpass",
     "redirect",

@@ -49,6 +49,8 @@ struct tap_camera {
     int64_t frames;                          /* of video */
     struct tap_cost cost;
     struct tap_health health;
+    struct tap_remedy remedy;
+    bool is_udp;          /* the newest attempt */
     uint64_t gaps_before; /* of readers that ended */
     int64_t last_unit_mono_ms;
     int64_t last_key_capture_us;
@@ -228,6 +230,8 @@ static void on_ended(void *ctx, const struct tap_failure *failure)
     camera->gaps_before += tap_reader_gaps(camera->reader);
     camera->reader = NULL;
     camera->stats.reconnects++;
+    if (!camera->is_up && !camera->is_udp)
+        tap_remedy_failed(&camera->remedy, weir_clock_mono_ms());
     after_end(camera);
     int64_t left_ms =
         camera->began_mono_ms + camera->shared.open_ms + HUSH_MS - weir_clock_mono_ms();
@@ -245,8 +249,10 @@ static const struct tap_reader_calls reader_calls = {on_opened, on_unit, on_ende
 static void start_reader(struct tap_camera *camera)
 {
     const struct weir_ctl_tap_camera *from = &camera->spec;
+    camera->is_udp = from->transport == WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP &&
+                     !tap_remedy_is_tcp(&camera->remedy, weir_clock_mono_ms());
     struct tap_reader_spec spec = {.has_credentials = from->has_username || from->has_password,
-                                   .is_udp = from->transport == WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP,
+                                   .is_udp = camera->is_udp,
                                    .reach = camera->reach,
                                    .tenant_id = from->tenant_id,
                                    .trials = camera->shared.trials,
@@ -411,6 +417,8 @@ static bool is_same_source(const struct weir_ctl_tap_camera *a, const struct wei
 void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_camera *spec)
 {
     bool is_same = is_same_source(&camera->spec, spec);
+    if (!is_same)
+        camera->remedy = (struct tap_remedy){0};
     take_spec(camera, spec);
     if (is_same && !is_held(camera) &&
         (camera->reader != NULL || camera->is_holding || camera->failures > 0))
@@ -478,12 +486,29 @@ void tap_camera_shrink(struct tap_camera *camera)
     tap_ring_shrink(&camera->ring);
 }
 
+/* By TCP from now on. */
+static void change_transport(struct tap_camera *camera)
+{
+    weir_log(WEIR_LOG_WARN, "camera: loses packets, is read by TCP now", "camera_id",
+             WEIR_ID_TEXT(&camera->spec.camera_id), NULL);
+    stop_reader(camera);
+    camera->stats.reconnects++;
+    weir_timer_set(camera->timer, 0);
+}
+
 bool tap_camera_judge(struct tap_camera *camera)
 {
     const struct tap_reader *reader = camera->reader;
-    return reader != NULL &&
-           tap_health_tick(&camera->health, (int64_t)tap_reader_packets(reader),
-                           (int64_t)tap_reader_lost(reader), weir_clock_mono_ms());
+    int64_t now_ms = weir_clock_mono_ms();
+    if (reader == NULL)
+        return false;
+    bool is_news = tap_health_tick(&camera->health, (int64_t)tap_reader_packets(reader),
+                                   (int64_t)tap_reader_lost(reader), now_ms);
+    bool is_lossy = tap_health_has(&camera->health, WEIR_FAULT_LOSS);
+    if (!tap_remedy_judge(&camera->remedy, camera->is_udp && camera->is_up, is_lossy, now_ms))
+        return is_news;
+    change_transport(camera);
+    return true;
 }
 
 void tap_camera_look(struct tap_camera *camera, struct tap_cost_all *all)
@@ -512,6 +537,9 @@ void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats
     ret->has_health = ret->has_faults = ret->has_health_ms = ret->has_faults_seen = true;
     ret->health = camera->health.state;
     ret->faults = camera->health.faults;
+    ret->has_transport = camera->is_up;
+    ret->transport = camera->is_udp ? WEIR_CTL_TAP_STATS_CAMERAS_TRANSPORT_UDP
+                                    : WEIR_CTL_TAP_STATS_CAMERAS_TRANSPORT_TCP;
     ret->health_ms = weir_clock_mono_ms() - camera->health.since_ms;
     for (int i = 0; i < WEIR_FAULT_N; i++)
         ret->faults_seen += camera->health.counts[i];

@@ -14,6 +14,7 @@
 #include "worker/tap/health.h"
 #include "worker/tap/publisher.h"
 #include "worker/tap/reader.h"
+#include "worker/tap/remedy.h"
 #include "worker/tap/ring.h"
 #include "worker/tap/spool.h"
 #include "worker/tap/timeline.h"
