@@ -16,11 +16,12 @@
 /* For the frame behind the moment, which may be the nearer one. */
 #define NEXT_FRAME_MS 2000
 
-const char *const snapshot_parameters[] = {"at",      "mode", "tolerance_ms", "format", "width",
-                                           "quality", NULL};
+const char *const snapshot_parameters[] = {"at",    "mode",    "tolerance_ms", "format",
+                                           "width", "quality", "start",        NULL};
 
 static const char *const modes[] = {"exact", "keyframe", "latest", NULL};
 static const char *const formats[] = {"jpeg", "png", "webp", "avif", NULL};
+static const char *const switches[] = {"false", "true", NULL};
 
 const char *snapshot_format_name(enum weir_still_format format)
 {
@@ -61,12 +62,19 @@ static enum weir_code read_number(const char *name, const char *text, int64_t mi
     return fail(fault, "out_of_range", detail);
 }
 
-static enum weir_code read_at(const char *text, int64_t now_us, int64_t *ret_us,
+void snapshot_query_set_now(struct snapshot_query *query, int64_t now_us)
+{
+    query->at_us = now_us;
+    query->wait_ms = NEXT_FRAME_MS;
+}
+
+static enum weir_code read_at(const char *text, int64_t now_us, struct snapshot_query *ret,
                               struct api_fault *fault)
 {
     int64_t at_ms = 0;
-    *ret_us = now_us;
-    if (!text || strcmp(text, "now") == 0) {
+    snapshot_query_set_now(ret, now_us);
+    ret->is_now = !text || strcmp(text, "now") == 0;
+    if (ret->is_now) {
         return WEIR_OK;
     }
     if (weir_clock_parse_ms(text, strlen(text), &at_ms, NULL) != WEIR_OK) {
@@ -76,7 +84,9 @@ static enum weir_code read_at(const char *text, int64_t now_us, int64_t *ret_us,
     if (at_ms * 1000 > now_us + SNAPSHOT_AHEAD_MS * 1000) {
         return fail(fault, "out_of_range", "at must be at most two seconds ahead");
     }
-    *ret_us = at_ms * 1000;
+    /* Before 1970 no camera was read either. */
+    ret->at_us = at_ms > 0 ? at_ms * 1000 : 0;
+    ret->wait_ms += ret->at_us > now_us ? (ret->at_us - now_us) / 1000 : 0;
     return WEIR_OK;
 }
 
@@ -86,7 +96,7 @@ enum weir_code snapshot_query_read(snapshot_value_fn *value, void *ctx, int64_t 
     int mode = 0;
     int format = 0;
     int64_t tolerance_ms = 0;
-    enum weir_code code = read_at(value(ctx, "at"), now_us, &ret->at_us, fault);
+    enum weir_code code = read_at(value(ctx, "at"), now_us, ret, fault);
     if (code == WEIR_OK) {
         code = read_name(value(ctx, "mode"), modes, "mode must be exact, keyframe or latest", &mode,
                          fault);
@@ -108,10 +118,17 @@ enum weir_code snapshot_query_read(snapshot_value_fn *value, void *ctx, int64_t 
         code = read_number("quality", value(ctx, "quality"), 1, 100, QUALITY_DEFAULT, &ret->quality,
                            fault);
     }
-    int64_t ahead_ms = (ret->at_us - now_us) / 1000;
+    int starts = 0;
+    if (code == WEIR_OK) {
+        code =
+            read_name(value(ctx, "start"), switches, "start must be true or false", &starts, fault);
+    }
+    if (code == WEIR_OK && starts == 1 && !ret->is_now) {
+        code = fail(fault, "out_of_range", "a camera that is started shows now: leave out at");
+    }
     ret->mode = modes[mode];
     ret->format = (enum weir_still_format)format;
     ret->tolerance_us = tolerance_ms * 1000;
-    ret->wait_ms = NEXT_FRAME_MS + (ahead_ms > 0 ? ahead_ms : 0);
+    ret->starts = starts == 1;
     return code;
 }

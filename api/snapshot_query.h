@@ -9,6 +9,8 @@
  *     format        jpeg (default), png, webp, avif
  *     width         at most so wide: 16..8192; default as the camera sends it
  *     quality       1..100, default 85
+ *     start         true, false (default): a camera that nothing reads is started; with `at` now
+ * only
  */
 #ifndef WEIR_API_SNAPSHOT_QUERY_H
 #define WEIR_API_SNAPSHOT_QUERY_H
@@ -26,7 +28,12 @@ struct snapshot_query {
     int64_t width; /* 0: as it is */
     int64_t quality;
     int64_t wait_ms; /* for what is not captured yet */
+    bool is_now;     /* no time was named */
+    bool starts;
 };
+
+/* A camera had to be started first: now is later than it was. */
+void snapshot_query_set_now(struct snapshot_query *query, int64_t now_us);
 
 /* Returns the value of a parameter, or NULL. */
 typedef const char *snapshot_value_fn(void *ctx, const char *name);

@@ -7,22 +7,36 @@
 
 #include "api/call.h"
 #include "api/fetches.h"
+#include "api/keys.h"
 #include "api/play_rules.h"
 #include "api/rights.h"
 #include "api/snapshot_query.h"
 #include "api/sources.h"
+#include "api/starts.h"
 #include "api/ticket_quota.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/domain/json.h"
+#include "lib/domain/stream_state.h"
 
 /* Beside what a frame is waited for: decoding, and one's turn at it. */
 #define MAKE_MS 9000
+/* For a camera that is started; then 202. */
+#define START_MS    8000
+#define START_CLASS 2 /* those who watch come first */
 
 /* Over the runs of one call, in its arena. */
 struct taking {
     struct snapshot_query query;
     struct weir_id camera_id;
+    /* The stream that is started for it. */
+    struct starts_starting starting;
+    bool is_sent; /* the command is; its outcome is not known yet */
+    bool is_watched;
+    struct weir_id stream_id;
+    uint64_t token;
+    int64_t start_until_mono_ms;
+    /* The picture. */
     struct fetch *fetch;
 };
 
@@ -107,6 +121,17 @@ static enum weir_code refuse_not_running(struct api_call *call)
                            "nothing reads this camera now: start a stream of it, and ask again");
 }
 
+/* The stream ended before there was a picture; it says why. */
+static enum weir_code refuse_not_started(struct api_call *call, const struct weir_id *stream_id,
+                                         const struct weir_stream_row *row)
+{
+    weir_http_add_header(call->res, "Location",
+                         weir_arena_printf(call->arena, "/v1/streams/%s", WEIR_ID_TEXT(stream_id)));
+    return api_call_refuse(call, 409, "not_running", NULL, "its stream is %s (%s)",
+                           weir_stream_state_name(row->state),
+                           row->reason[0] ? row->reason : "no reason");
+}
+
 /* What weir-origin is asked, or NULL: no worker has the camera. */
 static const char *url_of(struct api_call *call, const struct taking *taking)
 {
@@ -115,7 +140,7 @@ static const char *url_of(struct api_call *call, const struct taking *taking)
     struct weir_worker_row worker;
     char upstream[256];
     if (!api_view_lease(call->api->view, &taking->camera_id, &lease) ||
-        lease.state == WEIR_LEASE_STATE_NONE ||
+        lease.state == WEIR_LEASE_STATE_NONE || lease.state == WEIR_LEASE_STATE_RELEASING ||
         !weir_id_equal(&lease.tenant_id, &call->tenant_id) ||
         !api_view_worker(call->api->view, &lease.worker_id, &worker) ||
         worker.incarnation != lease.incarnation ||
@@ -270,7 +295,7 @@ static enum weir_code finish(struct api_call *call, const struct taking *taking)
 
 /* ---- the call ---- */
 
-static enum weir_code begin(struct api_call *call, struct taking *taking)
+static enum weir_code fetch_picture(struct api_call *call, struct taking *taking)
 {
     const char *url = url_of(call, taking);
     if (!url) {
@@ -288,12 +313,107 @@ static enum weir_code begin(struct api_call *call, struct taking *taking)
     return WEIR_OK;
 }
 
+/* ---- a camera that is started ---- */
+
+static struct starts_wish wish_of(const struct taking *taking)
+{
+    return (struct starts_wish){
+        .camera_id = taking->camera_id, .quality = WEIR_QUALITY_SOURCE, .class = START_CLASS};
+}
+
+static enum weir_code begin_start(struct api_call *call, struct taking *taking,
+                                  const struct weir_stream_row *known)
+{
+    struct starts_wish wish = wish_of(taking);
+    bool has_asked = false;
+    enum weir_code code = starts_check(call, &taking->camera_id, &has_asked);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    struct weir_id id = api_keys_command_id(call, NULL);
+    taking->is_sent = true;
+    return starts_begin(call, &id, &wish, known, &taking->starting, taking);
+}
+
+static enum weir_code answer_started(struct api_call *call, const struct weir_stream_row *row)
+{
+    struct weir_json_out out = {0};
+    weir_http_add_header(
+        call->res, "Location",
+        weir_arena_printf(call->arena, "/v1/streams/%s", WEIR_ID_TEXT(&row->stream_id)));
+    weir_http_add_header(call->res, "Retry-After", "1");
+    weir_json_open(&out, NULL, '{');
+    weir_json_str(&out, "stream_id", WEIR_ID_TEXT(&row->stream_id));
+    weir_json_str(&out, "state", weir_stream_state_name(row->state));
+    weir_json_str(&out, "reason", row->reason[0] ? row->reason : NULL);
+    weir_json_close(&out, '}');
+    api_call_json(call, 202, &out);
+    return WEIR_OK;
+}
+
+static enum weir_code wait_for_stream(struct api_call *call, struct taking *taking,
+                                      const struct weir_stream_row *row)
+{
+    if (weir_clock_mono_ms() >= taking->start_until_mono_ms) {
+        return answer_started(call, row);
+    }
+    taking->token = api_call_wait(call, taking->start_until_mono_ms);
+    taking->is_watched = true;
+    call->state = taking;
+    api_view_watch(call->api->view, &row->stream_id, row->version, call->api->server,
+                   taking->token);
+    return WEIR_OK;
+}
+
+/* Until its stream runs. Nothing is held meanwhile. */
+static enum weir_code start_first(struct api_call *call, struct taking *taking)
+{
+    struct starts_wish wish = wish_of(taking);
+    struct weir_stream_row row;
+    bool was_begun = taking->is_sent || taking->is_watched;
+    if (taking->is_watched) {
+        api_view_unwatch(call->api->view, call->api->server, taking->token);
+        taking->is_watched = false;
+    }
+    if (taking->is_sent) {
+        taking->is_sent = false;
+        enum weir_code code = starts_finish(call, &taking->starting, &row);
+        if (code != WEIR_OK) {
+            return code;
+        }
+    } else {
+        taking->stream_id = starts_stream_id(call, &wish);
+        if (!was_begun) {
+            taking->start_until_mono_ms = weir_clock_mono_ms() + START_MS;
+        }
+        bool is_there = api_view_stream(call->api->view, &taking->stream_id, &row);
+        bool is_live = is_there && weir_stream_state_is_live(row.state);
+        if (!is_live && !was_begun) {
+            return begin_start(call, taking, is_there ? &row : NULL);
+        }
+        if (!is_live) {
+            return refuse_not_started(call, &taking->stream_id, &row);
+        }
+        if (!was_begun) {
+            starts_note_activity(call, &row);
+        }
+    }
+    if (row.state != WEIR_STREAM_STATE_RUNNING) {
+        return wait_for_stream(call, taking, &row);
+    }
+    if (was_begun) {
+        snapshot_query_set_now(&taking->query, weir_clock_wall_us());
+    }
+    return fetch_picture(call, taking);
+}
+
 static enum weir_code take(struct api_call *call)
 {
-    if (call->state) {
-        return finish(call, call->state);
+    struct taking *taking = call->state;
+    if (taking) {
+        return taking->fetch ? finish(call, taking) : start_first(call, taking);
     }
-    struct taking *taking = weir_arena_alloc(call->arena, sizeof(*taking));
+    taking = weir_arena_alloc(call->arena, sizeof(*taking));
     *taking = (struct taking){0};
     enum weir_code code = api_call_id(call, "camera_id", &taking->camera_id);
     if (code == WEIR_OK) {
@@ -305,7 +425,10 @@ static enum weir_code take(struct api_call *call)
     if (code == WEIR_OK) {
         code = check_quota(call);
     }
-    return code == WEIR_OK ? begin(call, taking) : code;
+    if (code != WEIR_OK) {
+        return code;
+    }
+    return taking->query.starts ? start_first(call, taking) : fetch_picture(call, taking);
 }
 
 void api_snapshot_get(void *ctx, struct weir_http_request *req, struct weir_http_response *res)

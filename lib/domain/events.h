@@ -815,6 +815,8 @@ struct weir_ctl_clip_answer {
     /* With ok: the frame's presentation time, 1/90000 s, as its record says; any sign */
     bool has_ts;
     int64_t ts;
+    bool has_lost;
+    bool lost; /* With ok: packets of the records were lost on the way */
     bool has_frame_us;
     int64_t frame_us; /* With ok: when the frame was captured; >= 0 */
     bool has_source;

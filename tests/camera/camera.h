@@ -28,6 +28,7 @@ enum camera_fault {
     CAMERA_NOTFOUND,  /* DESCRIBE answers 404 */
     CAMERA_BUSY,      /* SETUP answers 453 */
     CAMERA_NOKEY,     /* no keyframe is ever sent after the first second */
+    CAMERA_LOSSY,     /* one RTP packet in a hundred is lost on the way */
     CAMERA_N_FAULTS
 };
 

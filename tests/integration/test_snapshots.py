@@ -156,7 +156,9 @@ def test_the_frame_of_the_moment_and_its_true_time(eyes: dict[str, Eye], name: s
     near: list[float] = []
     again: list[float | None] = []
     while len(near) < SHOTS:
-        off_ms = shot(eyes[name], now() - timedelta(seconds=dice.uniform(0, BACK_S)))
+        # Every other one at the live edge, where frames may still be on their way.
+        back_s = dice.uniform(0, BACK_S if len(near) % 2 else 0.5)
+        off_ms = shot(eyes[name], now() - timedelta(seconds=back_s))
         if off_ms is not None and off_ms <= HALF_FRAME_MS + CLOCK_MS:
             near.append(off_ms)
             continue
@@ -164,6 +166,34 @@ def test_the_frame_of_the_moment_and_its_true_time(eyes: dict[str, Eye], name: s
         again.append(off_ms)
         assert len(again) <= AGAIN_MAX, f"{again}, beside {near}"
     print(f"{name}: worst {max(near):.1f} ms between what was asked for and what is drawn; {again}")
+
+
+def test_what_was_lost_on_the_way_is_said(stack: Stack, eyes: dict[str, Eye]) -> None:
+    """One packet in a hundred: what is not said to be damaged shows the clock of its frame."""
+    eye, dice = eyes["udp"], random.Random(1)
+    found = {"whole": 0, "damaged": 0}
+
+    def both() -> bool:
+        answer = eye.ask(at=text_of(now() - timedelta(seconds=dice.uniform(0, BACK_S / 2))))
+        if answer.status != 200:
+            assert answer.status in (409, 410, 503), answer.body
+        elif answer.headers.get("weir-frame-damaged") == "true":
+            found["damaged"] += 1
+        else:
+            found["whole"] += 1
+            off_ms = ms(drawn(answer.body) - time_in(answer, "weir-frame-time"))
+            if abs(off_ms) > CLOCK_MS:
+                pytest.fail(f"a picture {off_ms} ms off that is called whole")
+        return min(found.values()) >= 3
+
+    stack.dev("camera", "fault", "eye-udp", "lossy")
+    try:
+        wait_for("pictures, whole ones and others", both, 60)
+    finally:
+        stack.dev("camera", "fault", "eye-udp", "none")
+    print(f"lossy: {found}")
+    # A ring without a hole again, for the others.
+    wait_for("whole pictures", lambda: "weir-frame-damaged" not in eye.ask().expect(200).headers, 60)
 
 
 @pytest.mark.parametrize("form", ["jpeg", "png", "webp", "avif"])
@@ -240,6 +270,8 @@ def test_equal_questions_are_answered_by_one_picture(stack: Stack, eyes: dict[st
         ({"mode": "nearest"}, "unknown_value"),
         ({"quality": 101}, "out_of_range"),
         ({"fps": 1}, "unknown_parameter"),
+        ({"start": "yes"}, "unknown_value"),
+        ({"start": "true", "at": "2026-11-29T12:00:00Z"}, "out_of_range"),
     ],
 )
 def test_a_question_that_is_none_is_refused(
@@ -296,6 +328,28 @@ def test_a_camera_that_nobody_reads_is_not_running(stack: Stack) -> None:
     camera = user.add_camera("dark", stack.camera("dark"))
     answer = user.get(f"/v1/cameras/{camera['id']}/snapshot").expect(409)
     assert answer.json["code"] == "not_running"
+
+
+def test_it_is_started_for_a_picture(stack: Stack) -> None:
+    user = stack.user("acme")
+    cameras = {"asleep": stack.camera("asleep", "--gop", "1"), "gone": "rtsp://127.0.0.1:1/none"}
+    eyes = {name: Eye(user, user.add_camera(name, url)["id"], "") for name, url in cameras.items()}
+    with ThreadPoolExecutor() as pool:
+        gone = pool.submit(eyes["gone"].ask, start="true")
+        answer = eyes["asleep"].ask(start="true").expect(200, 202)
+        while answer.status == 202:  # a slow machine
+            assert user.get(answer.headers["location"]).expect(200).json["state"] != "failed"
+            answer = eyes["asleep"].ask(start="true").expect(200, 202)
+        assert abs(ms(drawn(answer.body) - time_in(answer, "weir-frame-time"))) <= 1000
+        late = gone.result().expect(202)
+    assert late.headers["location"] == f"/v1/streams/{late.json['stream_id']}"
+    assert late.headers["retry-after"] == "1"
+    assert late.json["state"] not in ("running", "stopped"), late.json
+    # As anybody's stream, after those who watch.
+    stream = user.get(f"/v1/streams?camera_id={eyes['asleep'].camera}").expect(200).json["items"]
+    assert [(one["quality"], one["class"]) for one in stream] == [("source", 2)]
+    for one in (stream[0]["id"], late.json["stream_id"]):
+        user.call("DELETE", f"/v1/streams/{one}").expect(202)
 
 
 def test_a_camera_that_stalls_shows_nothing_old(stack: Stack) -> None:

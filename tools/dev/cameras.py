@@ -28,6 +28,7 @@ FAULTS = (
     "notfound",
     "busy",
     "nokey",
+    "lossy",
 )
 OPTIONS = ("codec", "size", "fps", "gop", "bframes", "audio", "bitrate", "path", "redirect", "user")
 PATH = "/cam"

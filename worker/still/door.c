@@ -72,7 +72,8 @@ static void answer(struct weir_http_response *res, const struct still_question *
     }
     weir_json_int(&out, "width", picture->answer.width);
     weir_json_int(&out, "height", picture->answer.height);
-    weir_json_bool(&out, "is_damaged", picture->answer.is_damaged != 0);
+    weir_json_bool(&out, "is_damaged",
+                   picture->answer.is_damaged != 0 || (found->has_lost && found->lost));
     write_range(&out, found);
     weir_json_close(&out, '}');
     const char *json = weir_json_take(&out, res->arena, &len);

@@ -98,6 +98,8 @@ static void fill_answer(const struct tap_clips_camera *camera, const struct tap_
     ret->frame_us = frame->capture_us;
     ret->source =
         is_cameras ? WEIR_CTL_CLIP_ANSWER_SOURCE_RTCP_SR : WEIR_CTL_CLIP_ANSWER_SOURCE_ARRIVAL;
+    ret->has_lost = true;
+    ret->lost = clip->has_gap;
     ret->has_clock_offset_us = camera->has_clock_offset;
     ret->clock_offset_us = camera->clock_offset_us;
 }

@@ -42,6 +42,23 @@ static void nothing_said_is_an_exact_jpeg_of_now(void **state)
     assert_int_equal(query.wait_ms, 2000);
 }
 
+static void a_camera_is_started_for_now_only(void **state)
+{
+    (void)state;
+    struct snapshot_query query;
+    assert_int_equal(read_one("start", "true", &query), WEIR_OK);
+    assert_true(query.starts && query.is_now);
+    assert_int_equal(read_one("start", "false", &query), WEIR_OK);
+    assert_false(query.starts);
+    assert_int_equal(read_one("start", "", &query), WEIR_ESEMANTIC);
+    snapshot_query_set_now(&query, NOW_US + 5);
+    assert_int_equal(query.at_us, NOW_US + 5);
+    assert_int_equal(query.wait_ms, 2000);
+    assert_int_equal(read_one("at", "1970-01-01T00:00:00+01:00", &query), WEIR_OK);
+    assert_int_equal(query.at_us, 0);
+    assert_false(query.is_now);
+}
+
 static void a_time_has_a_zone_and_lies_at_most_two_seconds_ahead(void **state)
 {
     (void)state;
@@ -117,6 +134,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_said_is_an_exact_jpeg_of_now),
+        cmocka_unit_test(a_camera_is_started_for_now_only),
         cmocka_unit_test(a_time_has_a_zone_and_lies_at_most_two_seconds_ahead),
         cmocka_unit_test(where_no_exact_frame_is_asked_for_it_may_be_further_away),
         cmocka_unit_test(what_is_out_of_range_is_named),
