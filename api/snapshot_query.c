@@ -15,6 +15,7 @@
 #define QUALITY_DEFAULT    85
 /* For the frame behind the moment, which may be the nearer one. */
 #define NEXT_FRAME_MS 2000
+#define NUMBER_MAX    ((int64_t)1 << 53)
 
 const char *const snapshot_parameters[] = {"at",    "mode",    "tolerance_ms", "format",
                                            "width", "quality", "start",        NULL};
@@ -131,4 +132,50 @@ enum weir_code snapshot_query_read(snapshot_value_fn *value, void *ctx, int64_t 
     ret->tolerance_us = tolerance_ms * 1000;
     ret->starts = starts == 1;
     return code;
+}
+
+/* ---- names of pictures ---- */
+
+bool snapshot_name_write(const struct snapshot_query *query, int64_t frame_us, int64_t ts,
+                         char text[static SNAPSHOT_NAME_MAX])
+{
+    int len = snprintf(text, SNAPSHOT_NAME_MAX, "%" PRId64 ".%" PRId64 ".%s.%" PRId64 ".%" PRId64,
+                       frame_us, ts, formats[query->format], query->width, query->quality);
+    return len > 0 && len < SNAPSHOT_NAME_MAX;
+}
+
+#define N_PARTS 5
+
+/* Cuts at the dots; false unless there are so many parts. */
+static bool cut(char *text, char *parts[static N_PARTS])
+{
+    size_t n = 0;
+    for (char *rest = text; rest; n++) {
+        char *part = strsep(&rest, ".");
+        if (n == N_PARTS) {
+            return false;
+        }
+        parts[n] = part;
+    }
+    return n == N_PARTS;
+}
+
+bool snapshot_name_read(const char *text, struct snapshot_query *ret)
+{
+    char copy[SNAPSHOT_NAME_MAX];
+    char *parts[N_PARTS];
+    int format = 0;
+    struct api_fault fault;
+    struct snapshot_query is = {.mode = modes[0], .has_ts = true};
+    bool is_good = WEIR_STR_SET(copy, text) && cut(copy, parts) &&
+                   weir_str_to_int(parts[0], 0, NUMBER_MAX, &is.at_us, NULL) == WEIR_OK &&
+                   weir_str_to_int(parts[1], -NUMBER_MAX, NUMBER_MAX, &is.ts, NULL) == WEIR_OK &&
+                   read_name(parts[2], formats, "", &format, &fault) == WEIR_OK &&
+                   weir_str_to_int(parts[3], 0, WEIR_STILL_SIDE_MAX, &is.width, NULL) == WEIR_OK &&
+                   weir_str_to_int(parts[4], 1, 100, &is.quality, NULL) == WEIR_OK;
+    if (is_good) {
+        is.format = (enum weir_still_format)format;
+        *ret = is;
+    }
+    return is_good;
 }

@@ -30,7 +30,20 @@ struct snapshot_query {
     int64_t wait_ms; /* for what is not captured yet */
     bool is_now;     /* no time was named */
     bool starts;
+    bool has_ts; /* that very frame, as a link names it */
+    int64_t ts;  /* 1/90000 s */
 };
+
+#define SNAPSHOT_NAME_MAX 96
+
+/*
+ * One frame and what was made of it, as text for a URL:
+ * "<frame_us>.<ts>.<format>.<width>.<quality>". False when it is too long. Reading takes only what
+ * was written; the rest is set for that frame.
+ */
+WEIR_MUST_USE bool snapshot_name_write(const struct snapshot_query *query, int64_t frame_us,
+                                       int64_t ts, char text[static SNAPSHOT_NAME_MAX]);
+WEIR_MUST_USE bool snapshot_name_read(const char *text, struct snapshot_query *ret);
 
 /* A camera had to be started first: now is later than it was. */
 void snapshot_query_set_now(struct snapshot_query *query, int64_t now_us);

@@ -217,6 +217,7 @@ def accuracy(report: Report, made: Rig, name: str, scratch: Path) -> None:
     with camera_of(scratch / name, "--fps", str(FPS), "--gop", str(FPS * GOP_S), *flags) as camera:
         ours = Ours(made, begin(made, camera.url, transport), 2)
         camera.fault(fault)
+        time.sleep(0 if fault == "none" else BACK_S)
         api = made.connect()
         missed = 0
         while len(ours.errors) < ROUNDS:

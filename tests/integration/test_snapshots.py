@@ -184,7 +184,7 @@ def test_what_was_lost_on_the_way_is_said(stack: Stack, eyes: dict[str, Eye]) ->
             off_ms = ms(drawn(answer.body) - time_in(answer, "weir-frame-time"))
             if abs(off_ms) > CLOCK_MS:
                 pytest.fail(f"a picture {off_ms} ms off that is called whole")
-        return min(found.values()) >= 3
+        return min(found.values()) > 0
 
     stack.dev("camera", "fault", "eye-udp", "lossy")
     try:
@@ -305,8 +305,13 @@ def test_a_guest_takes_pictures_of_what_is_granted(stack: Stack, eyes: dict[str,
     assert mine.ask(width=64).expect(200).headers["content-type"] == "image/jpeg"
     other.ask().expect(404)
     assert Eye(login(stack, "acme"), mine.camera, "").ask(width=64).expect(200)
+    path = f"/v1/cameras/{mine.camera}/snapshots"
+    url = guest.call("POST", path, {"width": 64}).expect(201).json["url"]
+    shown(stack, url).expect(200)
     admin.call("DELETE", f"/v1/groups/{group}").expect(204)
     mine.ask().expect(404)
+    guest.call("POST", path, {"width": 64}).expect(404)
+    wait_for("the link's end", lambda: shown(stack, url).status == 410, 60)
 
 
 def test_who_asks_too_often_hears_so(stack: Stack, eyes: dict[str, Eye]) -> None:
@@ -350,6 +355,71 @@ def test_it_is_started_for_a_picture(stack: Stack) -> None:
     assert [(one["quality"], one["class"]) for one in stream] == [("source", 2)]
     for one in (stream[0]["id"], late.json["stream_id"]):
         user.call("DELETE", f"/v1/streams/{one}").expect(202)
+
+
+def shown(stack: Stack, url: str) -> Answer:
+    """A link is followed without a token, as a page does it."""
+    return fetch(stack.api_url + url)
+
+
+def test_a_link_shows_a_picture_for_a_minute(stack: Stack, eyes: dict[str, Eye]) -> None:
+    eye = eyes["tcp"]
+    path = f"/v1/cameras/{eye.camera}/snapshots"
+
+    def take() -> Answer:  # of what leaves the ring soon
+        latest = eye.ask(mode="latest", width=64).expect(200)
+        at = text_of(time_in(latest, "weir-ring-from") + timedelta(seconds=1))
+        return eye.user.call("POST", path, {"at": at, "format": "png", "width": 8192}).expect(201)
+
+    answer = wait_for("a picture", take, 60)
+    made = answer.json
+    assert made["url"] == answer.headers["location"]
+    assert (made["width"], made["height"], made["format"]) == (WIDTH, HEIGHT, "png")
+    assert made["camera_id"] == eye.camera and not made["damaged"]
+    assert made["time_source"] == "rtcp_sr" and made["clock_offset_us"] is not None
+    frame = datetime.fromisoformat(made["frame_time"].replace("Z", "+00:00"))
+    asked = datetime.fromisoformat(made["requested_time"].replace("Z", "+00:00"))
+    assert abs(ms(frame - asked) * 1000 - made["frame_error_us"]) < 2
+    assert abs(made["frame_error_us"]) < 1000000
+    first = shown(stack, made["url"]).expect(200)
+    assert first.headers["content-type"] == "image/png" and len(first.body) == made["bytes"]
+    assert first.headers["weir-frame-time"] == made["frame_time"]
+    assert first.headers["cache-control"] == "private, no-store"
+    assert abs(ms(drawn(first.body) - frame)) <= CLOCK_MS
+
+    # It opens this picture and nothing else, and plays nothing.
+    ticket, name = made["url"].split("/")[-2:]
+    other = eye.user.call("POST", path, {"width": 64}).expect(201).json["url"]
+    for wrong in (
+        f"/v1/snapshots/{ticket}/{other.split('/')[-1]}",
+        f"/v1/snapshots/{ticket}/{name.replace('.png.', '.jpeg.')}",
+        f"/v1/snapshots/{ticket[:-4]}AAAA/{name}",
+        f"/v1/snapshots/x/{name}",
+        f"/v1/snapshots/{ticket}/x",
+    ):
+        assert shown(stack, wrong).expect(404).json["code"] == "not_found"
+    play = f"{stack.values['WEIR_GATEWAY_URL']}/live/{ticket}/{eye.stream}/index.m3u8"
+    assert fetch(play).status in (401, 403, 404)
+    for bad, code in (({"width": 0}, "out_of_range"), ({"at": "2026-11-29T12:00:00"}, "wrong_type"),
+                      ({"format": "gif"}, "unknown_value"), ({"fps": 1}, "unknown_field")):  # fmt: skip
+        assert eye.user.call("POST", path, bad).expect(422).json["code"] == code
+    assert login(stack, "other", "admin").call("POST", path, {}).expect(404)
+
+    # The ring goes on; the worker keeps the picture.
+    wait_for("the ring has gone on", lambda: eye.ask(at=made["frame_time"]).status == 410, 60)
+    assert shown(stack, made["url"]).expect(200).body == first.body
+
+
+def test_a_link_ends_with_the_right_to_it(stack: Stack, eyes: dict[str, Eye]) -> None:
+    eye, viewer = eyes["udp"], login(stack, "acme")
+    path = f"/v1/cameras/{eye.camera}/snapshots"
+    ahead = text_of(now() + timedelta(seconds=1))
+    url = viewer.call("POST", path, {"width": 64, "at": ahead}).expect(201).json["url"]
+    shown(stack, url).expect(200)
+    body = {"kind": "subject", "object_id": claims(viewer)["sub"], "reason": "test"}
+    eye.user.call("POST", "/v1/revocations", body).expect(201)
+    wait_for("the link's end", lambda: shown(stack, url).status == 410, 60)
+    assert shown(stack, url).json["code"] == "link_expired"
 
 
 def test_a_camera_that_stalls_shows_nothing_old(stack: Stack) -> None:

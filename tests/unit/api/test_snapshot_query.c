@@ -59,6 +59,40 @@ static void a_camera_is_started_for_now_only(void **state)
     assert_false(query.is_now);
 }
 
+static void a_name_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    struct snapshot_query query = {.format = WEIR_STILL_WEBP, .width = 640, .quality = 80};
+    struct snapshot_query is;
+    char text[SNAPSHOT_NAME_MAX];
+    assert_true(snapshot_name_write(&query, NOW_US, -77, text));
+    assert_string_equal(text, "1795000000123456.-77.webp.640.80");
+    assert_true(snapshot_name_read(text, &is));
+    assert_int_equal(is.at_us, NOW_US);
+    assert_true(is.has_ts);
+    assert_int_equal(is.ts, -77);
+    assert_int_equal(is.format, WEIR_STILL_WEBP);
+    assert_int_equal(is.width, 640);
+    assert_int_equal(is.quality, 80);
+    assert_int_equal(is.tolerance_us, 0);
+    assert_int_equal(is.wait_ms, 0);
+    assert_string_equal(is.mode, "exact");
+    static const char *const bad[] = {"",
+                                      "1.2.jpeg.0",
+                                      "1.2.jpeg.0.85.1",
+                                      "-1.2.jpeg.0.85",
+                                      "1.2.gif.0.85",
+                                      "1.2.jpeg.8193.85",
+                                      "1.2.jpeg.0.0",
+                                      "1.2.jpeg.0.101",
+                                      "1.x.jpeg.0.85",
+                                      "1.2.jpeg.0.85 ",
+                                      "99999999999999999999.2.jpeg.0.85"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_false(snapshot_name_read(bad[i], &is));
+    }
+}
+
 static void a_time_has_a_zone_and_lies_at_most_two_seconds_ahead(void **state)
 {
     (void)state;
@@ -135,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_said_is_an_exact_jpeg_of_now),
         cmocka_unit_test(a_camera_is_started_for_now_only),
+        cmocka_unit_test(a_name_is_read_as_it_was_written),
         cmocka_unit_test(a_time_has_a_zone_and_lies_at_most_two_seconds_ahead),
         cmocka_unit_test(where_no_exact_frame_is_asked_for_it_may_be_further_away),
         cmocka_unit_test(what_is_out_of_range_is_named),
