@@ -807,6 +807,7 @@ static const struct codec_field weir_ctl_tap_stats_cameras_fields[] = {
     {REQ(weir_ctl_tap_stats_cameras, last_packet_age_ms), INT(0, 9007199254740991)},
     {OPT(weir_ctl_tap_stats_cameras, gop_ms), INT(0, 9007199254740991)},
     {REQ(weir_ctl_tap_stats_cameras, clock), ENUM(weir_ctl_tap_stats_cameras_clock)},
+    {REQ(weir_ctl_tap_stats_cameras, clock_jumps), INT(0, 9007199254740991)},
     {OPT(weir_ctl_tap_stats_cameras, clock_offset_us), INT(-9007199254740991, 9007199254740991)},
 };
 OBJECT(weir_ctl_tap_stats_cameras);

@@ -1058,6 +1058,9 @@ struct weir_ctl_tap_stats_cameras {
     bool has_gop_ms;
     int64_t gop_ms; /* Between the last two keyframes; >= 0 */
     enum weir_ctl_tap_stats_cameras_clock clock; /* Where capture times come from */
+    /* How often the camera's clock was set by more than 100 ms, since the camera was added; >=
+     * 0 */
+    int64_t clock_jumps;
     bool has_clock_offset_us;
     int64_t clock_offset_us; /* Camera's clock minus ours, microseconds; any sign */
 };

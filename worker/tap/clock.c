@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/tap/clock.h"
 
+#define SAME_US     25                /* what rounding to ticks does */
+#define RENEW_US    INT64_C(5000000)  /* a report that says what the last one said counts again */
+#define SKEW_MIN_US INT64_C(10000000) /* reports that lie closer tell no skew */
+
 static int64_t least(struct tap_clock_least *least, int64_t diff_us, int64_t now_us)
 {
     int64_t elapsed = least->is_set && now_us > least->at_us ? now_us - least->at_us : 0;
@@ -17,21 +21,100 @@ static int64_t least(struct tap_clock_least *least, int64_t diff_us, int64_t now
 
 void tap_clock_restart(struct tap_clock *clock)
 {
-    *clock = (struct tap_clock){0};
+    *clock = (struct tap_clock){.jumps = clock->jumps};
+}
+
+/* ---- the line through the reports ---- */
+
+static int64_t distance(int64_t a, int64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+static const struct tap_clock_report *newest(const struct tap_clock *clock)
+{
+    return &clock->reports[(clock->n - 1) % TAP_CLOCK_REPORTS];
+}
+
+static int64_t predict(const struct tap_clock *clock, int64_t line_us)
+{
+    double moved = clock->skew * (double)(line_us - clock->middle.line_us);
+    return clock->middle.diff_us + (int64_t)moved;
+}
+
+/* Least squares; numbers are kept small by what the newest one says. */
+static void fit(struct tap_clock *clock)
+{
+    const struct tap_clock_report from = *newest(clock);
+    const double most = TAP_CLOCK_DRIFT_PPM / 1e6;
+    size_t n = clock->n < TAP_CLOCK_REPORTS ? (size_t)clock->n : TAP_CLOCK_REPORTS;
+    double sum_x = 0;
+    double sum_y = 0;
+    double sum_xx = 0;
+    double sum_xy = 0;
+    double span = 0;
+    for (size_t i = 0; i < n; i++) {
+        double x = (double)(clock->reports[i].line_us - from.line_us);
+        double y = (double)(clock->reports[i].diff_us - from.diff_us);
+        sum_x += x;
+        sum_y += y;
+        sum_xx += x * x;
+        sum_xy += x * y;
+        span = -x > span ? -x : span;
+    }
+    double spread = sum_xx - sum_x * sum_x / (double)n;
+    double skew = n >= 3 && span >= (double)SKEW_MIN_US && spread > 0
+                      ? (sum_xy - sum_x * sum_y / (double)n) / spread
+                      : 0;
+    clock->skew = skew > most ? most : (skew < -most ? -most : skew);
+    clock->middle.line_us = from.line_us + (int64_t)(sum_x / (double)n);
+    clock->middle.diff_us = from.diff_us + (int64_t)(sum_y / (double)n);
+}
+
+static void add(struct tap_clock *clock, int64_t line_us, int64_t diff_us)
+{
+    clock->reports[clock->n++ % TAP_CLOCK_REPORTS] = (struct tap_clock_report){line_us, diff_us};
+    fit(clock);
+}
+
+/* Reports themselves are not seen here: one came where the tie of camera and line has moved. */
+static void follow(struct tap_clock *clock, int64_t line_us, int64_t diff_us)
+{
+    if (clock->n > 0 && distance(diff_us, predict(clock, line_us)) > TAP_CLOCK_JUMP_US) {
+        clock->jumps++;
+        clock->n = 0;
+        clock->camera.is_set = false;
+    }
+    if (clock->n == 0 || distance(diff_us, newest(clock)->diff_us) > SAME_US ||
+        line_us - newest(clock)->line_us >= RENEW_US)
+        add(clock, line_us, diff_us);
+}
+
+/* ---- units ---- */
+
+/* Sound lies on the line as it suits video; it goes by its own newest report. */
+static int64_t camera_time(struct tap_clock *clock, const struct tap_unit *unit, int64_t line_us)
+{
+    if (unit->track != TAP_VIDEO)
+        return unit->camera_us;
+    follow(clock, line_us, unit->camera_us - line_us);
+    return line_us + predict(clock, line_us);
 }
 
 void tap_clock_map(struct tap_clock *clock, struct tap_unit *unit, int64_t line_us)
 {
     int64_t by_arrival =
         line_us + least(&clock->arrival, unit->arrival_us - line_us, unit->arrival_us);
+    unit->is_cameras = false;
     if (unit->camera_us == TAP_NO_TIME) {
         unit->capture_us = by_arrival;
         return;
     }
     clock->has_reports = true;
-    int64_t behind = least(&clock->camera, unit->arrival_us - unit->camera_us, unit->arrival_us);
-    bool is_trusted = behind <= TAP_CLOCK_TRUST_US && behind >= -TAP_CLOCK_TRUST_US;
-    unit->capture_us = is_trusted ? unit->camera_us : unit->camera_us + behind;
+    int64_t camera_us = camera_time(clock, unit, line_us);
+    int64_t behind = least(&clock->camera, unit->arrival_us - camera_us, unit->arrival_us);
+    unit->is_cameras = behind <= TAP_CLOCK_TRUST_US && behind >= -TAP_CLOCK_TRUST_US;
+    unit->capture_us = unit->is_cameras ? camera_us : camera_us + behind;
 }
 
 bool tap_clock_offset(const struct tap_clock *clock, int64_t *ret_us)

@@ -59,6 +59,7 @@ struct tap_unit {
     int64_t arrival_us; /* our wall clock */
     int64_t ts;         /* presentation time on the gapless line (timeline.h), ticks */
     int64_t capture_us; /* capture in our wall clock (clock.h) */
+    bool is_cameras;    /* ... by the camera's own clock, which is near to ours */
     size_t len;
     uint8_t bytes[];
 };
