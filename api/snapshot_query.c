@@ -15,6 +15,9 @@
 #define QUALITY_DEFAULT    85
 /* For the frame behind the moment, which may be the nearer one. */
 #define NEXT_FRAME_MS 2000
+#define EVERY_MIN_MS  40
+#define EVERY_MAX_MS  60000
+#define EVERY_MS      1000
 #define NUMBER_MAX    ((int64_t)1 << 53)
 
 const char *const snapshot_parameters[] = {"at",    "mode",    "tolerance_ms", "format",
@@ -132,6 +135,84 @@ enum weir_code snapshot_query_read(snapshot_value_fn *value, void *ctx, int64_t 
     ret->tolerance_us = tolerance_ms * 1000;
     ret->starts = starts == 1;
     return code;
+}
+
+/* ---- several ---- */
+
+const char *const snapshot_lapse_parameters[] = {"from",   "to",    "every",   "mode",
+                                                 "format", "width", "quality", NULL};
+
+/* What is asked of each picture, without its time. */
+struct each {
+    snapshot_value_fn *value;
+    void *ctx;
+};
+
+static const char *value_of_each(void *ctx, const char *name)
+{
+    const struct each *each = ctx;
+    static const char *const own[] = {"mode", "format", "width", "quality"};
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (strcmp(own[i], name) == 0) {
+            return each->value(each->ctx, name);
+        }
+    }
+    return NULL;
+}
+
+static enum weir_code read_end(snapshot_value_fn *value, void *ctx, const char *name,
+                               int64_t now_us, int64_t *ret_us, struct api_fault *fault)
+{
+    struct snapshot_query query;
+    const char *text = value(ctx, name);
+    if (!text) {
+        return fail(fault, "missing_parameter", "from and to are needed");
+    }
+    enum weir_code code = read_at(text, now_us, &query, fault);
+    *ret_us = query.at_us;
+    return code;
+}
+
+enum weir_code snapshot_lapse_read(snapshot_value_fn *value, void *ctx, int64_t now_us,
+                                   struct snapshot_lapse *ret, struct api_fault *fault)
+{
+    struct each each = {value, ctx};
+    int64_t to_us = 0;
+    int64_t every_ms = 0;
+    *ret = (struct snapshot_lapse){0};
+    enum weir_code code = read_end(value, ctx, "from", now_us, &ret->from_us, fault);
+    if (code == WEIR_OK) {
+        code = read_end(value, ctx, "to", now_us, &to_us, fault);
+    }
+    if (code == WEIR_OK) {
+        code = read_number("every", value(ctx, "every"), EVERY_MIN_MS, EVERY_MAX_MS, EVERY_MS,
+                           &every_ms, fault);
+    }
+    if (code == WEIR_OK) {
+        code = snapshot_query_read(value_of_each, &each, now_us, &ret->query, fault);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    ret->every_us = every_ms * 1000;
+    ret->query.tolerance_us = ret->every_us / 2;
+    if (strcmp(ret->query.mode, "latest") == 0) {
+        return fail(fault, "unknown_value", "mode must be exact or keyframe");
+    }
+    if (to_us < ret->from_us) {
+        return fail(fault, "out_of_range", "to must not lie before from");
+    }
+    ret->n = (to_us - ret->from_us) / ret->every_us + 1;
+    return ret->n <= SNAPSHOT_LAPSE_MAX
+               ? WEIR_OK
+               : fail(fault, "out_of_range", "from, to and every make more than 60 pictures");
+}
+
+void snapshot_lapse_aim(struct snapshot_lapse *lapse, int64_t i, int64_t now_us)
+{
+    int64_t at_us = lapse->from_us + i * lapse->every_us;
+    lapse->query.at_us = at_us;
+    lapse->query.wait_ms = NEXT_FRAME_MS + (at_us > now_us ? (at_us - now_us) / 1000 : 0);
 }
 
 /* ---- names of pictures ---- */

@@ -34,6 +34,31 @@ struct snapshot_query {
     int64_t ts;  /* 1/90000 s */
 };
 
+/* Returns the value of a parameter, or NULL. */
+typedef const char *snapshot_value_fn(void *ctx, const char *name);
+
+/*
+ * Several pictures at equal distances: `from` and `to` as `at` above, both needed; `every` in
+ * milliseconds, 40..60000 (default 1000); mode, format, width and quality as above. At most
+ * SNAPSHOT_LAPSE_MAX pictures; each may lie half a distance beside its time.
+ */
+#define SNAPSHOT_LAPSE_MAX 60
+
+struct snapshot_lapse {
+    struct snapshot_query query; /* of each picture, but for at_us and wait_ms */
+    int64_t from_us;
+    int64_t every_us;
+    int64_t n; /* 1..SNAPSHOT_LAPSE_MAX */
+};
+
+WEIR_MUST_USE enum weir_code snapshot_lapse_read(snapshot_value_fn *value, void *ctx,
+                                                 int64_t now_us, struct snapshot_lapse *ret,
+                                                 struct api_fault *ret_fault);
+/* Sets the query's moment: the i-th one. */
+void snapshot_lapse_aim(struct snapshot_lapse *lapse, int64_t i, int64_t now_us);
+
+extern const char *const snapshot_lapse_parameters[];
+
 #define SNAPSHOT_NAME_MAX 96
 
 /*
@@ -47,9 +72,6 @@ WEIR_MUST_USE bool snapshot_name_read(const char *text, struct snapshot_query *r
 
 /* A camera had to be started first: now is later than it was. */
 void snapshot_query_set_now(struct snapshot_query *query, int64_t now_us);
-
-/* Returns the value of a parameter, or NULL. */
-typedef const char *snapshot_value_fn(void *ctx, const char *name);
 
 /* WEIR_ESEMANTIC: `ret_fault` says what (422). */
 WEIR_MUST_USE enum weir_code snapshot_query_read(snapshot_value_fn *value, void *ctx,

@@ -184,27 +184,43 @@ static enum weir_code refuse_as_worker(struct api_call *call, const struct snaps
     return status == 404 ? refuse_not_running(call, query) : refuse_busy(call);
 }
 
-static enum weir_code finish(struct api_call *call, const struct snapshot_taking *taking,
-                             struct snapshot_taken *ret)
+int snapshot_collect(struct api_call *call, const struct snapshot_taking *taking,
+                     struct snapshot_taken *ret)
 {
     const struct weir_http_answer *is = fetch_answer(taking->fetch);
     const char *line_end = is ? memchr(is->body, '\n', is->body_len) : NULL;
     size_t line_len = is ? is->body_len : 0;
+    *ret = (struct snapshot_taken){0};
     if (is && is->status == 200 && line_end) {
         line_len = (size_t)(line_end - is->body);
     }
-    if (!is || weir_json_parse(is->body, line_len, call->arena, &ret->about, NULL) != WEIR_OK) {
-        return refuse_busy(call);
+    if (!is || weir_json_parse(is->body, line_len, call->arena, &ret->about, NULL) != WEIR_OK ||
+        (is->status == 200 && !line_end)) {
+        return 503;
     }
-    if (is->status != 200 || !line_end) {
-        return refuse_as_worker(call, &taking->query, is->status, &ret->about);
+    if (is->status == 200) {
+        ret->image = line_end + 1;
+        ret->len = is->body_len - line_len - 1;
     }
-    ret->image = line_end + 1;
-    ret->len = is->body_len - line_len - 1;
-    return WEIR_OK;
+    return is->status;
 }
 
-static enum weir_code fetch_picture(struct api_call *call, struct snapshot_taking *taking)
+enum weir_code snapshot_refuse(struct api_call *call, const struct snapshot_taking *taking,
+                               int status, const struct snapshot_taken *taken)
+{
+    return taken->about.type == WEIR_JSON_OBJ
+               ? refuse_as_worker(call, &taking->query, status, &taken->about)
+               : refuse_busy(call);
+}
+
+static enum weir_code finish(struct api_call *call, const struct snapshot_taking *taking,
+                             struct snapshot_taken *ret)
+{
+    int status = snapshot_collect(call, taking, ret);
+    return status == 200 ? WEIR_OK : snapshot_refuse(call, taking, status, ret);
+}
+
+enum weir_code snapshot_fetch(struct api_call *call, struct snapshot_taking *taking)
 {
     const char *url = url_of(call, taking);
     if (!url) {
@@ -313,7 +329,7 @@ static enum weir_code start_first(struct api_call *call, struct snapshot_taking 
     if (was_begun) {
         snapshot_query_set_now(&taking->query, weir_clock_wall_us());
     }
-    return fetch_picture(call, taking);
+    return snapshot_fetch(call, taking);
 }
 
 static enum weir_code take(struct api_call *call, struct snapshot_taking *taking,
@@ -322,7 +338,7 @@ static enum weir_code take(struct api_call *call, struct snapshot_taking *taking
     if (taking->fetch) {
         return finish(call, taking, ret);
     }
-    return taking->query.starts ? start_first(call, taking) : fetch_picture(call, taking);
+    return taking->query.starts ? start_first(call, taking) : snapshot_fetch(call, taking);
 }
 
 enum weir_code snapshot_run(struct api_call *call, snapshot_begin_fn *begin, snapshot_end_fn *end)
@@ -343,6 +359,12 @@ enum weir_code snapshot_run(struct api_call *call, snapshot_begin_fn *begin, sna
 
 /* ---- showing it ---- */
 
+const char *snapshot_media_type(enum weir_still_format format)
+{
+    static const char *const types[] = {"image/jpeg", "image/png", "image/webp", "image/avif"};
+    return types[format];
+}
+
 bool snapshot_is_damaged(const struct weir_json *about)
 {
     const struct weir_json *damaged = weir_json_find(about, "is_damaged");
@@ -358,7 +380,6 @@ static bool is_fresh(const struct api_call *call, const char *etag)
 void snapshot_show(struct api_call *call, const struct snapshot_query *query,
                    const struct snapshot_taken *taken)
 {
-    static const char *const types[] = {"image/jpeg", "image/png", "image/webp", "image/avif"};
     int64_t frame_us = snapshot_number(&taken->about, "frame_us");
     /* The frame, and what was made of it. */
     const char *etag =
@@ -369,7 +390,7 @@ void snapshot_show(struct api_call *call, const struct snapshot_query *query,
     if (snapshot_is_damaged(&taken->about)) {
         weir_http_add_header(call->res, "Weir-Frame-Damaged", "true");
     }
-    call->res->content_type = types[query->format];
+    call->res->content_type = snapshot_media_type(query->format);
     if (is_fresh(call, etag)) {
         call->res->status = 304;
     } else {

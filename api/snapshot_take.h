@@ -50,6 +50,18 @@ typedef enum weir_code snapshot_end_fn(struct api_call *call, const struct snaps
 /* One run of the call, which has no other state. */
 enum weir_code snapshot_run(struct api_call *call, snapshot_begin_fn *begin, snapshot_end_fn *end);
 
+/*
+ * The parts of that, for who takes several pictures one after the other. `snapshot_fetch` begins
+ * and ends the run, or answers; at the next run `snapshot_collect` returns the worker's status:
+ * with 200 there is an image, with another one `snapshot_refuse` answers as is due.
+ */
+WEIR_MUST_USE enum weir_code snapshot_fetch(struct api_call *call, struct snapshot_taking *taking);
+int snapshot_collect(struct api_call *call, const struct snapshot_taking *taking,
+                     struct snapshot_taken *ret);
+enum weir_code snapshot_refuse(struct api_call *call, const struct snapshot_taking *taking,
+                               int status, const struct snapshot_taken *taken);
+
+const char *snapshot_media_type(enum weir_still_format format); /* "image/jpeg" */
 /* The image with its ETag, or 304; when it was captured, and whether it is damaged. */
 void snapshot_show(struct api_call *call, const struct snapshot_query *query,
                    const struct snapshot_taken *taken);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/tap/clock.h"
 
-#define SAME_US     25                /* what rounding to ticks does */
-#define RENEW_US    INT64_C(5000000)  /* a report that says what the last one said counts again */
-#define SKEW_MIN_US INT64_C(10000000) /* reports that lie closer tell no skew */
+#define SAME_US     25               /* what rounding to ticks does */
+#define AGREE_US    25000            /* with the median; what does not is left out */
+#define RENEW_US    INT64_C(5000000) /* a report that says what the last one said counts again */
+#define SKEW_MIN_US 10000000.0       /* reports that lie closer tell no skew */
 
 static int64_t least(struct tap_clock_least *least, int64_t diff_us, int64_t now_us)
 {
@@ -42,33 +43,60 @@ static int64_t predict(const struct tap_clock *clock, int64_t line_us)
     return clock->middle.diff_us + (int64_t)moved;
 }
 
-/* Least squares; numbers are kept small by what the newest one says. */
+static size_t count(const struct tap_clock *clock)
+{
+    return clock->n < TAP_CLOCK_REPORTS ? (size_t)clock->n : TAP_CLOCK_REPORTS;
+}
+
+/* Of two, the newer one: the first report of a session may be far off. */
+static int64_t median_diff(const struct tap_clock *clock)
+{
+    int64_t sorted[TAP_CLOCK_REPORTS];
+    size_t n = count(clock);
+    if (n < 3)
+        return newest(clock)->diff_us;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = i;
+        for (; at > 0 && sorted[at - 1] > clock->reports[i].diff_us; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = clock->reports[i].diff_us;
+    }
+    return sorted[n / 2];
+}
+
+/* Least squares over those that agree; numbers are kept small by what the newest one says. */
 static void fit(struct tap_clock *clock)
 {
     const struct tap_clock_report from = *newest(clock);
     const double most = TAP_CLOCK_DRIFT_PPM / 1e6;
-    size_t n = clock->n < TAP_CLOCK_REPORTS ? (size_t)clock->n : TAP_CLOCK_REPORTS;
+    int64_t median = median_diff(clock);
+    double n = 0;
     double sum_x = 0;
     double sum_y = 0;
     double sum_xx = 0;
     double sum_xy = 0;
-    double span = 0;
-    for (size_t i = 0; i < n; i++) {
+    double first = 0;
+    double last = -1e18;
+    for (size_t i = 0; i < count(clock); i++) {
+        if (distance(clock->reports[i].diff_us, median) > AGREE_US)
+            continue;
         double x = (double)(clock->reports[i].line_us - from.line_us);
         double y = (double)(clock->reports[i].diff_us - from.diff_us);
+        n += 1;
         sum_x += x;
         sum_y += y;
         sum_xx += x * x;
         sum_xy += x * y;
-        span = -x > span ? -x : span;
+        first = x < first ? x : first;
+        last = x > last ? x : last;
     }
-    double spread = sum_xx - sum_x * sum_x / (double)n;
-    double skew = n >= 3 && span >= (double)SKEW_MIN_US && spread > 0
-                      ? (sum_xy - sum_x * sum_y / (double)n) / spread
+    double spread = sum_xx - sum_x * sum_x / n;
+    double skew = n >= 3 && last - first >= SKEW_MIN_US && spread > 0
+                      ? (sum_xy - sum_x * sum_y / n) / spread
                       : 0;
     clock->skew = skew > most ? most : (skew < -most ? -most : skew);
-    clock->middle.line_us = from.line_us + (int64_t)(sum_x / (double)n);
-    clock->middle.diff_us = from.diff_us + (int64_t)(sum_y / (double)n);
+    clock->middle.line_us = from.line_us + (int64_t)(sum_x / n);
+    clock->middle.diff_us = from.diff_us + (int64_t)(sum_y / n);
 }
 
 static void add(struct tap_clock *clock, int64_t line_us, int64_t diff_us)
@@ -81,7 +109,7 @@ static void add(struct tap_clock *clock, int64_t line_us, int64_t diff_us)
 static void follow(struct tap_clock *clock, int64_t line_us, int64_t diff_us)
 {
     if (clock->n > 0 && distance(diff_us, predict(clock, line_us)) > TAP_CLOCK_JUMP_US) {
-        clock->jumps++;
+        clock->jumps += clock->n >= 3 ? 1 : 0;
         clock->n = 0;
         clock->camera.is_set = false;
     }

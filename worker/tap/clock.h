@@ -4,10 +4,11 @@
  *
  * A camera that sends RTCP sender reports says it itself. Each report ties its RTP time to its wall
  * clock, some cameras by some milliseconds of chance; a line through the last ones (offset and
- * skew) is truer than the newest. A report that lies TAP_CLOCK_JUMP_US beside that line is a clock
- * that was set: what was learnt before counts no more. The camera's clock is believed as it stands
- * while it is within TAP_CLOCK_TRUST_US of ours; when it is further off (a camera in 1970), its
- * distance to ours is taken out and only its regularity is used.
+ * skew) is truer than the newest. Those far from their median are left out, as the first one of a
+ * session may be. A report that lies TAP_CLOCK_JUMP_US beside that line is a clock that was set:
+ * what was learnt before counts no more. The camera's clock is believed as it stands while it is
+ * within TAP_CLOCK_TRUST_US of ours; when it is further off (a camera in 1970), its distance to
+ * ours is taken out and only its regularity is used.
  *
  * Without reports the time is that of arrival, freed of jitter: of all delays the least is the
  * truest (minimum-delay filter), and it is let go slowly so that clocks may drift.

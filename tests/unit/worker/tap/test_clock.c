@@ -137,6 +137,32 @@ static void a_clock_that_is_set_begins_anew(void **state)
     }
 }
 
+/* GStreamer's first one tells of a pipeline that does not run yet. */
+static void a_first_report_that_is_far_off_does_not_count(void **state)
+{
+    (void)state;
+    static const int64_t offs[] = {35000, 82000, 200000, -60000};
+    for (size_t i = 0; i < sizeof(offs) / sizeof(offs[0]); i++) {
+        struct tap_clock clock = {0};
+        map(&clock, 0, NOW + offs[i], NOW + 80000);
+        for (int64_t line_us = 100000; line_us < 60000000; line_us += 100000) {
+            assert_in_range(map(&clock, line_us, NOW + line_us, NOW + line_us + 80000) - NOW,
+                            line_us - 1, line_us + 1);
+        }
+        assert_int_equal(clock.jumps, 0);
+    }
+}
+
+static void one_that_is_off_among_many_is_left_out(void **state)
+{
+    (void)state;
+    struct tap_clock clock = {0};
+    run(&clock, 0, 60, 0, no_noise);
+    assert_in_range(map(&clock, 60000000, NOW + 60070000, NOW + 60080000) - NOW, 59999999,
+                    60000001);
+    assert_int_equal(clock.jumps, 0);
+}
+
 static void sound_does_not_count_as_a_report(void **state)
 {
     (void)state;
@@ -160,6 +186,8 @@ int main(void)
         cmocka_unit_test(chance_in_reports_is_evened_out),
         cmocka_unit_test(skew_is_followed_without_lag),
         cmocka_unit_test(a_clock_that_is_set_begins_anew),
+        cmocka_unit_test(a_first_report_that_is_far_off_does_not_count),
+        cmocka_unit_test(one_that_is_off_among_many_is_left_out),
         cmocka_unit_test(sound_does_not_count_as_a_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
