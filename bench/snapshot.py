@@ -9,12 +9,11 @@ can name no time, so it has the easier task. All in turn, over and over.
 - latency: one request after the other.
 - throughput: four at a time, in the CPU time of everything that made them (tap, origin, decoders and
   api; the FFmpeg processes), as snapshots a second and core.
-
 - accuracy: a hundred pictures each of cameras with B-frames, with H.265, over UDP, and over UDP with one
   packet in a hundred lost, where what is not said to be damaged counts.
 
 Checked: the clock that the camera draws into each of our pictures lies within half a frame and 5 ms of
-the time asked for (exact), or is that of the frame that the answer names (keyframe); each of FFmpeg's
+the time asked for (exact), or is that of the frame that the answer names (all); each of FFmpeg's
 pictures holds a clock of these minutes.
 """
 
@@ -77,35 +76,38 @@ def text_of(at: datetime) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
 
 
-class NoPicture(Exception):
-    """Nothing lies near the moment, and the answer says so."""
-
-
 class Ours:
     def __init__(self, made: Rig, camera: str, seed: int) -> None:
         self.made, self.camera = made, camera
         self.dice = random.Random(seed)
         self.errors: list[float] = []
-        self.damaged = 0
+        self.damaged = self.missed = 0
 
     def take(self, api: Connection, mode: str) -> tuple[datetime, dict[str, str], bytes]:
         at = datetime.now(timezone.utc) - timedelta(seconds=self.dice.uniform(0.2, BACK_S))
         path = f"/v1/cameras/{self.camera}/snapshot?at={text_of(at)}&mode={mode}"
         answer = api.call("GET", path)
         if answer.status == 409 and answer.json["code"] == "no_picture_near":
-            raise NoPicture
+            # A camera that gets no processor has holes, and the answer says so.
+            self.missed += 1
+            assert self.missed < ROUNDS, "the camera hardly sends"
+            return self.take(api, mode)
         return at, answer.expect(200).headers, answer.body
 
     def timed(self, api: Connection, mode: str) -> float:
+        missed = self.missed
         began = time.monotonic()
         at, headers, body = self.take(api, mode)
         took_ms = ms_since(began)
+        if self.missed > missed:  # it was asked more than once
+            return self.timed(api, mode)
         frame = datetime.fromisoformat(headers["weir-frame-time"].replace("Z", "+00:00"))
         if headers.get("weir-frame-damaged") == "true":
             self.damaged += 1
             return took_ms
         drawn = drawn_ms(body)
-        assert abs(drawn - frame.timestamp() * 1000) <= 5, "the picture is not the frame that is named"
+        off_ms = abs(drawn - frame.timestamp() * 1000)
+        assert off_ms < 500 / FPS, f"not the frame that is named: {off_ms} ms beside it"
         if mode == "exact":
             self.errors.append(abs(drawn - at.timestamp() * 1000))
         return took_ms
@@ -219,16 +221,13 @@ def accuracy(report: Report, made: Rig, name: str, scratch: Path) -> None:
         camera.fault(fault)
         time.sleep(0 if fault == "none" else BACK_S)
         api = made.connect()
-        missed = 0
         while len(ours.errors) < ROUNDS:
-            try:
-                ours.timed(api, "exact")
-            except NoPicture:  # a camera that gets no processor has holes
-                missed += 1
-            assert ours.damaged + missed < 10 * ROUNDS, "hardly a picture is whole"
+            ours.timed(api, "exact")
+            assert ours.damaged < 10 * ROUNDS, "hardly a picture is whole"
     report.keep(f"{name}_error_ms", ours.errors)
     report.at_most(f"drawn clock against the time asked for, {name}, worst", LIMIT_MS, max(ours.errors),
-                   "ms", f"{len(ours.errors)} pictures; {ours.damaged} more said to be damaged, {missed} refused")  # fmt: skip
+                   "ms", f"{len(ours.errors)} pictures; beside them {ours.damaged} said to be damaged, "
+                   f"{ours.missed} refused")  # fmt: skip
 
 
 @contextlib.contextmanager

@@ -148,7 +148,7 @@ def shot(eye: Eye, at: datetime) -> float | None:
     assert answer.headers["weir-time-source"] == "rtcp_sr"
     assert "weir-frame-damaged" not in answer.headers
     # The picture agrees with what is said of it.
-    assert abs(ms(drew - frame)) <= CLOCK_MS
+    assert abs(ms(drew - frame)) < HALF_FRAME_MS
     return abs(ms(drew - at))
 
 
@@ -184,7 +184,7 @@ def test_what_was_lost_on_the_way_is_said(stack: Stack, eyes: dict[str, Eye]) ->
         else:
             found["whole"] += 1
             off_ms = ms(drawn(answer.body) - time_in(answer, "weir-frame-time"))
-            if abs(off_ms) > CLOCK_MS:
+            if abs(off_ms) >= HALF_FRAME_MS:
                 pytest.fail(f"a picture {off_ms} ms off that is called whole")
         return min(found.values()) > 0
 
@@ -234,9 +234,11 @@ def test_a_keyframe_is_one_and_the_latest_is_the_newest(eyes: dict[str, Eye]) ->
 
 
 def test_a_moment_that_is_to_come_is_waited_for(eyes: dict[str, Eye]) -> None:
-    at = now() + timedelta(seconds=1.5)
-    answer = eyes["tcp"].ask(at=text_of(at)).expect(200)
-    assert abs(ms(drawn(answer.body) - at)) <= HALF_FRAME_MS + CLOCK_MS
+    def near() -> bool:
+        off_ms = shot(eyes["tcp"], now() + timedelta(seconds=1.5))
+        return off_ms is not None and off_ms <= HALF_FRAME_MS + CLOCK_MS
+
+    wait_for("the frame of a moment to come", near, 60)
 
 
 def test_what_is_gone_is_gone_and_says_what_there_is(eyes: dict[str, Eye]) -> None:
@@ -374,7 +376,7 @@ def test_several_come_in_one_answer(eyes: dict[str, Eye]) -> None:
         frame = datetime.fromisoformat(part["Weir-Frame-Time"].replace("Z", "+00:00"))
         image = part.get_content()
         assert len(image) == int(part["Content-Length"])
-        assert abs(ms(drawn(image) - frame)) <= CLOCK_MS
+        assert abs(ms(drawn(image) - frame)) < HALF_FRAME_MS
         assert abs(float(part["Weir-Frame-Error-Ms"])) <= 250
         frames.append(frame)
     assert frames == sorted(set(frames)) and 4 <= len(frames) <= 6
@@ -413,7 +415,7 @@ def test_a_link_shows_a_picture_for_a_minute(stack: Stack, eyes: dict[str, Eye])
     assert first.headers["content-type"] == "image/png" and len(first.body) == made["bytes"]
     assert first.headers["weir-frame-time"] == made["frame_time"]
     assert first.headers["cache-control"] == "private, no-store"
-    assert abs(ms(drawn(first.body) - frame)) <= CLOCK_MS
+    assert abs(ms(drawn(first.body) - frame)) < HALF_FRAME_MS
 
     # It opens this picture and nothing else, and plays nothing.
     ticket, name = made["url"].split("/")[-2:]
@@ -477,7 +479,7 @@ def test_decoders_that_die_or_hang_are_replaced(stack: Stack, eyes: dict[str, Ey
         tell(decoders, fault)
         # A hung one costs who asks for it three seconds and a refusal; never a wrong picture.
         answer = wait_for("a picture", lambda: asked(eye), 60)
-        assert abs(ms(drawn(answer.body) - time_in(answer, "weir-frame-time"))) <= CLOCK_MS
+        assert abs(ms(drawn(answer.body) - time_in(answer, "weir-frame-time"))) < HALF_FRAME_MS
         wait_for("new decoders", lambda old=decoders: renewed(stack, eye, old), 60)
     tell(stills, signal.SIGKILL)
     wait_for("pictures again", lambda: asked(eye), 60)
