@@ -174,7 +174,8 @@ static void take_ask(struct asker *asker, size_t len)
     asker->ask = ctl.u.clip_ask;
     asker->has_ask = true;
     asker->wait_until_mono_ms = weir_clock_mono_ms() + asker->ask.wait_ms;
-    weir_loop_watch(asker->clips->loop, asker->fd, 0, on_event, asker);
+    /* Nothing more is to be heard; what it takes up is watched for where that is slow. */
+    weir_loop_unwatch(asker->clips->loop, asker->fd);
     look(asker);
 }
 
