@@ -21,7 +21,14 @@
 
 /* Who may call: a role of the tenant, at least, or the platform's operators. What a guest is shown
  * is the function's to ask (api/rights.h). */
-enum api_need { API_GUEST, API_OPERATOR, API_ADMIN, API_PLATFORM, API_ADMIN_OR_PLATFORM };
+enum api_need {
+    API_GUEST,
+    API_OPERATOR,
+    API_ADMIN,
+    API_PLATFORM,
+    API_ADMIN_OR_PLATFORM,
+    API_LINK, /* no token: the link is judged by the function, which sets the call's tenant */
+};
 
 struct api_call {
     struct api *api;

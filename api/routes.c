@@ -12,6 +12,8 @@
 #include "api/reports.h"
 #include "api/revoke.h"
 #include "api/rewrap.h"
+#include "api/snapshot_lapse.h"
+#include "api/snapshot_links.h"
 #include "api/snapshots.h"
 #include "api/streams.h"
 #include "api/tenants.h"
@@ -32,6 +34,9 @@ static const struct weir_http_route public_routes[] = {
     {"PATCH", "/v1/cameras/{camera_id}", api_cameras_patch, 0},
     {"DELETE", "/v1/cameras/{camera_id}", api_cameras_delete, 0},
     {"GET", "/v1/cameras/{camera_id}/snapshot", api_snapshot_get, 0},
+    {"GET", "/v1/cameras/{camera_id}/snapshots", api_snapshot_lapse_get, 0},
+    {"POST", "/v1/cameras/{camera_id}/snapshots", api_snapshot_links_create, 0},
+    {"GET", "/v1/snapshots/{ticket}/{picture}", api_snapshot_links_get, 0},
     {"GET", "/v1/streams", api_streams_list, 0},
     {"POST", "/v1/streams", api_streams_start, 0},
     {"GET", "/v1/streams/{stream_id}", api_streams_get, WEIR_HTTP_INLINE},

@@ -15,12 +15,17 @@
 #define QUALITY_DEFAULT    85
 /* For the frame behind the moment, which may be the nearer one. */
 #define NEXT_FRAME_MS 2000
+#define EVERY_MIN_MS  40
+#define EVERY_MAX_MS  60000
+#define EVERY_MS      1000
+#define NUMBER_MAX    ((int64_t)1 << 53)
 
-const char *const snapshot_parameters[] = {"at",      "mode", "tolerance_ms", "format", "width",
-                                           "quality", NULL};
+const char *const snapshot_parameters[] = {"at",    "mode",    "tolerance_ms", "format",
+                                           "width", "quality", "start",        NULL};
 
 static const char *const modes[] = {"exact", "keyframe", "latest", NULL};
 static const char *const formats[] = {"jpeg", "png", "webp", "avif", NULL};
+static const char *const switches[] = {"false", "true", NULL};
 
 const char *snapshot_format_name(enum weir_still_format format)
 {
@@ -61,12 +66,19 @@ static enum weir_code read_number(const char *name, const char *text, int64_t mi
     return fail(fault, "out_of_range", detail);
 }
 
-static enum weir_code read_at(const char *text, int64_t now_us, int64_t *ret_us,
+void snapshot_query_set_now(struct snapshot_query *query, int64_t now_us)
+{
+    query->at_us = now_us;
+    query->wait_ms = NEXT_FRAME_MS;
+}
+
+static enum weir_code read_at(const char *text, int64_t now_us, struct snapshot_query *ret,
                               struct api_fault *fault)
 {
     int64_t at_ms = 0;
-    *ret_us = now_us;
-    if (!text || strcmp(text, "now") == 0) {
+    snapshot_query_set_now(ret, now_us);
+    ret->is_now = !text || strcmp(text, "now") == 0;
+    if (ret->is_now) {
         return WEIR_OK;
     }
     if (weir_clock_parse_ms(text, strlen(text), &at_ms, NULL) != WEIR_OK) {
@@ -76,7 +88,9 @@ static enum weir_code read_at(const char *text, int64_t now_us, int64_t *ret_us,
     if (at_ms * 1000 > now_us + SNAPSHOT_AHEAD_MS * 1000) {
         return fail(fault, "out_of_range", "at must be at most two seconds ahead");
     }
-    *ret_us = at_ms * 1000;
+    /* Before 1970 no camera was read either. */
+    ret->at_us = at_ms > 0 ? at_ms * 1000 : 0;
+    ret->wait_ms += ret->at_us > now_us ? (ret->at_us - now_us) / 1000 : 0;
     return WEIR_OK;
 }
 
@@ -86,7 +100,7 @@ enum weir_code snapshot_query_read(snapshot_value_fn *value, void *ctx, int64_t 
     int mode = 0;
     int format = 0;
     int64_t tolerance_ms = 0;
-    enum weir_code code = read_at(value(ctx, "at"), now_us, &ret->at_us, fault);
+    enum weir_code code = read_at(value(ctx, "at"), now_us, ret, fault);
     if (code == WEIR_OK) {
         code = read_name(value(ctx, "mode"), modes, "mode must be exact, keyframe or latest", &mode,
                          fault);
@@ -108,10 +122,141 @@ enum weir_code snapshot_query_read(snapshot_value_fn *value, void *ctx, int64_t 
         code = read_number("quality", value(ctx, "quality"), 1, 100, QUALITY_DEFAULT, &ret->quality,
                            fault);
     }
-    int64_t ahead_ms = (ret->at_us - now_us) / 1000;
+    int starts = 0;
+    if (code == WEIR_OK) {
+        code =
+            read_name(value(ctx, "start"), switches, "start must be true or false", &starts, fault);
+    }
+    if (code == WEIR_OK && starts == 1 && !ret->is_now) {
+        code = fail(fault, "out_of_range", "a camera that is started shows now: leave out at");
+    }
     ret->mode = modes[mode];
     ret->format = (enum weir_still_format)format;
     ret->tolerance_us = tolerance_ms * 1000;
-    ret->wait_ms = NEXT_FRAME_MS + (ahead_ms > 0 ? ahead_ms : 0);
+    ret->starts = starts == 1;
     return code;
+}
+
+/* ---- several ---- */
+
+const char *const snapshot_lapse_parameters[] = {"from",   "to",    "every",   "mode",
+                                                 "format", "width", "quality", NULL};
+
+/* What is asked of each picture, without its time. */
+struct each {
+    snapshot_value_fn *value;
+    void *ctx;
+};
+
+static const char *value_of_each(void *ctx, const char *name)
+{
+    const struct each *each = ctx;
+    static const char *const own[] = {"mode", "format", "width", "quality"};
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        if (strcmp(own[i], name) == 0) {
+            return each->value(each->ctx, name);
+        }
+    }
+    return NULL;
+}
+
+static enum weir_code read_end(snapshot_value_fn *value, void *ctx, const char *name,
+                               int64_t now_us, int64_t *ret_us, struct api_fault *fault)
+{
+    struct snapshot_query query;
+    const char *text = value(ctx, name);
+    if (!text) {
+        return fail(fault, "missing_parameter", "from and to are needed");
+    }
+    enum weir_code code = read_at(text, now_us, &query, fault);
+    *ret_us = query.at_us;
+    return code;
+}
+
+enum weir_code snapshot_lapse_read(snapshot_value_fn *value, void *ctx, int64_t now_us,
+                                   struct snapshot_lapse *ret, struct api_fault *fault)
+{
+    struct each each = {value, ctx};
+    int64_t to_us = 0;
+    int64_t every_ms = 0;
+    *ret = (struct snapshot_lapse){0};
+    enum weir_code code = read_end(value, ctx, "from", now_us, &ret->from_us, fault);
+    if (code == WEIR_OK) {
+        code = read_end(value, ctx, "to", now_us, &to_us, fault);
+    }
+    if (code == WEIR_OK) {
+        code = read_number("every", value(ctx, "every"), EVERY_MIN_MS, EVERY_MAX_MS, EVERY_MS,
+                           &every_ms, fault);
+    }
+    if (code == WEIR_OK) {
+        code = snapshot_query_read(value_of_each, &each, now_us, &ret->query, fault);
+    }
+    if (code != WEIR_OK) {
+        return code;
+    }
+    ret->every_us = every_ms * 1000;
+    ret->query.tolerance_us = ret->every_us / 2;
+    if (strcmp(ret->query.mode, "latest") == 0) {
+        return fail(fault, "unknown_value", "mode must be exact or keyframe");
+    }
+    if (to_us < ret->from_us) {
+        return fail(fault, "out_of_range", "to must not lie before from");
+    }
+    ret->n = (to_us - ret->from_us) / ret->every_us + 1;
+    return ret->n <= SNAPSHOT_LAPSE_MAX
+               ? WEIR_OK
+               : fail(fault, "out_of_range", "from, to and every make more than 60 pictures");
+}
+
+void snapshot_lapse_aim(struct snapshot_lapse *lapse, int64_t i, int64_t now_us)
+{
+    int64_t at_us = lapse->from_us + i * lapse->every_us;
+    lapse->query.at_us = at_us;
+    lapse->query.wait_ms = NEXT_FRAME_MS + (at_us > now_us ? (at_us - now_us) / 1000 : 0);
+}
+
+/* ---- names of pictures ---- */
+
+bool snapshot_name_write(const struct snapshot_query *query, int64_t frame_us, int64_t ts,
+                         char text[static SNAPSHOT_NAME_MAX])
+{
+    int len = snprintf(text, SNAPSHOT_NAME_MAX, "%" PRId64 ".%" PRId64 ".%s.%" PRId64 ".%" PRId64,
+                       frame_us, ts, formats[query->format], query->width, query->quality);
+    return len > 0 && len < SNAPSHOT_NAME_MAX;
+}
+
+#define N_PARTS 5
+
+/* Cuts at the dots; false unless there are so many parts. */
+static bool cut(char *text, char *parts[static N_PARTS])
+{
+    size_t n = 0;
+    for (char *rest = text; rest; n++) {
+        char *part = strsep(&rest, ".");
+        if (n == N_PARTS) {
+            return false;
+        }
+        parts[n] = part;
+    }
+    return n == N_PARTS;
+}
+
+bool snapshot_name_read(const char *text, struct snapshot_query *ret)
+{
+    char copy[SNAPSHOT_NAME_MAX];
+    char *parts[N_PARTS];
+    int format = 0;
+    struct api_fault fault;
+    struct snapshot_query is = {.mode = modes[0], .has_ts = true};
+    bool is_good = WEIR_STR_SET(copy, text) && cut(copy, parts) &&
+                   weir_str_to_int(parts[0], 0, NUMBER_MAX, &is.at_us, NULL) == WEIR_OK &&
+                   weir_str_to_int(parts[1], -NUMBER_MAX, NUMBER_MAX, &is.ts, NULL) == WEIR_OK &&
+                   read_name(parts[2], formats, "", &format, &fault) == WEIR_OK &&
+                   weir_str_to_int(parts[3], 0, WEIR_STILL_SIDE_MAX, &is.width, NULL) == WEIR_OK &&
+                   weir_str_to_int(parts[4], 1, 100, &is.quality, NULL) == WEIR_OK;
+    if (is_good) {
+        is.format = (enum weir_still_format)format;
+        *ret = is;
+    }
+    return is_good;
 }

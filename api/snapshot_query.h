@@ -9,6 +9,8 @@
  *     format        jpeg (default), png, webp, avif
  *     width         at most so wide: 16..8192; default as the camera sends it
  *     quality       1..100, default 85
+ *     start         true, false (default): a camera that nothing reads is started; with `at` now
+ * only
  */
 #ifndef WEIR_API_SNAPSHOT_QUERY_H
 #define WEIR_API_SNAPSHOT_QUERY_H
@@ -26,10 +28,50 @@ struct snapshot_query {
     int64_t width; /* 0: as it is */
     int64_t quality;
     int64_t wait_ms; /* for what is not captured yet */
+    bool is_now;     /* no time was named */
+    bool starts;
+    bool has_ts; /* that very frame, as a link names it */
+    int64_t ts;  /* 1/90000 s */
 };
 
 /* Returns the value of a parameter, or NULL. */
 typedef const char *snapshot_value_fn(void *ctx, const char *name);
+
+/*
+ * Several pictures at equal distances: `from` and `to` as `at` above, both needed; `every` in
+ * milliseconds, 40..60000 (default 1000); mode, format, width and quality as above. At most
+ * SNAPSHOT_LAPSE_MAX pictures; each may lie half a distance beside its time.
+ */
+#define SNAPSHOT_LAPSE_MAX 60
+
+struct snapshot_lapse {
+    struct snapshot_query query; /* of each picture, but for at_us and wait_ms */
+    int64_t from_us;
+    int64_t every_us;
+    int64_t n; /* 1..SNAPSHOT_LAPSE_MAX */
+};
+
+WEIR_MUST_USE enum weir_code snapshot_lapse_read(snapshot_value_fn *value, void *ctx,
+                                                 int64_t now_us, struct snapshot_lapse *ret,
+                                                 struct api_fault *ret_fault);
+/* Sets the query's moment: the i-th one. */
+void snapshot_lapse_aim(struct snapshot_lapse *lapse, int64_t i, int64_t now_us);
+
+extern const char *const snapshot_lapse_parameters[];
+
+#define SNAPSHOT_NAME_MAX 96
+
+/*
+ * One frame and what was made of it, as text for a URL:
+ * "<frame_us>.<ts>.<format>.<width>.<quality>". False when it is too long. Reading takes only what
+ * was written; the rest is set for that frame.
+ */
+WEIR_MUST_USE bool snapshot_name_write(const struct snapshot_query *query, int64_t frame_us,
+                                       int64_t ts, char text[static SNAPSHOT_NAME_MAX]);
+WEIR_MUST_USE bool snapshot_name_read(const char *text, struct snapshot_query *ret);
+
+/* A camera had to be started first: now is later than it was. */
+void snapshot_query_set_now(struct snapshot_query *query, int64_t now_us);
 
 /* WEIR_ESEMANTIC: `ret_fault` says what (422). */
 WEIR_MUST_USE enum weir_code snapshot_query_read(snapshot_value_fn *value, void *ctx,

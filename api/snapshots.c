@@ -2,31 +2,13 @@
 #include "api/snapshots.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "api/call.h"
-#include "api/camera_live.h"
-#include "api/fetches.h"
-#include "api/rights.h"
-#include "api/snapshot_query.h"
-#include "api/sources.h"
-#include "api/ticket_quota.h"
+#include "api/snapshot_take.h"
+#include "api/ticket_ids.h"
 #include "lib/base/clock.h"
-#include "lib/base/str.h"
-#include "lib/domain/json.h"
 
-/* Beside what a frame is waited for: decoding, and one's turn at it. */
-#define MAKE_MS 9000
-
-/* Over the runs of one call, in its arena. */
-struct taking {
-    struct snapshot_query query;
-    struct weir_id camera_id;
-    struct fetch *fetch;
-};
-
-/* ---- may he? ---- */
+/* ---- the question ---- */
 
 static const char *value_of(void *ctx, const char *name)
 {
@@ -60,248 +42,59 @@ static enum weir_code read_query(struct api_call *call, struct snapshot_query *r
     return WEIR_OK;
 }
 
-/* A camera of the tenant, which is not stopped. */
-static enum weir_code check_camera(struct api_call *call, const struct weir_id *camera_id)
-{
-    struct api *api = call->api;
-    struct api_source_wish wish = {.tenant_id = call->tenant_id, .camera_id = *camera_id};
-    struct api_known_camera camera = {0};
-    bool has_asked = false;
-    enum weir_code code = api_rights_see_camera(call, camera_id);
-    if (code == WEIR_OK) {
-        code = api_sources_find(api, &wish, call->arena, &camera, &has_asked, &call->err);
-    }
-    if (code == WEIR_ENOTFOUND && call->res->status == 0) {
-        return api_call_not_found(call);
-    }
-    if (code == WEIR_OK && camera.is_stopped) {
-        return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
-    }
-    return code;
-}
-
-static enum weir_code check_quota(struct api_call *call)
-{
-    const struct api_settings *settings = call->api->settings;
-    int64_t retry_ms = 0;
-    enum ticket_quota_verdict verdict =
-        ticket_quota_take(call->api->snapshot_quota, &call->tenant_id, &call->who.subject,
-                          weir_clock_mono_ms(), &retry_ms);
-    if (verdict == TICKET_QUOTA_OK) {
-        return WEIR_OK;
-    }
-    bool is_viewer = verdict == TICKET_QUOTA_VIEWER;
-    weir_http_add_header(call->res, "Retry-After",
-                         weir_arena_printf(call->arena, "%" PRId64, (retry_ms + 999) / 1000));
-    return api_call_refuse(
-        call, 429, "quota_exceeded", NULL, "the %s's limit is %" PRId64 " snapshots in ten seconds",
-        is_viewer ? "viewer" : "tenant",
-        is_viewer ? settings->snapshots_viewer_max : settings->snapshots_tenant_max);
-}
-
-/* ---- where from? ---- */
-
-static enum weir_code refuse_not_running(struct api_call *call)
-{
-    return api_call_refuse(call, 409, "not_running", NULL,
-                           "nothing reads this camera now: start a stream of it, or keep it warm, "
-                           "and ask again");
-}
-
-/* What weir-origin is asked, or NULL: no worker has the camera. */
-static const char *url_of(struct api_call *call, const struct taking *taking)
-{
-    const struct snapshot_query *query = &taking->query;
-    struct weir_lease_row lease;
-    char upstream[CAMERA_LIVE_UPSTREAM_MAX];
-    if (!camera_live_lease(call, &taking->camera_id, &lease) ||
-        !camera_live_upstream(call, &lease, upstream)) {
-        return NULL;
-    }
-    return weir_arena_printf(
-        call->arena,
-        "http://%s/still/v1/%s/%s?at_us=%" PRId64 "&mode=%s&tolerance_us=%" PRId64
-        "&wait_ms=%" PRId64 "&format=%s&width=%" PRId64 "&quality=%" PRId64,
-        upstream, weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)),
-        weir_arena_strdup(call->arena, WEIR_ID_TEXT(&taking->camera_id)), query->at_us, query->mode,
-        query->tolerance_us, query->wait_ms, snapshot_format_name(query->format), query->width,
-        query->quality);
-}
-
 /* ---- the answer ---- */
 
-static const char *time_text(struct api_call *call, int64_t wall_us)
+static void add_headers(struct api_call *call, const struct snapshot_taking *taking,
+                        const struct weir_json *about)
 {
-    char text[WEIR_TIME_TEXT_MAX];
-    weir_clock_format_ms(wall_us / 1000, text);
-    /* Microseconds, as RFC 3339 allows: half a frame at 60 fps is 8 ms. */
-    size_t len = strlen(text);
-    return weir_arena_printf(call->arena, "%.*s%03dZ", (int)len - 1, text, (int)(wall_us % 1000));
-}
-
-static int64_t number_of(const struct weir_json *json, const char *name)
-{
-    const struct weir_json *value = weir_json_find(json, name);
-    return value && value->type == WEIR_JSON_INT ? value->integer : 0;
-}
-
-static const char *ms_text(struct api_call *call, int64_t us)
-{
-    return weir_arena_printf(call->arena, "%s%" PRId64 ".%" PRId64, us < 0 ? "-" : "",
-                             (us < 0 ? -us : us) / 1000, (us < 0 ? -us : us) % 1000 / 100);
-}
-
-static void add_range(struct api_call *call, const struct weir_json *about)
-{
-    if (weir_json_find(about, "from_us") && weir_json_find(about, "to_us")) {
-        weir_http_add_header(call->res, "Weir-Ring-From",
-                             time_text(call, number_of(about, "from_us")));
-        weir_http_add_header(call->res, "Weir-Ring-To", time_text(call, number_of(about, "to_us")));
-    }
-}
-
-static enum weir_code refuse_busy(struct api_call *call)
-{
-    weir_http_add_header(call->res, "Retry-After", "1");
-    return api_call_refuse(call, 503, "unavailable", NULL,
-                           "no picture could be made now; ask again");
-}
-
-static enum weir_code refuse_as_worker(struct api_call *call, int status,
-                                       const struct weir_json *about)
-{
-    static const struct {
-        const char *code;
-        const char *detail;
-    } known[] = {
-        {"no_picture_yet", "the camera has sent nothing that could be shown; see its streams"},
-        {"no_picture_near", "no frame lies that near to the time; tolerance_ms allows more"},
-        {"outside_ring", "the time lies before what is kept; Weir-Ring-From says what is"},
-        {"group_too_large", "too much lies between the keyframe and this frame"},
-        {"undecodable", "the frame came broken from the camera"},
-        {"picture_too_large", "the picture is larger than can be made"},
-    };
-    const char *code = weir_json_find_str(about, "code");
-    for (size_t i = 0; code && i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(known[i].code, code) == 0) {
-            add_range(call, about);
-            return api_call_refuse(call, status == 410 ? 410 : 409, known[i].code, NULL, "%s",
-                                   known[i].detail);
-        }
-    }
-    return status == 404 ? refuse_not_running(call) : refuse_busy(call);
-}
-
-static void add_headers(struct api_call *call, const struct taking *taking,
-                        const struct weir_json *about, const char *etag)
-{
-    int64_t frame_us = number_of(about, "frame_us");
-    const struct weir_json *damaged = weir_json_find(about, "is_damaged");
+    int64_t frame_us = snapshot_number(about, "frame_us");
     const char *source = weir_json_find_str(about, "source");
-    weir_http_add_header(call->res, "ETag", etag);
     weir_http_add_header(call->res, "Cache-Control", "private, no-cache");
-    weir_http_add_header(call->res, "Weir-Requested-Time", time_text(call, taking->query.at_us));
-    weir_http_add_header(call->res, "Weir-Frame-Time", time_text(call, frame_us));
+    weir_http_add_header(call->res, "Weir-Requested-Time",
+                         snapshot_time_text(call, taking->query.at_us));
     weir_http_add_header(call->res, "Weir-Frame-Error-Ms",
-                         ms_text(call, frame_us - taking->query.at_us));
+                         snapshot_ms_text(call, frame_us - taking->query.at_us));
     weir_http_add_header(call->res, "Weir-Time-Source", source ? source : "arrival");
     if (weir_json_find(about, "clock_offset_us")) {
         weir_http_add_header(call->res, "Weir-Clock-Offset-Ms",
-                             ms_text(call, number_of(about, "clock_offset_us")));
+                             snapshot_ms_text(call, snapshot_number(about, "clock_offset_us")));
     }
-    if (damaged && damaged->type == WEIR_JSON_BOOL && damaged->boolean) {
-        weir_http_add_header(call->res, "Weir-Frame-Damaged", "true");
-    }
-    add_range(call, about);
+    snapshot_add_range(call, about);
 }
 
-static bool is_fresh(const struct api_call *call, const char *etag)
+static enum weir_code answer(struct api_call *call, const struct snapshot_taking *taking,
+                             const struct snapshot_taken *taken)
 {
-    const char *list = weir_http_header(call->req, "If-None-Match");
-    return list && strstr(list, etag);
-}
-
-static enum weir_code answer(struct api_call *call, const struct taking *taking,
-                             const struct weir_json *about, const char *image, size_t len)
-{
-    static const char *const types[] = {"image/jpeg", "image/png", "image/webp", "image/avif"};
-    const struct snapshot_query *query = &taking->query;
-    /* The frame, and what was made of it. */
-    const char *etag = weir_arena_printf(
-        call->arena, "\"%" PRId64 "-%s-%" PRId64 "-%" PRId64 "\"", number_of(about, "frame_us"),
-        snapshot_format_name(query->format), query->width, query->quality);
-    add_headers(call, taking, about, etag);
-    call->res->content_type = types[query->format];
-    if (is_fresh(call, etag)) {
-        call->res->status = 304;
-    } else {
-        call->res->status = 200;
-        call->res->body = image;
-        call->res->body_len = len;
-    }
-    api_call_note(call, "snapshot.take", "camera", &taking->camera_id,
-                  WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED,
-                  weir_arena_printf(call->arena, "frame of %s",
-                                    time_text(call, number_of(about, "frame_us"))));
+    add_headers(call, taking, &taken->about);
+    snapshot_show(call, &taking->query, taken);
+    api_call_note(
+        call, "snapshot.take", "camera", &taking->camera_id, WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED,
+        weir_arena_printf(call->arena, "frame of %s",
+                          snapshot_time_text(call, snapshot_number(&taken->about, "frame_us"))));
     return WEIR_OK;
-}
-
-static enum weir_code finish(struct api_call *call, const struct taking *taking)
-{
-    const struct weir_http_answer *is = fetch_answer(taking->fetch);
-    struct weir_json about;
-    const char *line_end = is ? memchr(is->body, '\n', is->body_len) : NULL;
-    size_t line_len = is ? is->body_len : 0;
-    if (is && is->status == 200 && line_end) {
-        line_len = (size_t)(line_end - is->body);
-    }
-    if (!is || weir_json_parse(is->body, line_len, call->arena, &about, NULL) != WEIR_OK) {
-        return refuse_busy(call);
-    }
-    if (is->status != 200 || !line_end) {
-        return refuse_as_worker(call, is->status, &about);
-    }
-    return answer(call, taking, &about, line_end + 1, is->body_len - line_len - 1);
 }
 
 /* ---- the call ---- */
 
-static enum weir_code begin(struct api_call *call, struct taking *taking)
+static enum weir_code begin(struct api_call *call, struct snapshot_taking *taking)
 {
-    const char *url = url_of(call, taking);
-    if (!url) {
-        return refuse_not_running(call);
-    }
-    int64_t timeout_ms = taking->query.wait_ms + MAKE_MS;
-    uint64_t token = api_call_wait(call, weir_clock_mono_ms() + timeout_ms + 1000);
-    taking->fetch = fetches_begin(call->api->fetches, url, timeout_ms, call->api->server, token);
-    if (!taking->fetch) {
-        call->is_waiting = false;
-        return refuse_busy(call);
-    }
-    weir_http_on_end(call->req, fetch_release, taking->fetch);
-    call->state = taking;
-    return WEIR_OK;
-}
-
-static enum weir_code take(struct api_call *call)
-{
-    if (call->state) {
-        return finish(call, call->state);
-    }
-    struct taking *taking = weir_arena_alloc(call->arena, sizeof(*taking));
-    *taking = (struct taking){0};
     enum weir_code code = api_call_id(call, "camera_id", &taking->camera_id);
     if (code == WEIR_OK) {
         code = read_query(call, &taking->query);
     }
     if (code == WEIR_OK) {
-        code = check_camera(call, &taking->camera_id);
+        code = snapshot_check_camera(call, &taking->camera_id);
     }
     if (code == WEIR_OK) {
-        code = check_quota(call);
+        struct weir_id viewer_id = ticket_viewer_id(&call->tenant_id, &call->who.subject);
+        code = snapshot_check_quota(call, &viewer_id);
     }
-    return code == WEIR_OK ? begin(call, taking) : code;
+    return code;
+}
+
+static enum weir_code take(struct api_call *call)
+{
+    return snapshot_run(call, begin, answer);
 }
 
 void api_snapshot_get(void *ctx, struct weir_http_request *req, struct weir_http_response *res)

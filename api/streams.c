@@ -7,11 +7,10 @@
 #include <string.h>
 #include <strings.h>
 
-#include "api/command.h"
 #include "api/keys.h"
-#include "api/revocations.h"
 #include "api/rights.h"
 #include "api/sources.h"
+#include "api/starts.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -131,47 +130,13 @@ enum weir_code api_streams_find(struct api_call *call, struct weir_stream_row *r
 
 /* ---- sending commands ---- */
 
-/* What a request keeps while its command is on its way; in its arena. */
+/* What a stop keeps while its command is on its way; in its arena. */
 struct sent {
     struct api_sent command;
-    struct weir_stream_row expected; /* of a start: what readers see until the log says more */
+    struct weir_stream_row expected;
 };
 
 /* ---- may it be sent? ---- */
-
-static enum weir_code refuse_stopped(struct api_call *call)
-{
-    return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
-}
-
-/* The camera is the tenant's, who is not stopped and has room for another stream. */
-static enum weir_code check_camera(struct api_call *call, const struct weir_id *camera_id,
-                                   bool *ret_asked)
-{
-    struct api *api = call->api;
-    struct api_source_wish wish = {.tenant_id = call->tenant_id, .camera_id = *camera_id};
-    struct api_known_camera camera = {0};
-    enum weir_code code = api_sources_find(api, &wish, call->arena, &camera, ret_asked, &call->err);
-    if (code == WEIR_ENOTFOUND) {
-        return api_call_not_found(call);
-    }
-    if (code != WEIR_OK && revocations_is_stopped(api->revocations, &call->tenant_id)) {
-        return refuse_stopped(call);
-    }
-    if (code != WEIR_OK) {
-        return code == WEIR_EUNKNOWN ? weir_fail(&call->err, WEIR_EUNAVAILABLE, "postgres is away")
-                                     : code;
-    }
-    if (camera.is_stopped) {
-        return refuse_stopped(call);
-    }
-    if ((int64_t)api_view_count_live(api->view, &call->tenant_id) >= camera.max_streams) {
-        return api_call_refuse(call, 429, "quota_exceeded", NULL,
-                               "the tenant's limit is %" PRId64 " streams at once",
-                               camera.max_streams);
-    }
-    return WEIR_OK;
-}
 
 /* Whether a start may be sent; of a stream that lives already only the key matters. Redis, or this
  * api's memory, mostly knows; else Postgres is asked. */
@@ -182,7 +147,7 @@ static enum weir_code check_start(struct api_call *call, const struct weir_id *c
     enum weir_code code =
         key ? api_keys_judge(call, key, USED_FOR_START, stream_id, &has_asked) : WEIR_OK;
     if (code == WEIR_OK && !is_live) {
-        code = check_camera(call, camera_id, &has_asked);
+        code = starts_check(call, camera_id, &has_asked);
     }
     api_sources_count_start(call->api, has_asked);
     return code;
@@ -196,80 +161,16 @@ static void set_location(struct api_call *call, const struct weir_id *stream_id)
                          weir_arena_printf(call->arena, "/v1/streams/%s", WEIR_ID_TEXT(stream_id)));
 }
 
-static void note_activity(struct api_call *call, const struct weir_stream_row *row,
-                          enum weir_ev_viewers_source source)
+static enum weir_code finish_start(struct api_call *call, struct starts_starting *starting)
 {
-    api_activity_note(call->api->activity, &call->tenant_id, &row->stream_id, row->generation, NULL,
-                      source);
-}
-
-static enum weir_code finish_start(struct api_call *call, struct sent *sent)
-{
-    enum weir_code code = api_command_collect(call, &sent->command);
-    if (code != WEIR_OK) {
-        api_call_note(call, "stream.start", "stream", &sent->expected.stream_id,
-                      WEIR_EV_AUDIT_ACCESS_OUTCOME_ERROR, "outcome_unknown");
-        return code;
+    struct weir_stream_row row;
+    enum weir_code code = starts_finish(call, starting, &row);
+    if (code == WEIR_OK) {
+        set_location(call, &row.stream_id);
+        weir_http_add_header(call->res, "Retry-After", "1");
+        answer(call, 202, &row);
     }
-    struct weir_stream_row row = sent->expected;
-    api_view_expect(call->api->view, &row, sent->command.offset,
-                    weir_clock_mono_ms() + call->api->settings->command_life_ms);
-    api_view_stream(call->api->view, &row.stream_id, &row);
-    set_location(call, &row.stream_id);
-    weir_http_add_header(call->res, "Retry-After", "1");
-    answer(call, 202, &row);
-    note_activity(call, &row, WEIR_EV_VIEWERS_SOURCE_START);
-    api_call_note(call, "stream.start", "stream", &row.stream_id,
-                  WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
-    return WEIR_OK;
-}
-
-/* Names the stream (DESIGN section 2): asking twice is one stream. */
-static struct weir_id stream_id_of(const struct api_call *call, const struct api_value *values)
-{
-    const char *quality = values[F_QUALITY].is_given ? values[F_QUALITY].str : "source";
-    const char *name =
-        weir_arena_printf(call->arena, "%s|%s|%s|%" PRId64, WEIR_ID_TEXT(&call->tenant_id),
-                          WEIR_ID_TEXT(&values[F_CAMERA].id), quality, values[F_FPS].integer);
-    return weir_id_v5(&weir_space_stream, name, strlen(name));
-}
-
-static struct sent *expect(struct api_call *call, const struct api_value *values,
-                           const struct weir_id *stream_id, const struct weir_stream_row *known)
-{
-    struct sent *sent = weir_arena_alloc(call->arena, sizeof(*sent));
-    struct weir_stream_row *row = &sent->expected;
-    row->stream_id = *stream_id;
-    row->tenant_id = call->tenant_id;
-    row->camera_id = values[F_CAMERA].id;
-    row->quality = (enum weir_quality)values[F_QUALITY].integer;
-    row->fps = values[F_FPS].integer;
-    row->class = values[F_CLASS].is_given ? values[F_CLASS].integer : CLASS_DEFAULT;
-    row->state = WEIR_STREAM_STATE_QUEUED;
-    row->queued_at_ms = weir_clock_wall_ms();
-    row->changed_at_ms = row->queued_at_ms;
-    row->generation = known ? known->generation : 0;
-    row->version = known ? known->version : -1;
-    return sent;
-}
-
-static enum weir_code send_start(struct api_call *call, const struct weir_id *id, struct sent *sent)
-{
-    struct weir_event event = {.type = WEIR_EV_COMMAND_START};
-    struct weir_ev_command_start *command = &event.u.command_start;
-    const struct weir_stream_row *row = &sent->expected;
-    command->command_id = *id;
-    command->tenant_id = row->tenant_id;
-    command->stream_id = row->stream_id;
-    command->camera_id = row->camera_id;
-    command->quality = row->quality;
-    command->fps = row->fps;
-    command->class = row->class;
-    command->issued_at_ms = weir_clock_wall_ms();
-    command->expires_at_ms = command->issued_at_ms + call->api->settings->command_life_ms;
-    command->has_actor = true;
-    WEIR_STR_SET(command->actor, call->actor);
-    return api_command_send(call, &event, &row->stream_id, &sent->command, sent);
+    return code;
 }
 
 static enum weir_code read_start(struct api_call *call, struct api_value *values, const char **key)
@@ -295,7 +196,12 @@ static enum weir_code start(struct api_call *call)
     if (code != WEIR_OK) {
         return code;
     }
-    struct weir_id stream_id = stream_id_of(call, values);
+    struct starts_wish wish = {.camera_id = values[F_CAMERA].id,
+                               .quality = (enum weir_quality)values[F_QUALITY].integer,
+                               .fps = values[F_FPS].integer,
+                               .class = values[F_CLASS].is_given ? values[F_CLASS].integer
+                                                                 : CLASS_DEFAULT};
+    struct weir_id stream_id = starts_stream_id(call, &wish);
     struct weir_stream_row row;
     bool is_there = api_view_stream(call->api->view, &stream_id, &row);
     bool is_live = is_there && weir_stream_state_is_live(row.state);
@@ -306,11 +212,12 @@ static enum weir_code start(struct api_call *call)
     if (is_live) {
         set_location(call, &stream_id);
         answer(call, 200, &row);
-        note_activity(call, &row, WEIR_EV_VIEWERS_SOURCE_START);
+        starts_note_activity(call, &row);
         return WEIR_OK;
     }
     struct weir_id id = api_keys_command_id(call, key);
-    return send_start(call, &id, expect(call, values, &stream_id, is_there ? &row : NULL));
+    struct starts_starting *starting = weir_arena_alloc(call->arena, sizeof(*starting));
+    return starts_begin(call, &id, &wish, is_there ? &row : NULL, starting, starting);
 }
 
 /* ---- stop ---- */

@@ -138,16 +138,10 @@ static bool is_postgres_away(enum weir_code code)
     return code == WEIR_EUNAVAILABLE || code == WEIR_ETIMEOUT || code == WEIR_EUNKNOWN;
 }
 
-/* What became of a judgement. */
-struct issue {
-    int64_t wait_ms;    /* a revocation of this very second would take the ticket with it */
-    int64_t ends_at_ms; /* as its holder is told: the grant's own end where that is first */
-};
-
-static void issue_at(struct api_call *call, struct weir_ticket *ticket, int64_t now_ms,
-                     int64_t right_ends_at_ms, struct issue *ret)
+static void issue_at(struct weir_ticket *ticket, int64_t now_ms, int64_t right_ends_at_ms,
+                     struct tickets_issue *ret)
 {
-    int64_t life_ms = call->api->settings->ticket_life_s * 1000;
+    int64_t life_ms = ret->life_ms;
     ticket->issued_at_ms = now_ms / 1000 * 1000;
     ticket->expires_at_ms = grant_ticket_end_ms(ticket->issued_at_ms, life_ms, right_ends_at_ms);
     ret->ends_at_ms = ticket->issued_at_ms + life_ms;
@@ -157,10 +151,10 @@ static void issue_at(struct api_call *call, struct weir_ticket *ticket, int64_t 
 }
 
 static enum weir_code judge_from_memory(struct api_call *call, struct weir_ticket *ticket,
-                                        struct issue *ret)
+                                        struct tickets_issue *ret)
 {
     int64_t now_ms = weir_clock_wall_ms();
-    issue_at(call, ticket, now_ms, GRANT_ENDLESS, ret);
+    issue_at(ticket, now_ms, GRANT_ENDLESS, ret);
     if (revocations_is_stopped(call->api->revocations, &ticket->tenant_id)) {
         return refuse_stopped(call);
     }
@@ -168,11 +162,8 @@ static enum weir_code judge_from_memory(struct api_call *call, struct weir_ticke
     return WEIR_OK;
 }
 
-/*
- * Sets the ticket's times, and what became of it. While Postgres is away, by what this api has
- * heard; it has heard of no grants.
- */
-static enum weir_code judge(struct api_call *call, struct weir_ticket *ticket, struct issue *ret)
+enum weir_code api_tickets_judge(struct api_call *call, struct weir_ticket *ticket,
+                                 struct tickets_issue *ret)
 {
     struct right right = {0};
     enum weir_code code = ask_postgres(call, ticket, &right);
@@ -187,7 +178,7 @@ static enum weir_code judge(struct api_call *call, struct weir_ticket *ticket, s
         code = weir_fail(&call->err, WEIR_EUNAVAILABLE, "a revocation lies ahead of the clock");
     }
     if (code == WEIR_OK) {
-        issue_at(call, ticket, right.now_ms, right.ends_at_ms, ret);
+        issue_at(ticket, right.now_ms, right.ends_at_ms, ret);
         int64_t wait_ms = (right.before_s + 1) * 1000 - right.now_ms;
         ret->wait_ms = wait_ms > 0 ? wait_ms : 0;
     }
@@ -269,12 +260,12 @@ static enum weir_code create(struct api_call *call)
         .login_id = ticket_login_id(&call->tenant_id, &call->who.session_id),
         .ticket_id = ticket_id_new(&call->tenant_id, weir_clock_wall_ms()),
     };
-    struct issue issue = {0};
+    struct tickets_issue issue = {.life_ms = call->api->settings->ticket_life_s * 1000};
     if (!call->state) {
         code = count(call, &ticket);
     }
     if (code == WEIR_OK) {
-        code = judge(call, &ticket, &issue);
+        code = api_tickets_judge(call, &ticket, &issue);
     }
     if (code == WEIR_OK && issue.wait_ms > 0) {
         return wait_for_next_second(call, issue.wait_ms);

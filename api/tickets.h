@@ -3,7 +3,22 @@
 #ifndef WEIR_API_TICKETS_H
 #define WEIR_API_TICKETS_H
 
-#include "lib/io/http_server.h"
+#include "api/call.h"
+#include "lib/io/ticket.h"
+
+struct tickets_issue {
+    int64_t life_ms;    /* asked for; at most WEIR_TICKET_LIFE_MAX_S */
+    int64_t wait_ms;    /* > 0: a revocation of this very second would take the ticket with it */
+    int64_t ends_at_ms; /* as its holder is told: the grant's own end where that is first */
+};
+
+/*
+ * Whether the caller may watch the ticket's camera now. Sets its times, and the grant that it is
+ * by; answers where he may not. While Postgres is away it goes by what this api has heard, which is
+ * nothing of grants.
+ */
+WEIR_MUST_USE enum weir_code api_tickets_judge(struct api_call *call, struct weir_ticket *ticket,
+                                               struct tickets_issue *issue);
 
 weir_http_handler_fn api_tickets_create;
 

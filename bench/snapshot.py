@@ -9,21 +9,24 @@ can name no time, so it has the easier task. All in turn, over and over.
 - latency: one request after the other.
 - throughput: four at a time, in the CPU time of everything that made them (tap, origin, decoders and
   api; the FFmpeg processes), as snapshots a second and core.
+- accuracy: a hundred pictures each of cameras with B-frames, with H.265, over UDP, and over UDP with one
+  packet in a hundred lost, where what is not said to be damaged counts.
 
 Checked: the clock that the camera draws into each of our pictures lies within half a frame and 5 ms of
-the time asked for (exact), or is that of the frame that the answer names (keyframe); each of FFmpeg's
+the time asked for (exact), or is that of the frame that the answer names (all); each of FFmpeg's
 pictures holds a clock of these minutes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -37,13 +40,21 @@ from stack import wait_for
 from tap_rig import Camera
 
 WIDTH, HEIGHT, FPS, GOP_S = 1920, 1080, 25, 2
+SMALL_WIDTH = 640  # of the test camera, where nothing is said
 CELLS, BITS = 40, 39
-ROUNDS = 40
-FFMPEG_EVERY = 4
+ROUNDS = 100
+FFMPEG_EVERY = 10
 BACK_S = 8
 AT_ONCE = 4
 MANY = 48
 LIMIT_MS = 1000 / FPS / 2 + 5
+# Cameras beside the large one: flags, transport, fault.
+OTHERS = {
+    "B-frames": (("--bframes", "2"), "tcp", "none"),
+    "H.265": (("--codec", "h265"), "tcp", "none"),
+    "UDP": ((), "udp", "none"),
+    "UDP, 1 % lost": ((), "udp", "lossy"),
+}
 TUNED = ("-probesize", "32", "-analyzeduration", "0", "-fflags", "nobuffer")
 
 
@@ -53,8 +64,8 @@ def drawn_ms(image: bytes) -> int:
         ["ffmpeg", "-nostdin", "-v", "error", "-i", "-", "-pix_fmt", "gray", "-f", "rawvideo", "-"],
         input=image, capture_output=True, check=True,
     )  # fmt: skip
-    assert len(done.stdout) == WIDTH * HEIGHT
-    row, cell = done.stdout[8 * WIDTH : 9 * WIDTH], WIDTH // CELLS
+    width = WIDTH if len(done.stdout) == WIDTH * HEIGHT else SMALL_WIDTH
+    row, cell = done.stdout[8 * width : 9 * width], width // CELLS
     bits = [row[i * cell + cell // 2] > 128 for i in range(CELLS)]
     assert sum(bits) % 2 == 0, "the stamp's parity"
     low = int("".join("1" if bit else "0" for bit in bits[:BITS]), 2)
@@ -70,24 +81,35 @@ class Ours:
         self.made, self.camera = made, camera
         self.dice = random.Random(seed)
         self.errors: list[float] = []
+        self.damaged = self.missed = 0
 
     def take(self, api: Connection, mode: str) -> tuple[datetime, dict[str, str], bytes]:
         at = datetime.now(timezone.utc) - timedelta(seconds=self.dice.uniform(0.2, BACK_S))
         path = f"/v1/cameras/{self.camera}/snapshot?at={text_of(at)}&mode={mode}"
-        answer = api.call("GET", path).expect(200)
-        return at, answer.headers, answer.body
+        answer = api.call("GET", path)
+        if answer.status == 409 and answer.json["code"] == "no_picture_near":
+            # A camera that gets no processor has holes, and the answer says so.
+            self.missed += 1
+            assert self.missed < ROUNDS, "the camera hardly sends"
+            return self.take(api, mode)
+        return at, answer.expect(200).headers, answer.body
 
     def timed(self, api: Connection, mode: str) -> float:
+        missed = self.missed
         began = time.monotonic()
         at, headers, body = self.take(api, mode)
         took_ms = ms_since(began)
-        drawn = drawn_ms(body)
+        if self.missed > missed:  # it was asked more than once
+            return self.timed(api, mode)
         frame = datetime.fromisoformat(headers["weir-frame-time"].replace("Z", "+00:00"))
-        assert abs(drawn - frame.timestamp() * 1000) <= 5, "the picture is the frame that is named"
+        if headers.get("weir-frame-damaged") == "true":
+            self.damaged += 1
+            return took_ms
+        drawn = drawn_ms(body)
+        off_ms = abs(drawn - frame.timestamp() * 1000)
+        assert off_ms < 500 / FPS, f"not the frame that is named: {off_ms} ms beside it"
         if mode == "exact":
-            error = abs(drawn - int(at.timestamp() * 1000))
-            assert error <= LIMIT_MS, f"{error} ms from the time asked for"
-            self.errors.append(error)
+            self.errors.append(abs(drawn - at.timestamp() * 1000))
         return took_ms
 
     def pids(self) -> list[int]:
@@ -122,11 +144,11 @@ def many(one: Callable[[int], object]) -> None:
         list(pool.map(one, range(MANY)))
 
 
-def per_core(ours: Ours, api: list[Connection], mode: str, idle_us_a_s: float) -> float:
+def per_core(ours: Ours, mode: str, idle_us_a_s: float) -> float:
     """Snapshots a second of CPU: what the worker uses without any is taken off."""
+    free = [ours.made.connect() for _ in range(AT_ONCE)]
     pids = ours.pids()
     before, began = cpu_us_of(pids), time.monotonic()
-    free = list(api)
 
     def one(_: int) -> None:
         connection = free.pop()
@@ -176,12 +198,11 @@ def latency(report: Report, ours: Ours, url: str) -> None:
 
 
 def throughput(report: Report, ours: Ours, url: str) -> None:
-    api = [ours.made.connect() for _ in range(AT_ONCE)]
     idle = idle_us_a_s(ours)
     found: dict[str, list[float]] = {"exact": [], "keyframe": [], "ffmpeg": []}
     for _ in range(3):
         for mode in ("exact", "keyframe"):
-            found[mode].append(per_core(ours, api, mode, idle))
+            found[mode].append(per_core(ours, mode, idle))
         found["ffmpeg"].append(ffmpeg_per_core(url))
     for side, values in found.items():
         report.keep(f"{side}_per_core_s", values)
@@ -192,28 +213,60 @@ def throughput(report: Report, ours: Ours, url: str) -> None:
                         f"Weir {told(found[mode])}; ffmpeg {told(found['ffmpeg'])}")  # fmt: skip
 
 
+def accuracy(report: Report, made: Rig, name: str, scratch: Path) -> None:
+    """A hundred exact pictures of a small camera; no time is taken."""
+    flags, transport, fault = OTHERS[name]
+    with camera_of(scratch / name, "--fps", str(FPS), "--gop", str(FPS * GOP_S), *flags) as camera:
+        ours = Ours(made, begin(made, camera.url, transport), 2)
+        camera.fault(fault)
+        time.sleep(0 if fault == "none" else BACK_S)
+        api = made.connect()
+        while len(ours.errors) < ROUNDS:
+            ours.timed(api, "exact")
+            assert ours.damaged < 10 * ROUNDS, "hardly a picture is whole"
+    report.keep(f"{name}_error_ms", ours.errors)
+    report.at_most(f"drawn clock against the time asked for, {name}, worst", LIMIT_MS, max(ours.errors),
+                   "ms", f"{len(ours.errors)} pictures; beside them {ours.damaged} said to be damaged, "
+                   f"{ours.missed} refused")  # fmt: skip
+
+
+@contextlib.contextmanager
+def camera_of(folder: Path, *options: str) -> Iterator[Camera]:
+    camera = Camera(folder, *options)
+    try:
+        yield camera
+    finally:
+        camera.kill()
+
+
+def begin(made: Rig, url: str, transport: str) -> str:
+    """A camera that is read, with its clock known and a whole ring; its id."""
+    api = made.connect()
+    source = {"url": url, "transport": transport}
+    camera_id = made.add_camera(api, url, source=source, idle_timeout_s=86400)
+    body = {"camera_id": camera_id, "quality": "source"}
+    api.call("POST", "/v1/streams", body).expect(200, 202)
+    path = f"/v1/cameras/{camera_id}/snapshot?mode=latest&tolerance_ms=1000"
+    wait_for(
+        "the camera's clock, and pictures of this second",
+        lambda: api.call("GET", path).headers.get("weir-time-source") == "rtcp_sr", 60, 0.2,
+    )  # fmt: skip
+    time.sleep(BACK_S + GOP_S + 1)
+    return camera_id
+
+
 def main() -> int:
     report = Report("snapshot")
     options = ("--size", f"{WIDTH}x{HEIGHT}", "--fps", str(FPS), "--gop", str(FPS * GOP_S),
                "--bitrate", "4000", "--noise")  # fmt: skip
     settings = {"WEIR_SNAPSHOTS_VIEWER_MAX": "100000", "WEIR_SNAPSHOTS_TENANT_MAX": "1000000"}
-    with tempfile.TemporaryDirectory(prefix="weir-bench-") as scratch:
-        camera = Camera(Path(scratch) / "camera", *options)
-        with rig(1, weir_api=settings) as made:
-            api = made.connect()
-            camera_id = made.add_camera(api, camera.url, warm=True, idle_timeout_s=86400)
-            body = {"camera_id": camera_id, "quality": "source"}
-            api.call("POST", "/v1/streams", body).expect(200, 202)
-            path = f"/v1/cameras/{camera_id}/snapshot?mode=latest"
-            wait_for(
-                "the camera's clock",
-                lambda: api.call("GET", path).headers.get("weir-time-source") == "rtcp_sr", 60, 0.2,
-            )  # fmt: skip
-            time.sleep(BACK_S + GOP_S + 1)
-            ours = Ours(made, camera_id, 1)
+    with tempfile.TemporaryDirectory(prefix="weir-bench-") as scratch, rig(1, weir_api=settings) as made:
+        with camera_of(Path(scratch) / "camera", *options) as camera:
+            ours = Ours(made, begin(made, camera.url, "tcp"), 1)
             latency(report, ours, camera.url)
             throughput(report, ours, camera.url)
-        camera.kill()
+        for name in OTHERS:
+            accuracy(report, made, name, Path(scratch))
     return report.end()
 
 

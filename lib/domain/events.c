@@ -696,6 +696,7 @@ static const struct codec_field weir_ctl_clip_answer_fields[] = {
     {OPT(weir_ctl_clip_answer, n_units), INT(0, 1000000)},
     {OPT(weir_ctl_clip_answer, bytes), INT(0, 1073741824)},
     {OPT(weir_ctl_clip_answer, ts), INT(-9007199254740991, 9007199254740991)},
+    {OPT(weir_ctl_clip_answer, lost), BOOL},
     {OPT(weir_ctl_clip_answer, frame_us), INT(0, 9007199254740991)},
     {OPT(weir_ctl_clip_answer, source), ENUM(weir_ctl_clip_answer_source)},
     {OPT(weir_ctl_clip_answer, clock_offset_us), INT(-9007199254740991, 9007199254740991)},
@@ -890,6 +891,7 @@ static const struct codec_field weir_ctl_tap_stats_cameras_fields[] = {
     {OPT(weir_ctl_tap_stats_cameras, health_ms), INT(0, 9007199254740991)},
     {OPT(weir_ctl_tap_stats_cameras, faults_seen), INT(0, 9007199254740991)},
     {REQ(weir_ctl_tap_stats_cameras, clock), ENUM(weir_ctl_tap_stats_cameras_clock)},
+    {REQ(weir_ctl_tap_stats_cameras, clock_jumps), INT(0, 9007199254740991)},
     {OPT(weir_ctl_tap_stats_cameras, clock_offset_us), INT(-9007199254740991, 9007199254740991)},
 };
 OBJECT(weir_ctl_tap_stats_cameras);

@@ -910,6 +910,8 @@ struct weir_ctl_clip_answer {
     /* With ok: the frame's presentation time, 1/90000 s, as its record says; any sign */
     bool has_ts;
     int64_t ts;
+    bool has_lost;
+    bool lost; /* With ok: packets of the records were lost on the way */
     bool has_frame_us;
     int64_t frame_us; /* With ok: when the frame was captured; >= 0 */
     bool has_source;
@@ -1182,6 +1184,9 @@ struct weir_ctl_tap_stats_cameras {
     bool has_faults_seen;
     int64_t faults_seen; /* Faults that came since the camera was added; >= 0 */
     enum weir_ctl_tap_stats_cameras_clock clock; /* Where capture times come from */
+    /* How often the camera's clock was set by more than 100 ms, since the camera was added; >=
+     * 0 */
+    int64_t clock_jumps;
     bool has_clock_offset_us;
     int64_t clock_offset_us; /* Camera's clock minus ours, microseconds; any sign */
 };

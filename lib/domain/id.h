@@ -47,5 +47,7 @@ extern const struct weir_id weir_space_command;    /* "tenant|Idempotency-Key" *
 extern const struct weir_id weir_space_viewer;     /* "tenant|subject" */
 extern const struct weir_id weir_space_login;      /* "tenant|session" */
 extern const struct weir_id weir_space_membership; /* "group|camera" */
+extern const struct weir_id
+    weir_space_picture; /* "camera|frame", as api/snapshot_query.h names it */
 
 #endif

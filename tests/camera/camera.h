@@ -19,16 +19,17 @@ enum camera_audio { CAMERA_NO_AUDIO, CAMERA_AAC, CAMERA_OPUS, CAMERA_PCMA, CAMER
 /* What is wrong with the camera at the moment. */
 enum camera_fault {
     CAMERA_FINE,
-    CAMERA_SILENT,    /* accepts connections and never answers; running sessions stand still */
-    CAMERA_FREEZE,    /* answers everything, sends the first second, then no more media */
-    CAMERA_GARBAGE,   /* RTP packets arrive, their payload is noise */
-    CAMERA_REFUSE,    /* nobody listens, running sessions are cut */
-    CAMERA_WRONGPASS, /* another password is wanted than yesterday, running sessions are cut */
-    CAMERA_REDIRECT,  /* DESCRIBE answers 302 with a Location */
-    CAMERA_NOTFOUND,  /* DESCRIBE answers 404 */
-    CAMERA_BUSY,      /* SETUP answers 453 */
-    CAMERA_NOKEY,     /* no keyframe is ever sent after the first second */
-    CAMERA_LOSSY,     /* one RTP packet in twenty is missing */
+    CAMERA_SILENT,     /* accepts connections and never answers; running sessions stand still */
+    CAMERA_FREEZE,     /* answers everything, sends the first second, then no more media */
+    CAMERA_GARBAGE,    /* RTP packets arrive, their payload is noise */
+    CAMERA_REFUSE,     /* nobody listens, running sessions are cut */
+    CAMERA_WRONGPASS,  /* another password is wanted than yesterday, running sessions are cut */
+    CAMERA_REDIRECT,   /* DESCRIBE answers 302 with a Location */
+    CAMERA_NOTFOUND,   /* DESCRIBE answers 404 */
+    CAMERA_BUSY,       /* SETUP answers 453 */
+    CAMERA_NOKEY,      /* no keyframe is ever sent after the first second */
+    CAMERA_LOSSY,      /* one RTP packet in a hundred is lost on the way */
+    CAMERA_VERY_LOSSY, /* five of them */
     CAMERA_N_FAULTS
 };
 

@@ -16,7 +16,7 @@ static const char *const fault_names[CAMERA_N_FAULTS] = {
     [CAMERA_REFUSE] = "refuse",     [CAMERA_WRONGPASS] = "wrongpass",
     [CAMERA_REDIRECT] = "redirect", [CAMERA_NOTFOUND] = "notfound",
     [CAMERA_BUSY] = "busy",         [CAMERA_NOKEY] = "nokey",
-    [CAMERA_LOSSY] = "lossy",
+    [CAMERA_LOSSY] = "lossy",       [CAMERA_VERY_LOSSY] = "very-lossy",
 };
 
 static const char *const codec_names[] = {"h264", "h265", "mjpeg", NULL};

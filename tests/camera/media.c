@@ -9,7 +9,6 @@
 #include "tests/camera/stamp.h"
 
 #define RTP_HEADER_BYTES 12
-#define LOSS_ONE_OF      20
 
 static _Atomic int present_fault = CAMERA_FINE;
 
@@ -115,29 +114,31 @@ static void make_noise(GstBuffer *packet)
 
 static bool is_lost(void)
 {
-    return g_random_int_range(0, LOSS_ONE_OF) == 0;
+    int of_a_hundred = fault_now() == CAMERA_VERY_LOSSY ? 5 : 1;
+    return g_random_int_range(0, 100) < of_a_hundred;
 }
 
+/* Their numbers are given already: who receives the others sees the hole. */
 static GstPadProbeReturn lose(GstPadProbeInfo *info)
 {
-    if (!(GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER_LIST)) {
+    if ((GST_PAD_PROBE_INFO_TYPE(info) & GST_PAD_PROBE_TYPE_BUFFER_LIST) == 0) {
         return is_lost() ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
     }
     GstBufferList *list = gst_buffer_list_make_writable(GST_PAD_PROBE_INFO_BUFFER_LIST(info));
     GST_PAD_PROBE_INFO_DATA(info) = list;
-    for (guint i = gst_buffer_list_length(list); i > 0; i--) {
+    for (guint i = gst_buffer_list_length(list); i-- > 0;) {
         if (is_lost()) {
-            gst_buffer_list_remove(list, i - 1, 1);
+            gst_buffer_list_remove(list, i, 1);
         }
     }
-    return GST_PAD_PROBE_OK;
+    return gst_buffer_list_length(list) > 0 ? GST_PAD_PROBE_OK : GST_PAD_PROBE_DROP;
 }
 
 static GstPadProbeReturn on_packet(GstPad *pad, GstPadProbeInfo *info, gpointer user)
 {
     (void)pad;
     (void)user;
-    if (fault_now() == CAMERA_LOSSY) {
+    if (fault_now() == CAMERA_LOSSY || fault_now() == CAMERA_VERY_LOSSY) {
         return lose(info);
     }
     if (fault_now() != CAMERA_GARBAGE) {

@@ -385,7 +385,7 @@ def test_a_camera_that_loses_packets_by_udp_is_read_by_tcp(rig: Rig) -> None:
         return row.get("transport") == transport and all(row.get(k) == v for k, v in expected.items())
 
     wait_until("a healthy camera by UDP", lambda: is_so("udp", health="healthy", faults=0), 30)
-    camera.fault("lossy")
+    camera.fault("very-lossy")
     wait_until("it is read by TCP", lambda: is_so("tcp"), 90)
     camera.fault("none")
     wait_until("it is healthy again", lambda: is_so("tcp", health="healthy", faults=0), 60)

@@ -22,13 +22,14 @@ FAULTS = (
     "silent",
     "freeze",
     "garbage",
-    "lossy",
     "refuse",
     "wrongpass",
     "redirect",
     "notfound",
     "busy",
     "nokey",
+    "lossy",
+    "very-lossy",
 )
 OPTIONS = ("codec", "size", "fps", "gop", "bframes", "audio", "bitrate", "path", "redirect", "user")
 PATH = "/cam"

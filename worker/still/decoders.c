@@ -36,6 +36,7 @@ struct decoders {
     pthread_cond_t freed;
     struct decoder *all;
     size_t n;
+    size_t turn; /* who is looked at first */
 };
 
 /* ---- on the loop ---- */
@@ -144,11 +145,14 @@ void decoders_free(struct decoders *decoders)
 
 /* ---- in any thread ---- */
 
+/* In turn: one that hangs is found when it is asked, so none may be left out. */
 static struct decoder *find_free(struct decoders *decoders)
 {
     for (size_t i = 0; i < decoders->n; i++) {
-        if (decoders->all[i].state == DECODER_FREE) {
-            return &decoders->all[i];
+        size_t at = (decoders->turn + i) % decoders->n;
+        if (decoders->all[at].state == DECODER_FREE) {
+            decoders->turn = (at + 1) % decoders->n;
+            return &decoders->all[at];
         }
     }
     return NULL;

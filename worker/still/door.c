@@ -65,14 +65,18 @@ static void answer(struct weir_http_response *res, const struct still_question *
     weir_json_open(&out, NULL, '{');
     weir_json_str(&out, "format", still_format_name(question->format));
     weir_json_int(&out, "frame_us", found->frame_us);
-    weir_json_str(&out, "source",
-                  found->source == WEIR_CTL_CLIP_ANSWER_SOURCE_RTCP_SR ? "rtcp_sr" : "arrival");
+    weir_json_int(&out, "ts", found->ts);
+    if (found->has_source) {
+        weir_json_str(&out, "source",
+                      found->source == WEIR_CTL_CLIP_ANSWER_SOURCE_RTCP_SR ? "rtcp_sr" : "arrival");
+    }
     if (found->has_clock_offset_us) {
         weir_json_int(&out, "clock_offset_us", found->clock_offset_us);
     }
     weir_json_int(&out, "width", picture->answer.width);
     weir_json_int(&out, "height", picture->answer.height);
-    weir_json_bool(&out, "is_damaged", picture->answer.is_damaged != 0);
+    weir_json_bool(&out, "is_damaged",
+                   picture->answer.is_damaged != 0 || (found->has_lost && found->lost));
     write_range(&out, found);
     weir_json_close(&out, '}');
     const char *json = weir_json_take(&out, res->arena, &len);
@@ -124,15 +128,21 @@ static struct picture *make(struct door *door, const struct still_question *ques
     return NULL;
 }
 
+static struct picture_key key_of(const struct still_question *question, int64_t frame_us,
+                                 int64_t ts)
+{
+    return (struct picture_key){.camera_id = question->ask.camera_id,
+                                .frame_us = frame_us,
+                                .ts = ts,
+                                .format = question->format,
+                                .width = question->width,
+                                .quality = question->quality};
+}
+
 static struct picture *find_or_make(struct door *door, const struct still_question *question,
                                     struct still_clip *clip, struct still_refusal *why)
 {
-    struct picture_key key = {.camera_id = question->ask.camera_id,
-                              .frame_us = clip->found.frame_us,
-                              .ts = clip->found.ts,
-                              .format = question->format,
-                              .width = question->width,
-                              .quality = question->quality};
+    struct picture_key key = key_of(question, clip->found.frame_us, clip->found.ts);
     struct picture *picture = NULL;
     switch (pictures_begin(door->config.pictures, &key, weir_clock_mono_ms() + MAKE_MS, &picture)) {
     case PICTURES_HERE:
@@ -151,6 +161,22 @@ static struct picture *find_or_make(struct door *door, const struct still_questi
 
 /* ---- questions ---- */
 
+/* False: it is not kept, so the ring is asked. */
+static bool answer_kept(struct door *door, struct weir_http_response *res,
+                        const struct still_question *question)
+{
+    struct picture_key key = key_of(question, question->ask.at_us, question->ts);
+    struct picture *picture = question->has_ts ? pictures_find(door->config.pictures, &key) : NULL;
+    if (!picture) {
+        return false;
+    }
+    struct weir_ctl_clip_answer found = {.frame_us = key.frame_us, .ts = key.ts};
+    answer(res, question, &found, picture);
+    atomic_fetch_add(&door->cached, 1);
+    picture_unref(&picture);
+    return true;
+}
+
 static const char *value_of(void *ctx, const char *name)
 {
     return weir_http_query(ctx, name);
@@ -166,6 +192,9 @@ static void get_still(void *ctx, struct weir_http_request *req, struct weir_http
     if (still_question_read(weir_http_param(req, "tenant_id"), weir_http_param(req, "camera_id"),
                             value_of, req, &question, &err) != WEIR_OK) {
         weir_http_problem(req, res, &err);
+        return;
+    }
+    if (answer_kept(door, res, &question)) {
         return;
     }
     enum weir_code code = still_clip_open(door->config.clip_socket, &question.ask, &clip, &err);

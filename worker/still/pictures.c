@@ -96,6 +96,15 @@ void pictures_free(struct pictures *pictures)
     free(pictures);
 }
 
+struct picture *pictures_find(struct pictures *pictures, const struct picture_key *key)
+{
+    pthread_mutex_lock(&pictures->mutex);
+    struct entry *entry = weir_map_find(pictures->entries, key);
+    struct picture *picture = entry && entry->picture ? ref(entry->picture) : NULL;
+    pthread_mutex_unlock(&pictures->mutex);
+    return picture;
+}
+
 enum pictures_verdict pictures_begin(struct pictures *pictures, const struct picture_key *key,
                                      int64_t deadline_mono_ms, struct picture **ret)
 {

@@ -53,6 +53,9 @@ enum pictures_verdict {
 enum pictures_verdict pictures_begin(struct pictures *pictures, const struct picture_key *key,
                                      int64_t deadline_mono_ms, struct picture **ret);
 
+/* One that is there, with a reference for the caller; NULL: it is not, or not yet. */
+struct picture *pictures_find(struct pictures *pictures, const struct picture_key *key);
+
 /* NULL: it could not be made; the next one who waits tries. The reference stays the caller's. */
 void pictures_end(struct pictures *pictures, const struct picture_key *key,
                   struct picture *picture);

@@ -59,6 +59,11 @@ enum weir_code still_question_read(const char *tenant_id, const char *camera_id,
         code = weir_str_to_int(text ? text : "", numbers[i].min, numbers[i].max, &read[i], err);
         code = code == WEIR_OK ? code : weir_fail_in(err, code, "%s", numbers[i].name);
     }
+    const char *ts = value(ctx, "ts");
+    if (code == WEIR_OK && ts) {
+        ret->has_ts = true;
+        code = weir_str_to_int(ts, -US_MAX, US_MAX, &ret->ts, err);
+    }
     if (code == WEIR_OK) {
         code = read_name("mode", value(ctx, "mode"), modes, 3, &mode, err);
     }

@@ -3,8 +3,10 @@
  * What is asked of weir-still, and what may be answered. Pure.
  *
  *     GET /v1/still/<tenant_id>/<camera_id>?at_us=..&mode=..&tolerance_us=..&wait_ms=..&format=..
- *         &width=..&quality=..
+ *         &width=..&quality=..[&ts=..]
  *
+ * With `ts`, the presentation time that an earlier answer gave, that very frame is meant: it is
+ * answered from what was kept, also when the ring has gone on.
  * The api names every value; it is the api that knows what a user may leave out.
  */
 #ifndef WEIR_WORKER_STILL_QUESTION_H
@@ -21,6 +23,8 @@ struct still_question {
     enum weir_still_format format;
     uint32_t width;   /* 0..WEIR_STILL_SIDE_MAX */
     uint32_t quality; /* 1..100 */
+    bool has_ts;
+    int64_t ts; /* 1/90000 s */
 };
 
 /* Returns a value by its name, or NULL. */

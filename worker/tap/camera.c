@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/tap/camera.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -177,6 +179,18 @@ static void count_unit(struct tap_camera *camera, const struct tap_unit *unit)
     camera->last_key_capture_us = unit->capture_us;
 }
 
+/* Frames before and behind it are not to be compared by their times. */
+static void log_clock_set(const struct tap_camera *camera)
+{
+    static struct weir_log_limit limit;
+    char jumps[24];
+    if (!weir_log_allowed(&limit, 10, 60000, weir_clock_mono_ms()))
+        return;
+    snprintf(jumps, sizeof(jumps), "%" PRIu64, camera->clock.jumps);
+    weir_log(WEIR_LOG_WARN, "camera: its clock was set", "camera_id",
+             WEIR_ID_TEXT(&camera->spec.camera_id), "times", jumps, NULL);
+}
+
 static void on_unit(void *ctx, struct tap_unit *unit)
 {
     struct tap_camera *camera = ctx;
@@ -192,7 +206,10 @@ static void on_unit(void *ctx, struct tap_unit *unit)
     }
     if (camera->line.jumps != jumps)
         tap_clock_restart(&camera->clock);
+    uint64_t sets = camera->clock.jumps;
     tap_clock_map(&camera->clock, unit, tap_ticks_to_us(unit->ts, rate));
+    if (camera->clock.jumps != sets)
+        log_clock_set(camera);
     count_unit(camera, unit);
     tap_spool_add(camera->spool, &camera->format, unit);
     if (!tap_ring_push(&camera->ring, unit))
@@ -553,6 +570,7 @@ void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats
         ret->mem_bytes = camera->cost.mem_bytes;
     }
     ret->has_clock_offset_us = tap_clock_offset(&camera->clock, &ret->clock_offset_us);
+    ret->clock_jumps = (int64_t)camera->clock.jumps;
     ret->clock = ret->has_clock_offset_us ? WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_RTCP_SR
                                           : WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_ARRIVAL;
 }

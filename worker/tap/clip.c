@@ -54,11 +54,13 @@ static void measure(const struct tap_ring *ring, struct tap_clip *clip)
 {
     clip->n_units = 0;
     clip->bytes = 0;
+    clip->has_gap = false;
     for (uint64_t at = clip->first; at <= clip->last; at++) {
         const struct tap_unit *unit = next_video(ring, &at);
         if (unit == NULL || at > clip->last)
             break;
         clip->n_units++;
+        clip->has_gap = clip->has_gap || unit->has_gap;
         clip->bytes += sizeof(struct weir_clip_unit) + unit->len;
     }
 }
@@ -88,6 +90,27 @@ enum tap_clip_status tap_clip_choose(const struct tap_ring *ring, enum tap_clip_
     return ret->bytes <= WEIR_CLIP_BYTES_MAX ? TAP_CLIP_OK : TAP_CLIP_TOO_LONG;
 }
 
+/*
+ * Whether every frame up to `at_us` is there. Where frames are sent in another order than they are
+ * shown, those before one that is there may follow it, until one comes that is shown even later.
+ */
+static bool is_settled(const struct tap_ring *ring, int64_t at_us)
+{
+    const struct tap_unit *unit;
+    int64_t newest_us = INT64_MIN;
+    int64_t reached_us = INT64_MAX; /* by the first that is not before `at_us` */
+    bool is_passed = false;
+    bool has_reorder = false;
+    for (uint64_t at = ring->first; (unit = next_video(ring, &at)) != NULL; at++) {
+        has_reorder = has_reorder || unit->capture_us < newest_us;
+        is_passed = is_passed || unit->capture_us > reached_us;
+        if (reached_us == INT64_MAX && unit->capture_us >= at_us)
+            reached_us = unit->capture_us;
+        newest_us = unit->capture_us > newest_us ? unit->capture_us : newest_us;
+    }
+    return is_passed || (!has_reorder && reached_us != INT64_MAX);
+}
+
 bool tap_clip_is_ahead(const struct tap_ring *ring, enum tap_clip_mode mode, int64_t at_us,
                        int64_t now_us)
 {
@@ -95,12 +118,7 @@ bool tap_clip_is_ahead(const struct tap_ring *ring, enum tap_clip_mode mode, int
         return tap_ring_is_empty(ring);
     if (mode == TAP_CLIP_KEYFRAME && at_us <= now_us && !tap_ring_is_empty(ring))
         return false;
-    const struct tap_unit *unit;
-    for (uint64_t at = ring->first; (unit = next_video(ring, &at)) != NULL; at++) {
-        if (unit->capture_us >= at_us)
-            return false;
-    }
-    return true;
+    return !is_settled(ring, at_us);
 }
 
 void tap_clip_write(const struct tap_ring *ring, const struct tap_clip *clip, struct weir_buf *out)

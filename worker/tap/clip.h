@@ -20,6 +20,7 @@ struct tap_clip {
     uint64_t last;   /* number of the unit that is the frame */
     size_t n_units;  /* of video, both included */
     size_t bytes;    /* of all records */
+    bool has_gap;    /* something of them was lost on the way */
     int64_t from_us; /* capture of the oldest and of the newest frame; set unless EMPTY */
     int64_t to_us;
 };

@@ -87,7 +87,6 @@ static void fill_answer(const struct tap_clips_camera *camera, const struct tap_
                         struct weir_ctl_clip_answer *ret)
 {
     const struct tap_unit *frame = tap_ring_find(camera->ring, clip->last);
-    bool is_cameras = frame->camera_us != TAP_NO_TIME && frame->camera_us == frame->capture_us;
     ret->has_codec = true;
     ret->codec = camera->codec == TAP_CODEC_H265 ? WEIR_CTL_CLIP_ANSWER_CODEC_H265
                                                  : WEIR_CTL_CLIP_ANSWER_CODEC_H264;
@@ -96,8 +95,10 @@ static void fill_answer(const struct tap_clips_camera *camera, const struct tap_
     ret->bytes = (int64_t)clip->bytes;
     ret->ts = frame->ts;
     ret->frame_us = frame->capture_us;
-    ret->source =
-        is_cameras ? WEIR_CTL_CLIP_ANSWER_SOURCE_RTCP_SR : WEIR_CTL_CLIP_ANSWER_SOURCE_ARRIVAL;
+    ret->source = frame->is_cameras ? WEIR_CTL_CLIP_ANSWER_SOURCE_RTCP_SR
+                                    : WEIR_CTL_CLIP_ANSWER_SOURCE_ARRIVAL;
+    ret->has_lost = true;
+    ret->lost = clip->has_gap;
     ret->has_clock_offset_us = camera->has_clock_offset;
     ret->clock_offset_us = camera->clock_offset_us;
 }
@@ -173,7 +174,8 @@ static void take_ask(struct asker *asker, size_t len)
     asker->ask = ctl.u.clip_ask;
     asker->has_ask = true;
     asker->wait_until_mono_ms = weir_clock_mono_ms() + asker->ask.wait_ms;
-    weir_loop_watch(asker->clips->loop, asker->fd, 0, on_event, asker);
+    /* Nothing more is to be heard; what it takes up is watched for where that is slow. */
+    weir_loop_unwatch(asker->clips->loop, asker->fd);
     look(asker);
 }
 

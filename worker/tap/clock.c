@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/tap/clock.h"
 
+#define SAME_US     25               /* what rounding to ticks does */
+#define AGREE_US    25000            /* with the median; what does not is left out */
+#define RENEW_US    INT64_C(5000000) /* a report that says what the last one said counts again */
+#define SKEW_MIN_US 10000000.0       /* reports that lie closer tell no skew */
+
 static int64_t least(struct tap_clock_least *least, int64_t diff_us, int64_t now_us)
 {
     int64_t elapsed = least->is_set && now_us > least->at_us ? now_us - least->at_us : 0;
@@ -17,21 +22,127 @@ static int64_t least(struct tap_clock_least *least, int64_t diff_us, int64_t now
 
 void tap_clock_restart(struct tap_clock *clock)
 {
-    *clock = (struct tap_clock){0};
+    *clock = (struct tap_clock){.jumps = clock->jumps};
+}
+
+/* ---- the line through the reports ---- */
+
+static int64_t distance(int64_t a, int64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+static const struct tap_clock_report *newest(const struct tap_clock *clock)
+{
+    return &clock->reports[(clock->n - 1) % TAP_CLOCK_REPORTS];
+}
+
+static int64_t predict(const struct tap_clock *clock, int64_t line_us)
+{
+    double moved = clock->skew * (double)(line_us - clock->middle.line_us);
+    return clock->middle.diff_us + (int64_t)moved;
+}
+
+static size_t count(const struct tap_clock *clock)
+{
+    return clock->n < TAP_CLOCK_REPORTS ? (size_t)clock->n : TAP_CLOCK_REPORTS;
+}
+
+/* Of two, the newer one: the first report of a session may be far off. */
+static int64_t median_diff(const struct tap_clock *clock)
+{
+    int64_t sorted[TAP_CLOCK_REPORTS];
+    size_t n = count(clock);
+    if (n < 3)
+        return newest(clock)->diff_us;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = i;
+        for (; at > 0 && sorted[at - 1] > clock->reports[i].diff_us; at--)
+            sorted[at] = sorted[at - 1];
+        sorted[at] = clock->reports[i].diff_us;
+    }
+    return sorted[n / 2];
+}
+
+/* Least squares over those that agree; numbers are kept small by what the newest one says. */
+static void fit(struct tap_clock *clock)
+{
+    const struct tap_clock_report from = *newest(clock);
+    const double most = TAP_CLOCK_DRIFT_PPM / 1e6;
+    int64_t median = median_diff(clock);
+    double n = 0;
+    double sum_x = 0;
+    double sum_y = 0;
+    double sum_xx = 0;
+    double sum_xy = 0;
+    double first = 0;
+    double last = -1e18;
+    for (size_t i = 0; i < count(clock); i++) {
+        if (distance(clock->reports[i].diff_us, median) > AGREE_US)
+            continue;
+        double x = (double)(clock->reports[i].line_us - from.line_us);
+        double y = (double)(clock->reports[i].diff_us - from.diff_us);
+        n += 1;
+        sum_x += x;
+        sum_y += y;
+        sum_xx += x * x;
+        sum_xy += x * y;
+        first = x < first ? x : first;
+        last = x > last ? x : last;
+    }
+    double spread = sum_xx - sum_x * sum_x / n;
+    double skew = n >= 3 && last - first >= SKEW_MIN_US && spread > 0
+                      ? (sum_xy - sum_x * sum_y / n) / spread
+                      : 0;
+    clock->skew = skew > most ? most : (skew < -most ? -most : skew);
+    clock->middle.line_us = from.line_us + (int64_t)(sum_x / n);
+    clock->middle.diff_us = from.diff_us + (int64_t)(sum_y / n);
+}
+
+static void add(struct tap_clock *clock, int64_t line_us, int64_t diff_us)
+{
+    clock->reports[clock->n++ % TAP_CLOCK_REPORTS] = (struct tap_clock_report){line_us, diff_us};
+    fit(clock);
+}
+
+/* Reports themselves are not seen here: one came where the tie of camera and line has moved. */
+static void follow(struct tap_clock *clock, int64_t line_us, int64_t diff_us)
+{
+    if (clock->n > 0 && distance(diff_us, predict(clock, line_us)) > TAP_CLOCK_JUMP_US) {
+        clock->jumps += clock->n >= 3 ? 1 : 0;
+        clock->n = 0;
+        clock->camera.is_set = false;
+    }
+    if (clock->n == 0 || distance(diff_us, newest(clock)->diff_us) > SAME_US ||
+        line_us - newest(clock)->line_us >= RENEW_US)
+        add(clock, line_us, diff_us);
+}
+
+/* ---- units ---- */
+
+/* Sound lies on the line as it suits video; it goes by its own newest report. */
+static int64_t camera_time(struct tap_clock *clock, const struct tap_unit *unit, int64_t line_us)
+{
+    if (unit->track != TAP_VIDEO)
+        return unit->camera_us;
+    follow(clock, line_us, unit->camera_us - line_us);
+    return line_us + predict(clock, line_us);
 }
 
 void tap_clock_map(struct tap_clock *clock, struct tap_unit *unit, int64_t line_us)
 {
     int64_t by_arrival =
         line_us + least(&clock->arrival, unit->arrival_us - line_us, unit->arrival_us);
+    unit->is_cameras = false;
     if (unit->camera_us == TAP_NO_TIME) {
         unit->capture_us = by_arrival;
         return;
     }
     clock->has_reports = true;
-    int64_t behind = least(&clock->camera, unit->arrival_us - unit->camera_us, unit->arrival_us);
-    bool is_trusted = behind <= TAP_CLOCK_TRUST_US && behind >= -TAP_CLOCK_TRUST_US;
-    unit->capture_us = is_trusted ? unit->camera_us : unit->camera_us + behind;
+    int64_t camera_us = camera_time(clock, unit, line_us);
+    int64_t behind = least(&clock->camera, unit->arrival_us - camera_us, unit->arrival_us);
+    unit->is_cameras = behind <= TAP_CLOCK_TRUST_US && behind >= -TAP_CLOCK_TRUST_US;
+    unit->capture_us = unit->is_cameras ? camera_us : camera_us + behind;
 }
 
 bool tap_clock_offset(const struct tap_clock *clock, int64_t *ret_us)

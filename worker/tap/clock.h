@@ -2,11 +2,16 @@
 /*
  * When was this frame captured, on our wall clock?
  *
- * A camera that sends RTCP sender reports says it itself (exact to a few ms). Its clock is
- * believed as it stands while it is within TAP_CLOCK_TRUST_US of ours; when it is further off (a
- * camera in 1970), its distance to ours is taken out and only its regularity is used. Without
- * reports the time is that of arrival, freed of jitter: of all delays the least is the truest
- * (minimum-delay filter), and it is let go slowly so that clocks may drift.
+ * A camera that sends RTCP sender reports says it itself. Each report ties its RTP time to its wall
+ * clock, some cameras by some milliseconds of chance; a line through the last ones (offset and
+ * skew) is truer than the newest. Those far from their median are left out, as the first one of a
+ * session may be. A report that lies TAP_CLOCK_JUMP_US beside that line is a clock that was set:
+ * what was learnt before counts no more. The camera's clock is believed as it stands while it is
+ * within TAP_CLOCK_TRUST_US of ours; when it is further off (a camera in 1970), its distance to
+ * ours is taken out and only its regularity is used.
+ *
+ * Without reports the time is that of arrival, freed of jitter: of all delays the least is the
+ * truest (minimum-delay filter), and it is let go slowly so that clocks may drift.
  *
  * Pure: no clock is read. Sources: docs/adr/0016; RFC 3550 section 6.4.1.
  */
@@ -16,7 +21,9 @@
 #include "worker/tap/media.h"
 
 #define TAP_CLOCK_TRUST_US  INT64_C(10000000)
+#define TAP_CLOCK_JUMP_US   100000
 #define TAP_CLOCK_DRIFT_PPM 200 /* what a bad crystal does */
+#define TAP_CLOCK_REPORTS   8
 
 /* The least difference seen of late. */
 struct tap_clock_least {
@@ -25,16 +32,28 @@ struct tap_clock_least {
     int64_t at_us;
 };
 
+/* What a report says: the camera's wall clock minus the line, at a place on the line. */
+struct tap_clock_report {
+    int64_t line_us;
+    int64_t diff_us;
+};
+
 struct tap_clock {
     struct tap_clock_least arrival; /* arrival minus place on the line */
     struct tap_clock_least camera;  /* arrival minus the camera's time */
     bool has_reports;
+    struct tap_clock_report reports[TAP_CLOCK_REPORTS]; /* a ring; the newest at (n - 1) % size */
+    uint64_t n;
+    /* The line through them: diff = middle.diff + (line - middle.line) * skew. */
+    struct tap_clock_report middle;
+    double skew;
+    uint64_t jumps; /* of the camera's clock; not forgotten by a restart */
 };
 
 /* After each jump of the line and each reconnect. Zeroed storage is ready too. */
 void tap_clock_restart(struct tap_clock *clock);
 
-/* `line_us`: the unit's place on the gapless line. Sets unit->capture_us. */
+/* `line_us`: the unit's place on the gapless line. Sets unit->capture_us and unit->is_cameras. */
 void tap_clock_map(struct tap_clock *clock, struct tap_unit *unit, int64_t line_us);
 
 /* Camera's clock minus ours, us; false without reports. Network delay is part of it. */

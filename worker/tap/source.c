@@ -40,6 +40,8 @@ struct source {
     int audio; /* or -1 */
     struct tap_format format;
     struct tap_assembler assembler;
+    bool has_gap;      /* packets were lost before the one that is read now */
+    bool unit_has_gap; /* ... or of the unit that is being put together */
     int64_t audio_pts; /* of the next unit, where the packet does not say */
     int64_t last_key_ms;
     int64_t key_interval_ms;
@@ -58,6 +60,7 @@ static void on_av_log(void *av, int level, const char *format, va_list args)
     (void)level;
     if (running == NULL || !weir_str_starts_with(format, "RTP: missed %d packets"))
         return;
+    running->has_gap = true;
     va_list copy;
     va_copy(copy, args);
     int lost = va_arg(copy, int);
@@ -349,8 +352,15 @@ static void read_video(struct source *source, const AVPacket *packet)
     struct tap_unit *unit = tap_assembler_add(
         &source->assembler, to_ticks(source, packet, TAP_VIDEO_RATE), camera_time(packet),
         weir_clock_wall_us(), packet->data, (size_t)packet->size);
-    if (unit == NULL)
+    /* What is missing may have been the end of the unit before. */
+    bool has_gap = source->has_gap;
+    source->has_gap = false;
+    if (unit == NULL) {
+        source->unit_has_gap = source->unit_has_gap || has_gap;
         return;
+    }
+    unit->has_gap = source->unit_has_gap || has_gap;
+    source->unit_has_gap = has_gap;
     if (!was_started) {
         source->format.params = source->assembler.params;
         tap_reader_hand_format(source->reader, &source->format);
@@ -362,6 +372,7 @@ static void read_audio(struct source *source, const AVPacket *packet)
 {
     int64_t rate = source->format.audio_rate;
     int64_t pts = to_ticks(source, packet, rate);
+    source->has_gap = false; /* it was one of sound */
     if (pts == TAP_NO_TIME)
         pts = source->audio_pts;
     if (pts == TAP_NO_TIME || !source->assembler.is_started)

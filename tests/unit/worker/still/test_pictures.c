@@ -54,8 +54,13 @@ static void a_picture_is_found_by_all_of_its_key(void **state)
     make(pictures, 1, 'a', 10);
     assert_true(has(pictures, 1, 'a'));
     assert_false(has(pictures, 2, 'a'));
+    picture = pictures_find(pictures, &key);
+    assert_non_null(picture);
+    picture_unref(&picture);
     key.width = 640;
+    assert_null(pictures_find(pictures, &key));
     assert_int_equal(pictures_begin(pictures, &key, 0, &picture), PICTURES_MAKE);
+    assert_null(pictures_find(pictures, &key)); /* not yet */
     pictures_end(pictures, &key, NULL);
     pictures_free(pictures);
 }

@@ -55,6 +55,19 @@ static void a_whole_question_is_read(void **state)
     assert_int_equal(question.quality, 80);
 }
 
+static void a_frame_can_be_named(void **state)
+{
+    (void)state;
+    struct still_question question;
+    assert_int_equal(read_with(NULL, NULL, &question), WEIR_OK);
+    assert_false(question.has_ts);
+    assert_int_equal(read_with("ts", "-90000", &question), WEIR_OK);
+    assert_true(question.has_ts);
+    assert_int_equal(question.ts, -90000);
+    assert_int_not_equal(read_with("ts", "", &question), WEIR_OK);
+    assert_int_not_equal(read_with("ts", "9007199254740993", &question), WEIR_OK);
+}
+
 static void each_value_has_its_limits_and_is_needed(void **state)
 {
     (void)state;
@@ -124,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_question_is_read),
+        cmocka_unit_test(a_frame_can_be_named),
         cmocka_unit_test(each_value_has_its_limits_and_is_needed),
         cmocka_unit_test(what_is_too_far_from_the_time_is_never_shown),
         cmocka_unit_test(what_the_tap_lacks_is_said),

@@ -41,6 +41,45 @@ static int64_t frame_of(const struct tap_ring *ring, const struct tap_clip *clip
     return (tap_ring_find(ring, clip->last)->capture_us - BEGIN_U) / FRAME_U;
 }
 
+/* As B-frames come: 0, 3, 1, 2, 6, 4, 5, ... */
+static void what_is_sent_late_is_waited_for(void **state)
+{
+    (void)state;
+    static const int order[] = {0, 3, 1, 2, 6, 4, 5, 9, 7, 8, 12};
+    struct tap_ring ring;
+    struct tap_clip clip;
+    const int64_t at_us = BEGIN_U + 7 * FRAME_U;
+    tap_ring_init(&ring, 60000, 1 << 20);
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        push(&ring, order[i], i == 0);
+        /* Frame 9 lies behind it, but 7 and 8 are still to come: 12 says that they have. */
+        assert_int_equal(tap_clip_is_ahead(&ring, TAP_CLIP_EXACT, at_us, BEGIN_U), order[i] != 12);
+    }
+    assert_int_equal(tap_clip_choose(&ring, TAP_CLIP_EXACT, at_us, &clip), TAP_CLIP_OK);
+    assert_int_equal(frame_of(&ring, &clip), 7);
+    tap_ring_done(&ring);
+}
+
+static void a_hole_counts_where_it_is_decoded_over(void **state)
+{
+    (void)state;
+    struct tap_ring ring;
+    struct tap_clip clip;
+    tap_ring_init(&ring, 60000, 1 << 20);
+    for (int n = 0; n < 20; n++) {
+        struct tap_unit *unit = unit_of_size(TAP_VIDEO, n % 10 == 0, (int64_t)n * FRAME, 10);
+        unit->capture_us = BEGIN_U + (int64_t)n * FRAME_U;
+        unit->has_gap = n == 4;
+        assert_true(tap_ring_push(&ring, unit));
+    }
+    for (int n = 0; n < 20; n++) {
+        assert_int_equal(tap_clip_choose(&ring, TAP_CLIP_EXACT, BEGIN_U + n * FRAME_U, &clip),
+                         TAP_CLIP_OK);
+        assert_int_equal(clip.has_gap, n >= 4 && n < 10);
+    }
+    tap_ring_done(&ring);
+}
+
 static void the_nearest_frame_is_found_and_its_group_comes_along(void **state)
 {
     (void)state;
@@ -213,6 +252,8 @@ static void a_group_that_is_too_large_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_sent_late_is_waited_for),
+        cmocka_unit_test(a_hole_counts_where_it_is_decoded_over),
         cmocka_unit_test(the_nearest_frame_is_found_and_its_group_comes_along),
         cmocka_unit_test(a_keyframe_may_lie_on_either_side),
         cmocka_unit_test(the_latest_is_the_newest_whatever_the_time),

@@ -62,6 +62,120 @@ static void slow_drift_is_followed(void **state)
     assert_in_range(arrival - capture, 0, 1000);
 }
 
+/* Ten frames a second for `s` seconds, a report each `every` of them that is `noise[..]` off. */
+static int64_t run(struct tap_clock *clock, int64_t from_s, int64_t s, int64_t ppm,
+                   int64_t (*noise)(int64_t n))
+{
+    int64_t worst = 0;
+    for (int64_t frame = from_s * 10; frame < (from_s + s) * 10; frame++) {
+        int64_t line_us = frame * 100000;
+        int64_t true_us = NOW + line_us + line_us / 1000000 * ppm;
+        int64_t reported_us = true_us + noise(frame / 50);
+        int64_t off = map(clock, line_us, reported_us, true_us + 80000) - true_us;
+        /* From the eighth report on. */
+        if (frame >= from_s * 10 + 400) {
+            off = off < 0 ? -off : off;
+            worst = off > worst ? off : worst;
+        }
+    }
+    return worst;
+}
+
+static int64_t no_noise(int64_t n)
+{
+    (void)n;
+    return 0;
+}
+
+static int64_t twelve_ms(int64_t n)
+{
+    static const int64_t some[] = {12000, -9000, 3000, -12000, 7000, -4000, 11000, -8000, 1000};
+    return some[n % 9];
+}
+
+static void chance_in_reports_is_evened_out(void **state)
+{
+    (void)state;
+    struct tap_clock clock = {0};
+    assert_in_range(run(&clock, 0, 600, 0, twelve_ms), 0, 9000); /* 12000 by the newest alone */
+    assert_int_equal(clock.jumps, 0);
+}
+
+static void skew_is_followed_without_lag(void **state)
+{
+    (void)state;
+    for (int64_t ppm = -150; ppm <= 150; ppm += 100) {
+        struct tap_clock clock = {0};
+        assert_in_range(run(&clock, 0, 600, ppm, no_noise), 0, 1000);
+        assert_int_equal(clock.jumps, 0);
+    }
+}
+
+static void a_clock_that_is_set_begins_anew(void **state)
+{
+    (void)state;
+    static const int64_t sets[] = {150000, -150000, 5000000, -5000000};
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        struct tap_clock clock = {0};
+        struct tap_unit unit = {0};
+        int64_t offset = 0;
+        run(&clock, 0, 60, 0, no_noise);
+        int64_t line_us = 60 * 1000000;
+        /* At once by the new clock, not by a mean of both. */
+        assert_int_equal(map(&clock, line_us, NOW + line_us + sets[i], NOW + line_us + 80000),
+                         NOW + line_us + sets[i]);
+        assert_int_equal(clock.jumps, 1);
+        assert_true(tap_clock_offset(&clock, &offset));
+        assert_int_equal(offset, sets[i] - 80000);
+        unit = (struct tap_unit){.camera_us = NOW + line_us + 100000 + sets[i],
+                                 .arrival_us = NOW + line_us + 180000};
+        tap_clock_map(&clock, &unit, line_us + 100000);
+        assert_true(unit.is_cameras);
+        assert_int_equal(clock.jumps, 1);
+        tap_clock_restart(&clock);
+        assert_int_equal(clock.jumps, 1);
+    }
+}
+
+/* GStreamer's first one tells of a pipeline that does not run yet. */
+static void a_first_report_that_is_far_off_does_not_count(void **state)
+{
+    (void)state;
+    static const int64_t offs[] = {35000, 82000, 200000, -60000};
+    for (size_t i = 0; i < sizeof(offs) / sizeof(offs[0]); i++) {
+        struct tap_clock clock = {0};
+        map(&clock, 0, NOW + offs[i], NOW + 80000);
+        for (int64_t line_us = 100000; line_us < 60000000; line_us += 100000) {
+            assert_in_range(map(&clock, line_us, NOW + line_us, NOW + line_us + 80000) - NOW,
+                            line_us - 1, line_us + 1);
+        }
+        assert_int_equal(clock.jumps, 0);
+    }
+}
+
+static void one_that_is_off_among_many_is_left_out(void **state)
+{
+    (void)state;
+    struct tap_clock clock = {0};
+    run(&clock, 0, 60, 0, no_noise);
+    assert_in_range(map(&clock, 60000000, NOW + 60070000, NOW + 60080000) - NOW, 59999999,
+                    60000001);
+    assert_int_equal(clock.jumps, 0);
+}
+
+static void sound_does_not_count_as_a_report(void **state)
+{
+    (void)state;
+    struct tap_clock clock = {0};
+    struct tap_unit sound = {
+        .track = TAP_AUDIO, .camera_us = NOW + 300000, .arrival_us = NOW + 390000};
+    map(&clock, 0, NOW, NOW + 80000);
+    tap_clock_map(&clock, &sound, 0);
+    assert_int_equal(sound.capture_us, NOW + 300000);
+    assert_int_equal(map(&clock, 40000, NOW + 40000, NOW + 120000), NOW + 40000);
+    assert_int_equal(clock.jumps, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -69,6 +183,12 @@ int main(void)
         cmocka_unit_test(a_camera_that_knows_the_time_is_believed_exactly),
         cmocka_unit_test(a_camera_in_1970_is_moved_to_our_time),
         cmocka_unit_test(slow_drift_is_followed),
+        cmocka_unit_test(chance_in_reports_is_evened_out),
+        cmocka_unit_test(skew_is_followed_without_lag),
+        cmocka_unit_test(a_clock_that_is_set_begins_anew),
+        cmocka_unit_test(a_first_report_that_is_far_off_does_not_count),
+        cmocka_unit_test(one_that_is_off_among_many_is_left_out),
+        cmocka_unit_test(sound_does_not_count_as_a_report),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

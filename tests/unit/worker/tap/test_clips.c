@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/clips.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/domain/still.h"
+#include "tests/unit/check.h"
+#include "tests/unit/worker/tap/units.h"
+
+#define TENANT  "01234567-89ab-4def-8123-456789abcdef"
+#define CAMERA  "11234567-89ab-4def-8123-456789abcdef"
+#define FRAME_U 40000
+#define BEGIN_U INT64_C(1795000000000000)
+#define UNITS   20
+#define BYTES   200000 /* of a unit; all of them are far more than a socket takes at once */
+
+struct place {
+    struct weir_loop *loop;
+    struct tap_ring ring;
+    char path[64];
+    int64_t at_us;
+    int64_t wait_ms;
+    char line[1024];
+    size_t n_bytes; /* behind the line */
+    bool is_whole;
+};
+
+static bool find(void *ctx, const struct weir_id *tenant_id, const struct weir_id *camera_id,
+                 struct tap_clips_camera *ret)
+{
+    struct place *place = ctx;
+    *ret = (struct tap_clips_camera){.ring = &place->ring, .codec = TAP_CODEC_H264};
+    return strcmp(WEIR_ID_TEXT(tenant_id), TENANT) == 0 &&
+           strcmp(WEIR_ID_TEXT(camera_id), CAMERA) == 0;
+}
+
+static void push(struct place *place, int n)
+{
+    struct tap_unit *unit = unit_of_size(TAP_VIDEO, n == 0, (int64_t)n * 3600, BYTES);
+    unit->capture_us = BEGIN_U + (int64_t)n * FRAME_U;
+    memset(unit->bytes, n, BYTES);
+    assert_true(tap_ring_push(&place->ring, unit));
+}
+
+/* Each record is there, with the bytes that were pushed. */
+static bool is_whole(const uint8_t *bytes, size_t len)
+{
+    size_t at = 0;
+    int n = 0;
+    for (; len - at >= sizeof(struct weir_clip_unit); n++) {
+        struct weir_clip_unit head;
+        memcpy(&head, bytes + at, sizeof(head));
+        at += sizeof(head);
+        if (head.len != BYTES || len - at < BYTES || head.ts != (int64_t)n * 3600 ||
+            bytes[at] != n || bytes[at + BYTES - 1] != n)
+            return false;
+        at += BYTES;
+    }
+    return at == len;
+}
+
+static void stop(void *ctx)
+{
+    weir_loop_stop(ctx);
+}
+
+static void *ask(void *ctx)
+{
+    static uint8_t bytes[2 * UNITS * BYTES];
+    struct place *place = ctx;
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    size_t len = 0;
+    ssize_t n;
+    memcpy(addr.sun_path, place->path, sizeof(place->path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (connect(fd, (struct sockaddr *)(void *)&addr, sizeof(addr)) == 0) {
+        dprintf(fd,
+                "{\"type\":\"clip.ask\",\"tenant_id\":\"" TENANT "\",\"camera_id\":\"" CAMERA
+                "\",\"mode\":\"exact\",\"at_us\":%lld,\"wait_ms\":%lld}\n",
+                (long long)place->at_us, (long long)place->wait_ms);
+        while ((n = read(fd, bytes + len, sizeof(bytes) - len)) > 0)
+            len += (size_t)n;
+    }
+    close(fd);
+    const uint8_t *end = memchr(bytes, '\n', len);
+    if (end != NULL && (size_t)(end - bytes) < sizeof(place->line)) {
+        memcpy(place->line, bytes, (size_t)(end - bytes));
+        place->n_bytes = len - (size_t)(end + 1 - bytes);
+        place->is_whole = is_whole(end + 1, place->n_bytes);
+    }
+    weir_loop_post(place->loop, stop, place->loop);
+    return NULL;
+}
+
+static void run(struct place *place)
+{
+    struct tap_clips *clips = NULL;
+    pthread_t thread;
+    snprintf(place->path, sizeof(place->path), "/tmp/weir-test-clips-%d", (int)getpid());
+    assert_int_equal(tap_clips_open(place->loop, place->path, find, place, &clips, NULL), WEIR_OK);
+    assert_int_equal(pthread_create(&thread, NULL, ask, place), 0);
+    weir_loop_run(place->loop);
+    pthread_join(thread, NULL);
+    tap_clips_close(&clips);
+}
+
+static struct place place_of(int n_units)
+{
+    struct place place = {.loop = weir_loop_new()};
+    tap_ring_init(&place.ring, 60000, (size_t)2 * UNITS * BYTES);
+    for (int n = 0; n < n_units; n++)
+        push(&place, n);
+    return place;
+}
+
+static void done(struct place *place)
+{
+    tap_ring_done(&place->ring);
+    weir_loop_free(place->loop);
+}
+
+static void a_clip_that_no_socket_takes_at_once_comes_whole(void **state)
+{
+    (void)state;
+    struct place place = place_of(UNITS);
+    place.at_us = BEGIN_U + (UNITS - 1) * FRAME_U;
+    run(&place);
+    assert_non_null(strstr(place.line, "\"status\":\"ok\""));
+    assert_int_equal(place.n_bytes, UNITS * (BYTES + sizeof(struct weir_clip_unit)));
+    assert_true(place.is_whole);
+    done(&place);
+}
+
+static void push_one(void *ctx)
+{
+    push(ctx, UNITS - 1);
+}
+
+static void what_is_not_there_yet_is_waited_for(void **state)
+{
+    (void)state;
+    struct place place = place_of(UNITS - 1);
+    place.at_us = BEGIN_U + (UNITS - 1) * FRAME_U;
+    place.wait_ms = 10000;
+    struct weir_timer *timer = weir_timer_new(place.loop, push_one, &place);
+    weir_timer_set(timer, 50);
+    run(&place);
+    assert_int_equal(place.n_bytes, UNITS * (BYTES + sizeof(struct weir_clip_unit)));
+    assert_true(place.is_whole);
+    weir_timer_free(&timer);
+    done(&place);
+}
+
+static void what_is_gone_has_no_records(void **state)
+{
+    (void)state;
+    struct place place = place_of(UNITS);
+    place.at_us = BEGIN_U - 1;
+    run(&place);
+    assert_non_null(strstr(place.line, "\"status\":\"past\""));
+    assert_int_equal(place.n_bytes, 0);
+    done(&place);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_clip_that_no_socket_takes_at_once_comes_whole),
+        cmocka_unit_test(what_is_not_there_yet_is_waited_for),
+        cmocka_unit_test(what_is_gone_has_no_records),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
