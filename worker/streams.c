@@ -65,6 +65,9 @@ static void send_publish(struct worker *worker, const struct stream *stream)
     WEIR_STR_SET(publish->username, stream->slot->username);
     WEIR_STR_SET(publish->password, stream->slot->password);
     WEIR_STR_SET(publish->api_socket, stream->slot->api_socket);
+    publish->has_quality = publish->has_fps = true;
+    publish->quality = stream->row.quality;
+    publish->fps = stream->row.fps;
     publish->has_segments = true;
     snprintf(publish->segments, sizeof(publish->segments), "%s/%s", stream->slot->segments,
              publish->path);
@@ -231,6 +234,13 @@ void streams_take_publish_state(struct worker *worker, const struct weir_ctl_tap
             worker_now_ms() + publish_pause_ms(stream->publish_failures++);
     }
     WEIR_STR_SET(stream->publish_detail, state->has_detail ? state->detail : "");
+    stream->is_transcode_failing =
+        state->has_reason &&
+        strcmp(state->reason, weir_reason_name(WEIR_REASON_transcode_failed)) == 0;
+    if (state->has_effective) {
+        stream->has_effective = true;
+        stream->effective = state->effective;
+    }
     if (!stream->is_publishing) {
         /* The engine forgets a path whose publisher is gone. */
         stream->has_playlist = false;
@@ -381,7 +391,9 @@ static enum plan_health judge(const struct worker *worker, const struct stream *
         return PLAN_HEALTH_FAILING;
     }
     if (stream->is_publish_failing) {
-        *trouble = own_trouble(WEIR_REASON_publish_failed, stream->publish_detail);
+        *trouble = own_trouble(stream->is_transcode_failing ? WEIR_REASON_transcode_failed
+                                                            : WEIR_REASON_publish_failed,
+                               stream->publish_detail);
         return PLAN_HEALTH_FAILING;
     }
     if (!lease || !lease->is_up || !stream->is_publishing) {

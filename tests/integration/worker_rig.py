@@ -176,6 +176,7 @@ class Worker:
             "WEIR_ORIGIN": str(BUILD / "worker/origin/weir-origin"),
             "WEIR_STILL": str(BUILD / "worker/still/weir-still"),
             "WEIR_DECODE": str(BUILD / "worker/decode/weir-decode"),
+            "WEIR_XCODE": str(BUILD / "worker/xcode/weir-xcode"),
         }
         self.process: subprocess.Popen[bytes] | None = None
         self.incarnation = -1
