@@ -9,9 +9,9 @@
 
 #include "api/command.h"
 #include "api/keys.h"
-#include "api/revocations.h"
 #include "api/rights.h"
-#include "api/sources.h"
+#include "api/stream_start.h"
+#include "api/tickets.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -43,10 +43,28 @@ static void write_time(struct weir_json_out *out, const char *name, int64_t wall
     weir_json_str(out, name, text);
 }
 
-static void write_stream(struct weir_json_out *out, const struct weir_stream_row *row)
+static void write_effective(struct weir_json_out *out, const struct weir_effective *effective)
+{
+    if (effective->codec[0] == '\0') {
+        weir_json_null(out, "effective");
+        return;
+    }
+    weir_json_open(out, "effective", '{');
+    weir_json_str(out, "codec", effective->codec);
+    weir_json_int(out, "width", effective->width);
+    weir_json_int(out, "height", effective->height);
+    weir_json_int(out, "fps", effective->fps);
+    weir_json_int(out, "bitrate", effective->bitrate_bps);
+    weir_json_str(out, "how", weir_rendition_how_name(effective->how));
+    weir_json_str(out, "why", effective->why);
+    weir_json_close(out, '}');
+}
+
+static void write_stream(struct weir_json_out *out, const char *name,
+                         const struct weir_stream_row *row)
 {
     bool is_placed = !weir_id_is_nil(&row->worker_id);
-    weir_json_open(out, NULL, '{');
+    weir_json_open(out, name, '{');
     weir_json_str(out, "id", WEIR_ID_TEXT(&row->stream_id));
     weir_json_str(out, "camera_id", WEIR_ID_TEXT(&row->camera_id));
     weir_json_str(out, "quality", weir_quality_name(row->quality));
@@ -58,6 +76,7 @@ static void write_stream(struct weir_json_out *out, const struct weir_stream_row
     weir_json_int(out, "version", row->version < 0 ? 0 : row->version + 1);
     weir_json_int(out, "generation", row->generation);
     weir_json_str(out, "worker_id", is_placed ? WEIR_ID_TEXT(&row->worker_id) : NULL);
+    write_effective(out, &row->effective);
     write_time(out, "queued_at", row->queued_at_ms);
     write_time(out, "placed_at", row->placed_at_ms);
     write_time(out, "changed_at", row->changed_at_ms);
@@ -73,7 +92,7 @@ static int64_t shown_version(const struct weir_stream_row *row)
 static void answer(struct api_call *call, int status, const struct weir_stream_row *row)
 {
     struct weir_json_out out = {0};
-    write_stream(&out, row);
+    write_stream(&out, NULL, row);
     api_call_set_etag(call, shown_version(row));
     api_call_json(call, status, &out);
 }
@@ -131,62 +150,11 @@ enum weir_code api_streams_find(struct api_call *call, struct weir_stream_row *r
 
 /* ---- sending commands ---- */
 
-/* What a request keeps while its command is on its way; in its arena. */
+/* What a stop keeps while its command is on its way; in its arena. */
 struct sent {
     struct api_sent command;
-    struct weir_stream_row expected; /* of a start: what readers see until the log says more */
+    struct weir_stream_row expected;
 };
-
-/* ---- may it be sent? ---- */
-
-static enum weir_code refuse_stopped(struct api_call *call)
-{
-    return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
-}
-
-/* The camera is the tenant's, who is not stopped and has room for another stream. */
-static enum weir_code check_camera(struct api_call *call, const struct weir_id *camera_id,
-                                   bool *ret_asked)
-{
-    struct api *api = call->api;
-    struct api_source_wish wish = {.tenant_id = call->tenant_id, .camera_id = *camera_id};
-    struct api_known_camera camera = {0};
-    enum weir_code code = api_sources_find(api, &wish, call->arena, &camera, ret_asked, &call->err);
-    if (code == WEIR_ENOTFOUND) {
-        return api_call_not_found(call);
-    }
-    if (code != WEIR_OK && revocations_is_stopped(api->revocations, &call->tenant_id)) {
-        return refuse_stopped(call);
-    }
-    if (code != WEIR_OK) {
-        return code == WEIR_EUNKNOWN ? weir_fail(&call->err, WEIR_EUNAVAILABLE, "postgres is away")
-                                     : code;
-    }
-    if (camera.is_stopped) {
-        return refuse_stopped(call);
-    }
-    if ((int64_t)api_view_count_live(api->view, &call->tenant_id) >= camera.max_streams) {
-        return api_call_refuse(call, 429, "quota_exceeded", NULL,
-                               "the tenant's limit is %" PRId64 " streams at once",
-                               camera.max_streams);
-    }
-    return WEIR_OK;
-}
-
-/* Whether a start may be sent; of a stream that lives already only the key matters. Redis, or this
- * api's memory, mostly knows; else Postgres is asked. */
-static enum weir_code check_start(struct api_call *call, const struct weir_id *camera_id,
-                                  const struct weir_id *stream_id, const char *key, bool is_live)
-{
-    bool has_asked = false;
-    enum weir_code code =
-        key ? api_keys_judge(call, key, USED_FOR_START, stream_id, &has_asked) : WEIR_OK;
-    if (code == WEIR_OK && !is_live) {
-        code = check_camera(call, camera_id, &has_asked);
-    }
-    api_sources_count_start(call->api, has_asked);
-    return code;
-}
 
 /* ---- start ---- */
 
@@ -196,121 +164,117 @@ static void set_location(struct api_call *call, const struct weir_id *stream_id)
                          weir_arena_printf(call->arena, "/v1/streams/%s", WEIR_ID_TEXT(stream_id)));
 }
 
-static void note_activity(struct api_call *call, const struct weir_stream_row *row,
-                          enum weir_ev_viewers_source source)
+/* Once the stream lives or its start was accepted. */
+static int answer_start(struct api_call *call, const struct api_starting *starting)
 {
-    api_activity_note(call->api->activity, &call->tenant_id, &row->stream_id, row->generation, NULL,
-                      source);
-}
-
-static enum weir_code finish_start(struct api_call *call, struct sent *sent)
-{
-    enum weir_code code = api_command_collect(call, &sent->command);
-    if (code != WEIR_OK) {
-        api_call_note(call, "stream.start", "stream", &sent->expected.stream_id,
-                      WEIR_EV_AUDIT_ACCESS_OUTCOME_ERROR, "outcome_unknown");
-        return code;
+    bool is_live = starting->phase == API_START_LIVE;
+    set_location(call, &starting->row.stream_id);
+    if (!is_live) {
+        weir_http_add_header(call->res, "Retry-After", "1");
     }
-    struct weir_stream_row row = sent->expected;
-    api_view_expect(call->api->view, &row, sent->command.offset,
-                    weir_clock_mono_ms() + call->api->settings->command_life_ms);
-    api_view_stream(call->api->view, &row.stream_id, &row);
-    set_location(call, &row.stream_id);
-    weir_http_add_header(call->res, "Retry-After", "1");
-    answer(call, 202, &row);
-    note_activity(call, &row, WEIR_EV_VIEWERS_SOURCE_START);
-    api_call_note(call, "stream.start", "stream", &row.stream_id,
-                  WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
-    return WEIR_OK;
-}
-
-/* Names the stream (DESIGN section 2): asking twice is one stream. */
-static struct weir_id stream_id_of(const struct api_call *call, const struct api_value *values)
-{
-    const char *quality = values[F_QUALITY].is_given ? values[F_QUALITY].str : "source";
-    const char *name =
-        weir_arena_printf(call->arena, "%s|%s|%s|%" PRId64, WEIR_ID_TEXT(&call->tenant_id),
-                          WEIR_ID_TEXT(&values[F_CAMERA].id), quality, values[F_FPS].integer);
-    return weir_id_v5(&weir_space_stream, name, strlen(name));
-}
-
-static struct sent *expect(struct api_call *call, const struct api_value *values,
-                           const struct weir_id *stream_id, const struct weir_stream_row *known)
-{
-    struct sent *sent = weir_arena_alloc(call->arena, sizeof(*sent));
-    struct weir_stream_row *row = &sent->expected;
-    row->stream_id = *stream_id;
-    row->tenant_id = call->tenant_id;
-    row->camera_id = values[F_CAMERA].id;
-    row->quality = (enum weir_quality)values[F_QUALITY].integer;
-    row->fps = values[F_FPS].integer;
-    row->class = values[F_CLASS].is_given ? values[F_CLASS].integer : CLASS_DEFAULT;
-    row->state = WEIR_STREAM_STATE_QUEUED;
-    row->queued_at_ms = weir_clock_wall_ms();
-    row->changed_at_ms = row->queued_at_ms;
-    row->generation = known ? known->generation : 0;
-    row->version = known ? known->version : -1;
-    return sent;
-}
-
-static enum weir_code send_start(struct api_call *call, const struct weir_id *id, struct sent *sent)
-{
-    struct weir_event event = {.type = WEIR_EV_COMMAND_START};
-    struct weir_ev_command_start *command = &event.u.command_start;
-    const struct weir_stream_row *row = &sent->expected;
-    command->command_id = *id;
-    command->tenant_id = row->tenant_id;
-    command->stream_id = row->stream_id;
-    command->camera_id = row->camera_id;
-    command->quality = row->quality;
-    command->fps = row->fps;
-    command->class = row->class;
-    command->issued_at_ms = weir_clock_wall_ms();
-    command->expires_at_ms = command->issued_at_ms + call->api->settings->command_life_ms;
-    command->has_actor = true;
-    WEIR_STR_SET(command->actor, call->actor);
-    return api_command_send(call, &event, &row->stream_id, &sent->command, sent);
-}
-
-static enum weir_code read_start(struct api_call *call, struct api_value *values, const char **key)
-{
-    enum weir_code code = api_call_body(call, start_fields, N_FIELDS, values);
-    if (code == WEIR_OK) {
-        code = api_call_key(call, key);
-    }
-    return code == WEIR_OK ? check_known(call) : code;
+    return is_live ? 200 : 202;
 }
 
 static enum weir_code start(struct api_call *call)
 {
-    if (call->state) {
-        return finish_start(call, call->state);
-    }
+    struct api_starting *starting = call->state;
     struct api_value values[N_FIELDS];
-    const char *key = NULL;
-    enum weir_code code = read_start(call, values, &key);
+    enum weir_code code = WEIR_OK;
+    if (!starting) {
+        starting = weir_arena_alloc(call->arena, sizeof(*starting));
+        *starting = (struct api_starting){0};
+        code = api_call_body(call, start_fields, N_FIELDS, values);
+        if (code == WEIR_OK) {
+            starting->wish = (struct api_start_wish){
+                .camera_id = values[F_CAMERA].id,
+                .quality = (enum weir_quality)values[F_QUALITY].integer,
+                .fps = values[F_FPS].integer,
+                .class = values[F_CLASS].is_given ? values[F_CLASS].integer : CLASS_DEFAULT,
+            };
+            code = check_known(call);
+        }
+        if (code == WEIR_OK) {
+            code = api_rights_see_camera(call, &values[F_CAMERA].id);
+        }
+    }
     if (code == WEIR_OK) {
-        code = api_rights_see_camera(call, &values[F_CAMERA].id);
+        code = api_stream_start(call, starting, starting);
     }
-    if (code != WEIR_OK) {
+    if (code != WEIR_OK || starting->phase == API_START_SENT) {
         return code;
     }
-    struct weir_id stream_id = stream_id_of(call, values);
+    answer(call, answer_start(call, starting), &starting->row);
+    return WEIR_OK;
+}
+
+/* ---- change ---- */
+
+enum { C_QUALITY, C_FPS, C_FIELDS };
+
+static const struct api_field change_fields[C_FIELDS] = {
+    [C_QUALITY] = {"/quality", API_ENUM, .names = qualities},
+    [C_FPS] = {"/fps", API_INT, .min = 0, .max = 60},
+};
+
+/* What a change keeps over its runs; in the call's arena. */
+struct changing {
+    struct api_starting starting;
+    struct api_minting minting;
+};
+
+static enum weir_code read_change(struct api_call *call, struct changing *ret)
+{
+    struct api_value values[C_FIELDS];
     struct weir_stream_row row;
-    bool is_there = api_view_stream(call->api->view, &stream_id, &row);
-    bool is_live = is_there && weir_stream_state_is_live(row.state);
-    code = check_start(call, &values[F_CAMERA].id, &stream_id, key, is_live);
-    if (code != WEIR_OK) {
+    enum weir_code code = api_call_body(call, change_fields, C_FIELDS, values);
+    if (code == WEIR_OK) {
+        code = api_streams_find(call, &row);
+    }
+    if (code != WEIR_OK || call->is_waiting) {
         return code;
     }
-    if (is_live) {
-        set_location(call, &stream_id);
-        answer(call, 200, &row);
-        note_activity(call, &row, WEIR_EV_VIEWERS_SOURCE_START);
+    if (!values[C_QUALITY].is_given && !values[C_FPS].is_given) {
+        return api_call_refuse(call, 422, "missing_field", "/quality",
+                               "quality or fps must be there");
+    }
+    ret->starting.wish = (struct api_start_wish){
+        .camera_id = row.camera_id,
+        .quality =
+            values[C_QUALITY].is_given ? (enum weir_quality)values[C_QUALITY].integer : row.quality,
+        .fps = values[C_FPS].is_given ? values[C_FPS].integer : row.fps,
+        .class = row.class,
+    };
+    return WEIR_OK;
+}
+
+/* A stream's profile never changes: there is another stream, and a ticket for it. */
+static enum weir_code change(struct api_call *call)
+{
+    struct changing *changing = call->state;
+    enum weir_code code = WEIR_OK;
+    if (!changing) {
+        changing = weir_arena_alloc(call->arena, sizeof(*changing));
+        *changing = (struct changing){0};
+        code = read_change(call, changing);
+    }
+    if (code == WEIR_OK && !call->is_waiting) {
+        code = api_stream_start(call, &changing->starting, changing);
+    }
+    if (code != WEIR_OK || call->is_waiting || changing->starting.phase == API_START_SENT) {
+        return code;
+    }
+    struct weir_json_out out = {0};
+    weir_json_open(&out, NULL, '{');
+    write_stream(&out, "stream", &changing->starting.row);
+    code = api_tickets_mint(call, &changing->minting, &changing->starting.row, &out, "ticket");
+    if (code == WEIR_OK && !call->is_waiting) {
+        weir_json_close(&out, '}');
+        api_call_json(call, answer_start(call, &changing->starting), &out);
         return WEIR_OK;
     }
-    struct weir_id id = api_keys_command_id(call, key);
-    return send_start(call, &id, expect(call, values, &stream_id, is_there ? &row : NULL));
+    call->state = changing; /* of what waits, the start is over */
+    weir_buf_done(&out.buf);
+    return code;
 }
 
 /* ---- stop ---- */
@@ -530,7 +494,7 @@ static enum weir_code list(struct api_call *call)
             next = api_cursor(call->arena, WEIR_ID_TEXT(&after));
             break;
         }
-        write_stream(&out, &rows[i]);
+        write_stream(&out, NULL, &rows[i]);
         after = rows[i].stream_id;
         written++;
     }
@@ -550,6 +514,11 @@ void api_streams_list(void *ctx, struct weir_http_request *req, struct weir_http
 void api_streams_start(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
     api_call_run(ctx, req, res, API_GUEST, start);
+}
+
+void api_streams_change(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_GUEST, change);
 }
 
 void api_streams_get(void *ctx, struct weir_http_request *req, struct weir_http_response *res)

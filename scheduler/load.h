@@ -40,7 +40,8 @@ void loads_done(struct draft *draft);
 /* NULL when the worker is not ready. */
 struct worker_load *loads_find(const struct loads *loads, const struct weir_id *worker_id);
 
-struct cost cost_of_stream(enum weir_quality quality);
+/* `fps` 0: as the camera. */
+struct cost cost_of_stream(enum weir_quality quality, int64_t fps);
 struct cost cost_of_tap(void);
 
 /* Shares with `extra` on top; false when one is over the ceiling. `ret` may be NULL. */

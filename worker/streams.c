@@ -175,6 +175,7 @@ static bool own_part(const struct worker *worker, const struct weir_stream_row *
     ret->generation = second->generation;
     ret->seq_base = second->seq_base;
     ret->placed_at_ms = second->placed_at_ms;
+    ret->effective = (struct weir_effective){.codec = ""};
     return true;
 }
 
@@ -423,6 +424,8 @@ static struct plan_stream_view view_of(const struct worker *worker, struct strea
         .is_failure_news = strcmp(stream->said_reason, trouble->reason) != 0,
         .is_permanent = trouble->is_permanent,
         .has_playlist = stream->has_playlist,
+        .is_effective_news = stream->has_effective &&
+                             !weir_effective_is_same(&stream->effective, &stream->row.effective),
         .said = stream->said,
         .said_at_ms = stream->said_at_ms,
         .ask = stream->ask,

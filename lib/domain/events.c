@@ -153,7 +153,7 @@ static const struct codec_field weir_effective_fields[] = {
     {REQ(weir_effective, fps), INT(0, 1000)},
     {REQ(weir_effective, bitrate_bps), INT(0, 1000000000000)},
     {REQ(weir_effective, how), ENUM(weir_rendition_how)},
-    {REQ(weir_effective, why), STR(0, 128, TEXT)},
+    {REQ(weir_effective, why), STR(0, 96, TEXT)},
 };
 OBJECT(weir_effective);
 
@@ -291,6 +291,7 @@ static const struct codec_field weir_ev_fact_started_fields[] = {
     {REQ(weir_ev_fact_started, width), INT(0, 65535)},
     {REQ(weir_ev_fact_started, height), INT(0, 65535)},
     {OPT(weir_ev_fact_started, bitrate_bps), INT(0, 1000000000000)},
+    {OPT(weir_ev_fact_started, effective), OBJ(weir_effective)},
     {REQ(weir_ev_fact_started, took_ms), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ev_fact_started);
@@ -418,6 +419,7 @@ static const struct codec_field weir_ev_decision_effects_fields[] = {
     {OPT(weir_ev_decision_effects, boot_id), ID},
     {OPT(weir_ev_decision_effects, warm), BOOL},
     {OPT(weir_ev_decision_effects, second), OBJ(weir_place)},
+    {OPT(weir_ev_decision_effects, effective), OBJ(weir_effective)},
     {OPT(weir_ev_decision_effects, detail), STR(0, 256, TEXT)},
 };
 OBJECT(weir_ev_decision_effects);
@@ -513,6 +515,7 @@ static const struct codec_field weir_ev_state_stream_fields[] = {
     {REQ(weir_ev_state_stream, attempts), INT(0, 1000000)},
     {OPT(weir_ev_state_stream, retry_at_ms), INT(0, 9007199254740991)},
     {OPT(weir_ev_state_stream, expires_at_ms), INT(0, 9007199254740991)},
+    {OPT(weir_ev_state_stream, effective), OBJ(weir_effective)},
     {OPT(weir_ev_state_stream, detail), STR(0, 256, TEXT)},
 };
 OBJECT(weir_ev_state_stream);

@@ -176,7 +176,7 @@ struct weir_effective {
     /* How a stream is made from what the camera sends: as it is, from another stream of the
      * camera, its keyframes alone, or decoded and encoded again */
     enum weir_rendition_how how;
-    char why[128 + 1]; /* Why so, for people; 0..128 bytes, UTF-8 without control characters */
+    char why[96 + 1]; /* Why so, for people; 0..96 bytes, UTF-8 without control characters */
 };
 
 /* A second place of a stream or a lease while it moves from one worker to another. */
@@ -333,7 +333,8 @@ struct weir_ev_fact_left {
     char reason[64 + 1];
 };
 
-/* The first playlist of this generation can be fetched. */
+/* The first playlist of this generation can be fetched; or what it really is changed since, or
+ * became known. */
 struct weir_ev_fact_started {
     struct weir_id worker_id; /* The worker */
     /* Offset of the worker's fact.joined; a restarted worker gets a new one; >= 0 */
@@ -350,6 +351,8 @@ struct weir_ev_fact_started {
     int64_t height; /* Pixels; 0: unknown; 0..65535 */
     bool has_bitrate_bps;
     int64_t bitrate_bps; /* Measured bits per second; 0..1000000000000 */
+    bool has_effective;
+    struct weir_effective effective; /* What a stream really is */
     int64_t took_ms; /* From the decision read to the first playlist; >= 0 */
 };
 
@@ -525,6 +528,9 @@ struct weir_ev_decision_effects {
     /* The other worker while a stream or a lease moves; absent: there is none any more */
     bool has_second;
     struct weir_place second;
+    /* What the stream really is, once it plays; forgotten with its placement */
+    bool has_effective;
+    struct weir_effective effective;
     /* For people; no credentials; 0..256 bytes, UTF-8 without control characters */
     bool has_detail;
     char detail[256 + 1];
@@ -647,6 +653,8 @@ struct weir_ev_state_stream {
     int64_t retry_at_ms; /* Next try while in backoff; >= 0 */
     bool has_expires_at_ms;
     int64_t expires_at_ms; /* Leaves the queue then; >= 0 */
+    bool has_effective;
+    struct weir_effective effective; /* What a stream really is */
     /* For people; no credentials; 0..256 bytes, UTF-8 without control characters */
     bool has_detail;
     char detail[256 + 1];

@@ -286,6 +286,8 @@ class Placed:
         log.wait_fact("fact.starting", stream_id=self.stream_id)
         self.move("placed", "starting", "starting")
         started = log.wait_fact("fact.started", stream_id=self.stream_id)[1]
+        effective = {"effective": started["effective"]} if "effective" in started else {}
+        self.stream |= effective
         self.move("starting", "running", "started")
         return dict(started)
 
