@@ -248,7 +248,7 @@ class Ledger:
             }[effect["entity"]]
             row = rows.setdefault(effect[key], {})
             assert row.get("state", "none") == effect.get("from", "none"), effect
-            row.update(effect, state=effect["to"])
+            row.update(effect, state=effect["to"], offset=self.offset)
             if effect["entity"] == "lease" and effect["to"] == "none":
                 del rows[effect[key]]
             if effect["entity"] == "stream" and effect["to"] == "placed":
