@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -71,10 +72,11 @@ class Rig:
         return dict(json.loads(done.stdout)["streams"][0])
 
     def xcodes(self) -> list[int]:
-        """The processes of weir-xcode."""
+        """The processes of weir-xcode, which the tap's first thread starts."""
+        tap = self.tap.process.pid
         found = []
-        for task in Path(f"/proc/{self.tap.process.pid}/task").iterdir():
-            for pid in (task / "children").read_text().split():
+        for pid in Path(f"/proc/{tap}/task/{tap}/children").read_text().split():
+            with contextlib.suppress(OSError):  # it ended this moment
                 if Path(f"/proc/{pid}/comm").read_text().strip() == "weir-xcode":
                     found.append(int(pid))
         return found

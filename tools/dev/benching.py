@@ -33,6 +33,7 @@ ORDER = (
     "freeze",
     "stream_cost",
     "snapshot",
+    "renditions",
     "get_stream",
     "gateway",
     "auth",
