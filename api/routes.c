@@ -40,6 +40,7 @@ static const struct weir_http_route public_routes[] = {
     {"GET", "/v1/streams", api_streams_list, 0},
     {"POST", "/v1/streams", api_streams_start, 0},
     {"GET", "/v1/streams/{stream_id}", api_streams_get, WEIR_HTTP_INLINE},
+    {"PATCH", "/v1/streams/{stream_id}", api_streams_change, 0},
     {"DELETE", "/v1/streams/{stream_id}", api_streams_stop, 0},
     {"POST", "/v1/streams/{stream_id}/tickets", api_tickets_create, 0},
     {"GET", "/v1/groups", api_groups_list, 0},

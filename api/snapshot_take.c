@@ -102,11 +102,11 @@ static enum weir_code refuse_not_running(struct api_call *call, const struct sna
 }
 
 /* The stream ended before there was a picture; it says why. */
-static enum weir_code refuse_not_started(struct api_call *call, const struct weir_id *stream_id,
-                                         const struct weir_stream_row *row)
+static enum weir_code refuse_not_started(struct api_call *call, const struct weir_stream_row *row)
 {
-    weir_http_add_header(call->res, "Location",
-                         weir_arena_printf(call->arena, "/v1/streams/%s", WEIR_ID_TEXT(stream_id)));
+    weir_http_add_header(
+        call->res, "Location",
+        weir_arena_printf(call->arena, "/v1/streams/%s", WEIR_ID_TEXT(&row->stream_id)));
     return api_call_refuse(call, 409, "not_running", NULL, "its stream is %s (%s)",
                            weir_stream_state_name(row->state),
                            row->reason[0] ? row->reason : "no reason");
@@ -236,26 +236,6 @@ enum weir_code snapshot_fetch(struct api_call *call, struct snapshot_taking *tak
 
 /* ---- a camera that is started ---- */
 
-static struct starts_wish wish_of(const struct snapshot_taking *taking)
-{
-    return (struct starts_wish){
-        .camera_id = taking->camera_id, .quality = WEIR_QUALITY_SOURCE, .class = START_CLASS};
-}
-
-static enum weir_code begin_start(struct api_call *call, struct snapshot_taking *taking,
-                                  const struct weir_stream_row *known)
-{
-    struct starts_wish wish = wish_of(taking);
-    bool has_asked = false;
-    enum weir_code code = starts_check(call, &taking->camera_id, &has_asked);
-    if (code != WEIR_OK) {
-        return code;
-    }
-    struct weir_id id = api_keys_command_id(call, NULL);
-    taking->is_sent = true;
-    return starts_begin(call, &id, &wish, known, &taking->starting, taking);
-}
-
 static enum weir_code answer_started(struct api_call *call, const struct weir_stream_row *row)
 {
     struct weir_json_out out = {0};
@@ -289,40 +269,30 @@ static enum weir_code wait_for_stream(struct api_call *call, struct snapshot_tak
 /* Until its stream runs. Nothing is held meanwhile. */
 static enum weir_code start_first(struct api_call *call, struct snapshot_taking *taking)
 {
-    struct starts_wish wish = wish_of(taking);
-    struct weir_stream_row row;
-    bool was_begun = taking->is_sent || taking->is_watched;
+    struct api_starting *starting = &taking->starting;
+    enum api_start_phase was = starting->phase;
+    if (was == API_START_NEW) {
+        starting->wish = (struct api_start_wish){
+            .camera_id = taking->camera_id, .quality = WEIR_QUALITY_SOURCE, .class = START_CLASS};
+        taking->start_until_mono_ms = weir_clock_mono_ms() + START_MS;
+    }
     if (taking->is_watched) {
         api_view_unwatch(call->api->view, call->api->server, taking->token);
         taking->is_watched = false;
     }
-    if (taking->is_sent) {
-        taking->is_sent = false;
-        enum weir_code code = starts_finish(call, &taking->starting, &row);
-        if (code != WEIR_OK) {
-            return code;
-        }
-    } else {
-        taking->stream_id = starts_stream_id(call, &wish);
-        if (!was_begun) {
-            taking->start_until_mono_ms = weir_clock_mono_ms() + START_MS;
-        }
-        bool is_there = api_view_stream(call->api->view, &taking->stream_id, &row);
-        bool is_live = is_there && weir_stream_state_is_live(row.state);
-        if (!is_live && !was_begun) {
-            return begin_start(call, taking, is_there ? &row : NULL);
-        }
-        if (!is_live) {
-            return refuse_not_started(call, &taking->stream_id, &row);
-        }
-        if (!was_begun) {
-            starts_note_activity(call, &row);
-        }
+    enum weir_code code = api_stream_start(call, starting, taking);
+    if (code != WEIR_OK || starting->phase == API_START_SENT) {
+        return code;
+    }
+    struct weir_stream_row row = starting->row;
+    bool is_there = api_view_stream(call->api->view, &row.stream_id, &row);
+    if (!is_there || !weir_stream_state_is_live(row.state)) {
+        return refuse_not_started(call, &row);
     }
     if (row.state != WEIR_STREAM_STATE_RUNNING) {
         return wait_for_stream(call, taking, &row);
     }
-    if (was_begun) {
+    if (was != API_START_NEW) {
         snapshot_query_set_now(&taking->query, weir_clock_wall_us());
     }
     return snapshot_fetch(call, taking);

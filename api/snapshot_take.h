@@ -10,7 +10,7 @@
 
 #include "api/fetches.h"
 #include "api/snapshot_query.h"
-#include "api/starts.h"
+#include "api/stream_start.h"
 #include "lib/domain/json.h"
 
 /* Over the runs of one call, in its arena. */
@@ -18,10 +18,8 @@ struct snapshot_taking {
     struct snapshot_query query;
     struct weir_id camera_id;
     /* The stream that is started for it. */
-    struct starts_starting starting;
-    bool is_sent; /* the command is; its outcome is not known yet */
+    struct api_starting starting;
     bool is_watched;
-    struct weir_id stream_id;
     uint64_t token;
     int64_t start_until_mono_ms;
     /* The picture. */

@@ -9,8 +9,8 @@
 
 #include "api/keys.h"
 #include "api/rights.h"
-#include "api/sources.h"
-#include "api/starts.h"
+#include "api/stream_start.h"
+#include "api/tickets.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -42,10 +42,28 @@ static void write_time(struct weir_json_out *out, const char *name, int64_t wall
     weir_json_str(out, name, text);
 }
 
-static void write_stream(struct weir_json_out *out, const struct weir_stream_row *row)
+static void write_effective(struct weir_json_out *out, const struct weir_effective *effective)
+{
+    if (effective->codec[0] == '\0') {
+        weir_json_null(out, "effective");
+        return;
+    }
+    weir_json_open(out, "effective", '{');
+    weir_json_str(out, "codec", effective->codec);
+    weir_json_int(out, "width", effective->width);
+    weir_json_int(out, "height", effective->height);
+    weir_json_int(out, "fps", effective->fps);
+    weir_json_int(out, "bitrate", effective->bitrate_bps);
+    weir_json_str(out, "how", weir_rendition_how_name(effective->how));
+    weir_json_str(out, "why", effective->why);
+    weir_json_close(out, '}');
+}
+
+static void write_stream(struct weir_json_out *out, const char *name,
+                         const struct weir_stream_row *row)
 {
     bool is_placed = !weir_id_is_nil(&row->worker_id);
-    weir_json_open(out, NULL, '{');
+    weir_json_open(out, name, '{');
     weir_json_str(out, "id", WEIR_ID_TEXT(&row->stream_id));
     weir_json_str(out, "camera_id", WEIR_ID_TEXT(&row->camera_id));
     weir_json_str(out, "quality", weir_quality_name(row->quality));
@@ -57,6 +75,7 @@ static void write_stream(struct weir_json_out *out, const struct weir_stream_row
     weir_json_int(out, "version", row->version < 0 ? 0 : row->version + 1);
     weir_json_int(out, "generation", row->generation);
     weir_json_str(out, "worker_id", is_placed ? WEIR_ID_TEXT(&row->worker_id) : NULL);
+    write_effective(out, &row->effective);
     write_time(out, "queued_at", row->queued_at_ms);
     write_time(out, "placed_at", row->placed_at_ms);
     write_time(out, "changed_at", row->changed_at_ms);
@@ -72,7 +91,7 @@ static int64_t shown_version(const struct weir_stream_row *row)
 static void answer(struct api_call *call, int status, const struct weir_stream_row *row)
 {
     struct weir_json_out out = {0};
-    write_stream(&out, row);
+    write_stream(&out, NULL, row);
     api_call_set_etag(call, shown_version(row));
     api_call_json(call, status, &out);
 }
@@ -136,23 +155,6 @@ struct sent {
     struct weir_stream_row expected;
 };
 
-/* ---- may it be sent? ---- */
-
-/* Whether a start may be sent; of a stream that lives already only the key matters. Redis, or this
- * api's memory, mostly knows; else Postgres is asked. */
-static enum weir_code check_start(struct api_call *call, const struct weir_id *camera_id,
-                                  const struct weir_id *stream_id, const char *key, bool is_live)
-{
-    bool has_asked = false;
-    enum weir_code code =
-        key ? api_keys_judge(call, key, USED_FOR_START, stream_id, &has_asked) : WEIR_OK;
-    if (code == WEIR_OK && !is_live) {
-        code = starts_check(call, camera_id, &has_asked);
-    }
-    api_sources_count_start(call->api, has_asked);
-    return code;
-}
-
 /* ---- start ---- */
 
 static void set_location(struct api_call *call, const struct weir_id *stream_id)
@@ -161,63 +163,117 @@ static void set_location(struct api_call *call, const struct weir_id *stream_id)
                          weir_arena_printf(call->arena, "/v1/streams/%s", WEIR_ID_TEXT(stream_id)));
 }
 
-static enum weir_code finish_start(struct api_call *call, struct starts_starting *starting)
+/* Once the stream lives or its start was accepted. */
+static int answer_start(struct api_call *call, const struct api_starting *starting)
 {
-    struct weir_stream_row row;
-    enum weir_code code = starts_finish(call, starting, &row);
-    if (code == WEIR_OK) {
-        set_location(call, &row.stream_id);
+    bool is_live = starting->phase == API_START_LIVE;
+    set_location(call, &starting->row.stream_id);
+    if (!is_live) {
         weir_http_add_header(call->res, "Retry-After", "1");
-        answer(call, 202, &row);
     }
-    return code;
-}
-
-static enum weir_code read_start(struct api_call *call, struct api_value *values, const char **key)
-{
-    enum weir_code code = api_call_body(call, start_fields, N_FIELDS, values);
-    if (code == WEIR_OK) {
-        code = api_call_key(call, key);
-    }
-    return code == WEIR_OK ? check_known(call) : code;
+    return is_live ? 200 : 202;
 }
 
 static enum weir_code start(struct api_call *call)
 {
-    if (call->state) {
-        return finish_start(call, call->state);
-    }
+    struct api_starting *starting = call->state;
     struct api_value values[N_FIELDS];
-    const char *key = NULL;
-    enum weir_code code = read_start(call, values, &key);
+    enum weir_code code = WEIR_OK;
+    if (!starting) {
+        starting = weir_arena_alloc(call->arena, sizeof(*starting));
+        *starting = (struct api_starting){0};
+        code = api_call_body(call, start_fields, N_FIELDS, values);
+        if (code == WEIR_OK) {
+            starting->wish = (struct api_start_wish){
+                .camera_id = values[F_CAMERA].id,
+                .quality = (enum weir_quality)values[F_QUALITY].integer,
+                .fps = values[F_FPS].integer,
+                .class = values[F_CLASS].is_given ? values[F_CLASS].integer : CLASS_DEFAULT,
+            };
+            code = check_known(call);
+        }
+        if (code == WEIR_OK) {
+            code = api_rights_see_camera(call, &values[F_CAMERA].id);
+        }
+    }
     if (code == WEIR_OK) {
-        code = api_rights_see_camera(call, &values[F_CAMERA].id);
+        code = api_stream_start(call, starting, starting);
     }
-    if (code != WEIR_OK) {
+    if (code != WEIR_OK || starting->phase == API_START_SENT) {
         return code;
     }
-    struct starts_wish wish = {.camera_id = values[F_CAMERA].id,
-                               .quality = (enum weir_quality)values[F_QUALITY].integer,
-                               .fps = values[F_FPS].integer,
-                               .class = values[F_CLASS].is_given ? values[F_CLASS].integer
-                                                                 : CLASS_DEFAULT};
-    struct weir_id stream_id = starts_stream_id(call, &wish);
+    answer(call, answer_start(call, starting), &starting->row);
+    return WEIR_OK;
+}
+
+/* ---- change ---- */
+
+enum { C_QUALITY, C_FPS, C_FIELDS };
+
+static const struct api_field change_fields[C_FIELDS] = {
+    [C_QUALITY] = {"/quality", API_ENUM, .names = qualities},
+    [C_FPS] = {"/fps", API_INT, .min = 0, .max = 60},
+};
+
+/* What a change keeps over its runs; in the call's arena. */
+struct changing {
+    struct api_starting starting;
+    struct api_minting minting;
+};
+
+static enum weir_code read_change(struct api_call *call, struct changing *ret)
+{
+    struct api_value values[C_FIELDS];
     struct weir_stream_row row;
-    bool is_there = api_view_stream(call->api->view, &stream_id, &row);
-    bool is_live = is_there && weir_stream_state_is_live(row.state);
-    code = check_start(call, &values[F_CAMERA].id, &stream_id, key, is_live);
-    if (code != WEIR_OK) {
+    enum weir_code code = api_call_body(call, change_fields, C_FIELDS, values);
+    if (code == WEIR_OK) {
+        code = api_streams_find(call, &row);
+    }
+    if (code != WEIR_OK || call->is_waiting) {
         return code;
     }
-    if (is_live) {
-        set_location(call, &stream_id);
-        answer(call, 200, &row);
-        starts_note_activity(call, &row);
+    if (!values[C_QUALITY].is_given && !values[C_FPS].is_given) {
+        return api_call_refuse(call, 422, "missing_field", "/quality",
+                               "quality or fps must be there");
+    }
+    ret->starting.wish = (struct api_start_wish){
+        .camera_id = row.camera_id,
+        .quality =
+            values[C_QUALITY].is_given ? (enum weir_quality)values[C_QUALITY].integer : row.quality,
+        .fps = values[C_FPS].is_given ? values[C_FPS].integer : row.fps,
+        .class = row.class,
+    };
+    return WEIR_OK;
+}
+
+/* A stream's profile never changes: there is another stream, and a ticket for it. */
+static enum weir_code change(struct api_call *call)
+{
+    struct changing *changing = call->state;
+    enum weir_code code = WEIR_OK;
+    if (!changing) {
+        changing = weir_arena_alloc(call->arena, sizeof(*changing));
+        *changing = (struct changing){0};
+        code = read_change(call, changing);
+    }
+    if (code == WEIR_OK && !call->is_waiting) {
+        code = api_stream_start(call, &changing->starting, changing);
+    }
+    if (code != WEIR_OK || call->is_waiting || changing->starting.phase == API_START_SENT) {
+        return code;
+    }
+    struct weir_json_out out = {0};
+    weir_json_open(&out, NULL, '{');
+    write_stream(&out, "stream", &changing->starting.row);
+    code = api_tickets_mint(call, &changing->minting, &changing->starting.row, &out, "ticket");
+    if (code == WEIR_OK && !call->is_waiting) {
+        weir_json_close(&out, '}');
+        api_call_json(call, answer_start(call, &changing->starting), &out);
         return WEIR_OK;
     }
-    struct weir_id id = api_keys_command_id(call, key);
-    struct starts_starting *starting = weir_arena_alloc(call->arena, sizeof(*starting));
-    return starts_begin(call, &id, &wish, is_there ? &row : NULL, starting, starting);
+    call->state = changing; /* of what waits, the start is over */
+    weir_buf_done(&out.buf);
+    return code;
 }
 
 /* ---- stop ---- */
@@ -437,7 +493,7 @@ static enum weir_code list(struct api_call *call)
             next = api_cursor(call->arena, WEIR_ID_TEXT(&after));
             break;
         }
-        write_stream(&out, &rows[i]);
+        write_stream(&out, NULL, &rows[i]);
         after = rows[i].stream_id;
         written++;
     }
@@ -457,6 +513,11 @@ void api_streams_list(void *ctx, struct weir_http_request *req, struct weir_http
 void api_streams_start(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
 {
     api_call_run(ctx, req, res, API_GUEST, start);
+}
+
+void api_streams_change(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    api_call_run(ctx, req, res, API_GUEST, change);
 }
 
 void api_streams_get(void *ctx, struct weir_http_request *req, struct weir_http_response *res)

@@ -10,6 +10,7 @@
 
 weir_http_handler_fn api_streams_list;
 weir_http_handler_fn api_streams_start;
+weir_http_handler_fn api_streams_change;
 weir_http_handler_fn api_streams_get;
 weir_http_handler_fn api_streams_stop;
 

@@ -15,11 +15,6 @@
 #define WAITS_MAX   3
 #define WAIT_MOST_S 2 /* a revocation that ends later is a clock that went back */
 
-/* Over the runs of one call, in its arena. */
-struct minting {
-    int waits;
-};
-
 /* ---- may he, now? ---- */
 
 /* What Postgres says at one moment, by its own clock. */
@@ -187,15 +182,15 @@ enum weir_code api_tickets_judge(struct api_call *call, struct weir_ticket *tick
 
 /* ---- how many? ---- */
 
-static enum weir_code count(struct api_call *call, const struct weir_ticket *ticket)
+static enum weir_code count(struct api_call *call, struct api_minting *minting,
+                            const struct weir_ticket *ticket)
 {
     int64_t retry_ms = 0;
     enum ticket_quota_verdict verdict =
         ticket_quota_take(call->api->ticket_quota, &ticket->tenant_id, &ticket->viewer_id,
                           weir_clock_mono_ms(), &retry_ms);
     if (verdict == TICKET_QUOTA_OK) {
-        call->state = weir_arena_alloc(call->arena, sizeof(struct minting));
-        *(struct minting *)call->state = (struct minting){0};
+        minting->is_counted = true;
         return WEIR_OK;
     }
     const struct api_settings *settings = call->api->settings;
@@ -210,27 +205,26 @@ static enum weir_code count(struct api_call *call, const struct weir_ticket *tic
 
 /* ---- create ---- */
 
-static void answer(struct api_call *call, const struct weir_ticket *ticket, int64_t ends_at_ms)
+static void write_ticket(struct api_call *call, const struct weir_ticket *ticket,
+                         int64_t ends_at_ms, struct weir_json_out *out, const char *name)
 {
     char text[WEIR_TICKET_TEXT_MAX];
     char expires_at[WEIR_TIME_TEXT_MAX];
     weir_ticket_mint(call->api->tickets, ticket, text);
     weir_clock_format_ms(ends_at_ms, expires_at);
-    struct weir_json_out out = {0};
-    weir_json_open(&out, NULL, '{');
-    weir_json_str(&out, "id", WEIR_ID_TEXT(&ticket->ticket_id));
-    weir_json_str(&out, "url",
+    weir_json_open(out, name, '{');
+    weir_json_str(out, "id", WEIR_ID_TEXT(&ticket->ticket_id));
+    weir_json_str(out, "url",
                   weir_arena_printf(call->arena, "%s/live/%s/%s/index.m3u8",
                                     call->api->settings->gateway_url, text,
                                     WEIR_ID_TEXT(&ticket->stream_id)));
-    weir_json_str(&out, "expires_at", expires_at);
-    weir_json_close(&out, '}');
-    api_call_json(call, 201, &out);
+    weir_json_str(out, "expires_at", expires_at);
+    weir_json_close(out, '}');
 }
 
-static enum weir_code wait_for_next_second(struct api_call *call, int64_t wait_ms)
+static enum weir_code wait_for_next_second(struct api_call *call, struct api_minting *minting,
+                                           int64_t wait_ms)
 {
-    struct minting *minting = call->state;
     if (minting->waits++ == WAITS_MAX) {
         return weir_fail(&call->err, WEIR_EUNAVAILABLE, "what this ticket names is being revoked");
     }
@@ -245,40 +239,58 @@ static const char *ticket_detail(struct api_call *call, const struct weir_ticket
                              grant ? " by grant " : "", grant ? grant : "");
 }
 
-static enum weir_code create(struct api_call *call)
+enum weir_code api_tickets_mint(struct api_call *call, struct api_minting *minting,
+                                const struct weir_stream_row *row, struct weir_json_out *out,
+                                const char *name)
 {
-    struct weir_stream_row row;
-    enum weir_code code = api_streams_find(call, &row);
-    if (code != WEIR_OK) {
-        return code;
-    }
     struct weir_ticket ticket = {
         .tenant_id = call->tenant_id,
-        .camera_id = row.camera_id,
-        .stream_id = row.stream_id,
+        .camera_id = row->camera_id,
+        .stream_id = row->stream_id,
         .viewer_id = ticket_viewer_id(&call->tenant_id, &call->who.subject),
         .login_id = ticket_login_id(&call->tenant_id, &call->who.session_id),
         .ticket_id = ticket_id_new(&call->tenant_id, weir_clock_wall_ms()),
     };
     struct tickets_issue issue = {.life_ms = call->api->settings->ticket_life_s * 1000};
-    if (!call->state) {
-        code = count(call, &ticket);
-    }
+    enum weir_code code = minting->is_counted ? WEIR_OK : count(call, minting, &ticket);
     if (code == WEIR_OK) {
         code = api_tickets_judge(call, &ticket, &issue);
     }
     if (code == WEIR_OK && issue.wait_ms > 0) {
-        return wait_for_next_second(call, issue.wait_ms);
+        return wait_for_next_second(call, minting, issue.wait_ms);
     }
     if (code != WEIR_OK) {
         return code;
     }
-    answer(call, &ticket, issue.ends_at_ms);
-    api_activity_note(call->api->activity, &call->tenant_id, &row.stream_id, row.generation, NULL,
+    write_ticket(call, &ticket, issue.ends_at_ms, out, name);
+    api_activity_note(call->api->activity, &call->tenant_id, &row->stream_id, row->generation, NULL,
                       WEIR_EV_VIEWERS_SOURCE_TICKET);
-    api_call_note(call, "ticket.create", "stream", &row.stream_id,
+    api_call_note(call, "ticket.create", "stream", &row->stream_id,
                   WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, ticket_detail(call, &ticket));
     return WEIR_OK;
+}
+
+static enum weir_code create(struct api_call *call)
+{
+    struct weir_stream_row row;
+    struct api_minting *minting = call->state;
+    enum weir_code code = api_streams_find(call, &row);
+    if (code != WEIR_OK || call->is_waiting) {
+        return code;
+    }
+    if (!minting) {
+        minting = weir_arena_alloc(call->arena, sizeof(*minting));
+        *minting = (struct api_minting){0};
+        call->state = minting;
+    }
+    struct weir_json_out out = {0};
+    code = api_tickets_mint(call, minting, &row, &out, NULL);
+    if (code == WEIR_OK && !call->is_waiting) {
+        api_call_json(call, 201, &out);
+    } else {
+        weir_buf_done(&out.buf);
+    }
+    return code;
 }
 
 void api_tickets_create(void *ctx, struct weir_http_request *req, struct weir_http_response *res)

@@ -101,8 +101,8 @@ bool admit_start(struct draft *draft, const struct weir_ev_command_start *comman
     /* Nobody overtakes those who wait already. */
     struct placement placement;
     why = WEIR_REASON_no_capacity;
-    bool is_found = census.queued == 0 &&
-                    place_find(draft, &command->camera_id, command->quality, &placement, &why);
+    bool is_found = census.queued == 0 && place_find(draft, &command->camera_id, command->quality,
+                                                     command->fps, &placement, &why);
     enqueue(draft, row, command, is_found ? WEIR_REASON_start_asked : why);
     if (is_found) {
         struct waiting waiting = waiting_of(row, command);

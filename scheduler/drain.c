@@ -80,7 +80,7 @@ static bool sum_costs(const struct draft *draft, const struct weir_lease_row *le
     const struct weir_stream_row *row;
     for (size_t at = 0; weir_ledger_next_stream(draft->ledger, &at, &row);) {
         if (can_leave(row, lease)) {
-            struct cost cost = cost_of_stream(row->quality);
+            struct cost cost = cost_of_stream(row->quality, row->fps);
             for (int r = 0; r < RESOURCE_N; r++) {
                 ret->of[r] += cost.of[r];
             }

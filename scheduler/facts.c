@@ -103,20 +103,36 @@ static bool starting(struct draft *draft, const struct weir_ev_fact_starting *fa
     return draft_apply(draft, WEIR_REASON_starting);
 }
 
+/* On the effect that was drafted first. */
+static void set_effective(struct draft *draft, const struct weir_ev_fact_started *fact)
+{
+    struct weir_ev_decision_effects *e = &draft->decision->effects[0];
+    e->has_effective = fact->has_effective;
+    e->effective = fact->effective;
+}
+
 static bool started(struct draft *draft, const struct weir_ev_fact_started *fact)
 {
     const struct weir_stream_row *moving = moving_to(draft, ABOUT(fact));
     if (moving != NULL) {
         move_switch(draft, moving, WEIR_STREAM_STATE_RUNNING, WEIR_REASON_migrated);
+        set_effective(draft, fact);
         return draft_apply(draft, WEIR_REASON_migrated);
     }
     const struct weir_stream_row *row = row_of(draft, ABOUT(fact));
+    if (row != NULL && row->state == WEIR_STREAM_STATE_RUNNING && fact->has_effective &&
+        !weir_effective_is_same(&row->effective, &fact->effective)) {
+        draft_stream(draft, row, WEIR_STREAM_STATE_RUNNING, WEIR_REASON_effective_changed);
+        set_effective(draft, fact);
+        return draft_apply(draft, WEIR_REASON_effective_changed);
+    }
     if (row == NULL ||
         (row->state != WEIR_STREAM_STATE_PLACED && row->state != WEIR_STREAM_STATE_STARTING &&
          row->state != WEIR_STREAM_STATE_BACKOFF)) {
         return false;
     }
     draft_stream(draft, row, WEIR_STREAM_STATE_RUNNING, WEIR_REASON_started);
+    set_effective(draft, fact);
     return draft_apply(draft, WEIR_REASON_started);
 }
 

@@ -10,6 +10,8 @@
 /* A stream shows in a heartbeat's load once it ran this long. */
 #define FRESH_MS 5000
 
+#define USUAL_FPS 25 /* that costs.def is for */
+
 /* Parts of the score, per mille (notes/scheduling 2.3); spread and distance need sites. */
 #define PART_MEAN      500
 #define PART_DOMINANT  250
@@ -37,9 +39,20 @@ static const struct cost tap_cost = {
 };
 #undef COST
 
-struct cost cost_of_stream(enum weir_quality quality)
+/*
+ * With a limit of frames it has to be decoded whole and encoded in part, whatever its size is;
+ * where the camera sends no more frames it passes as it is, and load that is measured says so soon.
+ */
+struct cost cost_of_stream(enum weir_quality quality, int64_t fps)
 {
-    return stream_costs[quality];
+    if (fps == 0) {
+        return stream_costs[quality];
+    }
+    struct cost cost = stream_costs[quality == WEIR_QUALITY_SOURCE ? WEIR_QUALITY_HIGH : quality];
+    int64_t part = fps < USUAL_FPS ? fps : USUAL_FPS;
+    cost.of[RESOURCE_CPU] = (cost.of[RESOURCE_CPU] + cost.of[RESOURCE_CPU] * part / USUAL_FPS) / 2;
+    cost.of[RESOURCE_NET] = (cost.of[RESOURCE_NET] + cost.of[RESOURCE_NET] * part / USUAL_FPS) / 2;
+    return cost;
 }
 
 struct cost cost_of_tap(void)
@@ -97,7 +110,7 @@ static void add_run(const struct draft *draft, struct loads *loads,
     if (load == NULL || load->worker->incarnation != incarnation) {
         return;
     }
-    struct cost cost = cost_of_stream(row->quality);
+    struct cost cost = cost_of_stream(row->quality, row->fps);
     const struct seen_run *run = observations_run(draft->core->seen, &row->stream_id, generation);
     bool is_shown = run != NULL && run->running_since_ms != 0 &&
                     draft->now_ms - run->running_since_ms >= FRESH_MS;

@@ -44,7 +44,8 @@ struct worker_load *loads_find(const struct loads *loads, const struct weir_id *
 /* What a worker can tell of in one heartbeat. */
 #define LOAD_LEASES_MAX WEIR_EV_HEARTBEAT_LEASES_MAX
 
-struct cost cost_of_stream(enum weir_quality quality);
+/* `fps` 0: as the camera. */
+struct cost cost_of_stream(enum weir_quality quality, int64_t fps);
 struct cost cost_of_tap(void);
 
 /* Shares with `extra` on top; false when one is over the ceiling. `ret` may be NULL. */

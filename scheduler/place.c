@@ -167,11 +167,11 @@ static enum lease_verdict judge_lease(struct draft *draft, const struct lease_vi
 }
 
 bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_quality quality,
-                struct placement *ret, enum weir_reason *ret_why)
+                int64_t fps, struct placement *ret, enum weir_reason *ret_why)
 {
     struct loads *loads = loads_of(draft);
     struct lease_view lease = draft_lease_view(draft, camera_id);
-    struct cost cost = cost_of_stream(quality);
+    struct cost cost = cost_of_stream(quality, fps);
     enum lease_verdict verdict = judge_lease(draft, &lease, &cost, ret_why);
     if (verdict == LEASE_WAIT) {
         return false;

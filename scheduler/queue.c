@@ -11,6 +11,7 @@
 
 /* A viewer shows himself more often than this. */
 #define WATCHED_MS 15000
+#define FPS_MAX    60
 
 struct entry {
     const struct weir_stream_row *row;
@@ -81,7 +82,7 @@ static void try_row(struct draft *draft, const struct weir_stream_row *row, bool
 {
     struct placement placement;
     enum weir_reason why;
-    if (!place_find(draft, &row->camera_id, row->quality, &placement, &why)) {
+    if (!place_find(draft, &row->camera_id, row->quality, row->fps, &placement, &why)) {
         if (why == WEIR_REASON_lease_worker_full) {
             let_go(draft, row);
         }
@@ -104,12 +105,13 @@ void queue_due(struct draft *draft)
 {
     size_t n;
     const struct entry *line = line_up(draft, &n);
-    bool parked[WEIR_QUALITY_N] = {false};
+    bool parked[WEIR_QUALITY_N][FPS_MAX + 1] = {{false}};
     for (size_t i = 0; i < n && !draft_is_full(draft); i++) {
         const struct weir_stream_row *row = line[i].row;
         bool has_lease = draft_lease_view(draft, &row->camera_id).state != WEIR_LEASE_STATE_NONE;
-        if (!must_pause(draft, row) && (!parked[row->quality] || has_lease)) {
-            try_row(draft, row, &parked[row->quality]);
+        bool *is_parked = &parked[row->quality][row->fps < FPS_MAX ? row->fps : FPS_MAX];
+        if (!must_pause(draft, row) && (!*is_parked || has_lease)) {
+            try_row(draft, row, is_parked);
         }
     }
 }

@@ -172,14 +172,27 @@ void facts_started(struct worker *worker, const struct stream *stream, const str
         about(WEIR_EV_FACT_STARTED, &stream->row.stream_id, &stream->row.tenant_id);
     struct weir_ev_fact_started *fact = &event.u.fact_started;
     const struct weir_ctl_tap_source *info = &lease->info;
+    const struct weir_effective *effective = &stream->effective;
+    bool is_as_it_is = !stream->has_effective || effective->how == WEIR_RENDITION_HOW_PASSTHROUGH;
     FILL_STREAM(*fact, worker, stream);
-    WEIR_STR_SET(fact->video_codec, info->has_video_codec ? info->video_codec : "avc1");
-    fact->has_audio_codec = info->has_audio_codec;
+    fact->has_effective = stream->has_effective;
+    fact->effective = *effective;
+    fact->has_audio_codec = is_as_it_is && info->has_audio_codec;
     WEIR_STR_SET(fact->audio_codec, info->audio_codec);
-    fact->width = info->has_width ? info->width : 0;
-    fact->height = info->has_height ? info->height : 0;
-    fact->has_bitrate_bps = lease->ring_ms >= 1000;
-    if (fact->has_bitrate_bps) {
+    if (stream->has_effective) {
+        WEIR_STR_SET(fact->video_codec, effective->codec);
+        fact->width = effective->width;
+        fact->height = effective->height;
+    } else {
+        WEIR_STR_SET(fact->video_codec, info->has_video_codec ? info->video_codec : "avc1");
+        fact->width = info->has_width ? info->width : 0;
+        fact->height = info->has_height ? info->height : 0;
+    }
+    if (!is_as_it_is) {
+        fact->has_bitrate_bps = true;
+        fact->bitrate_bps = effective->bitrate_bps;
+    } else if (lease->ring_ms >= 1000) {
+        fact->has_bitrate_bps = true;
         fact->bitrate_bps = lease->ring_bytes * 8000 / lease->ring_ms;
     }
     fact->took_ms = worker_now_ms() - stream->seen_at_ms;

@@ -56,8 +56,9 @@ static enum plan_stream_action plan_playing(const struct plan_stream_view *view,
     bool is_reflected = view->row_state != WEIR_STREAM_STATE_PLACED &&
                         view->row_state != WEIR_STREAM_STATE_STARTING &&
                         view->row_state != WEIR_STREAM_STATE_BACKOFF;
-    return !is_reflected && is_time_to_repeat(view, now_ms) ? PLAN_STREAM_SAY_STARTED
-                                                            : PLAN_STREAM_NOTHING;
+    bool is_due = !is_reflected || view->is_effective_news;
+    return is_due && is_time_to_repeat(view, now_ms) ? PLAN_STREAM_SAY_STARTED
+                                                     : PLAN_STREAM_NOTHING;
 }
 
 static enum plan_stream_action plan_run(const struct plan_stream_view *view, int64_t now_ms)

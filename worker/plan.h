@@ -54,6 +54,7 @@ struct plan_stream_view {
     bool is_failure_news;    /* not the reason that was said last */
     bool is_permanent;       /* trying again cannot help */
     bool has_playlist;       /* the engine has one to give */
+    bool is_effective_news;  /* what it really is, which the log says otherwise or not at all */
     enum plan_said said;
     int64_t said_at_ms;
     enum plan_ask ask; /* of the origin: when was it last watched? */

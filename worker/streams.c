@@ -65,6 +65,9 @@ static void send_publish(struct worker *worker, const struct stream *stream)
     WEIR_STR_SET(publish->username, stream->slot->username);
     WEIR_STR_SET(publish->password, stream->slot->password);
     WEIR_STR_SET(publish->api_socket, stream->slot->api_socket);
+    publish->has_quality = publish->has_fps = true;
+    publish->quality = stream->row.quality;
+    publish->fps = stream->row.fps;
     publish->has_segments = true;
     snprintf(publish->segments, sizeof(publish->segments), "%s/%s", stream->slot->segments,
              publish->path);
@@ -172,6 +175,7 @@ static bool own_part(const struct worker *worker, const struct weir_stream_row *
     ret->generation = second->generation;
     ret->seq_base = second->seq_base;
     ret->placed_at_ms = second->placed_at_ms;
+    ret->effective = (struct weir_effective){.codec = ""};
     return true;
 }
 
@@ -231,6 +235,13 @@ void streams_take_publish_state(struct worker *worker, const struct weir_ctl_tap
             worker_now_ms() + publish_pause_ms(stream->publish_failures++);
     }
     WEIR_STR_SET(stream->publish_detail, state->has_detail ? state->detail : "");
+    stream->is_transcode_failing =
+        state->has_reason &&
+        strcmp(state->reason, weir_reason_name(WEIR_REASON_transcode_failed)) == 0;
+    if (state->has_effective) {
+        stream->has_effective = true;
+        stream->effective = state->effective;
+    }
     if (!stream->is_publishing) {
         /* The engine forgets a path whose publisher is gone. */
         stream->has_playlist = false;
@@ -381,7 +392,9 @@ static enum plan_health judge(const struct worker *worker, const struct stream *
         return PLAN_HEALTH_FAILING;
     }
     if (stream->is_publish_failing) {
-        *trouble = own_trouble(WEIR_REASON_publish_failed, stream->publish_detail);
+        *trouble = own_trouble(stream->is_transcode_failing ? WEIR_REASON_transcode_failed
+                                                            : WEIR_REASON_publish_failed,
+                               stream->publish_detail);
         return PLAN_HEALTH_FAILING;
     }
     if (!lease || !lease->is_up || !stream->is_publishing) {
@@ -411,6 +424,8 @@ static struct plan_stream_view view_of(const struct worker *worker, struct strea
         .is_failure_news = strcmp(stream->said_reason, trouble->reason) != 0,
         .is_permanent = trouble->is_permanent,
         .has_playlist = stream->has_playlist,
+        .is_effective_news = stream->has_effective &&
+                             !weir_effective_is_same(&stream->effective, &stream->row.effective),
         .said = stream->said,
         .said_at_ms = stream->said_at_ms,
         .ask = stream->ask,

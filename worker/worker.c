@@ -339,6 +339,8 @@ static void open_children(struct worker *worker)
         weir_arena_printf(arena, "WEIR_CAMERA_TRIALS_MAX=%" PRId64, settings->camera_trials_max);
     worker->tap_env[6] = weir_arena_printf(arena, "WEIR_CAMERA_TRIALS_PERIOD_S=%" PRId64,
                                            settings->camera_trials_period_s);
+    worker->tap_env[8] =
+        weir_arena_printf(arena, "WEIR_XCODE=%s", program(worker, settings->xcode, "weir-xcode"));
     worker->origin_env[0] =
         weir_arena_printf(arena, "WEIR_ORIGIN_LISTEN=%s", settings->origin_listen);
     worker->origin_env[1] =

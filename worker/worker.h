@@ -100,6 +100,9 @@ struct stream {
     bool is_publishing;       /* so says the tap */
     bool is_publish_failing;
     char publish_detail[257];
+    bool is_transcode_failing; /* so says the tap, of its publish failure */
+    bool has_effective;        /* what the tap publishes */
+    struct weir_effective effective;
     int publish_failures;        /* in a row */
     int64_t publish_again_at_ms; /* the tap gave this publisher up; 0: it did not */
     bool has_playlist;

@@ -147,6 +147,39 @@ enum weir_code weir_quality_get(const char *name, enum weir_quality *ret)
     return WEIR_OK;
 }
 
+static const char *const weir_rendition_how_names[] = {
+    "passthrough",
+    "profile",
+    "keyframes",
+    "transcode",
+};
+
+const char *weir_rendition_how_name(enum weir_rendition_how value)
+{
+    return weir_rendition_how_names[value];
+}
+
+enum weir_code weir_rendition_how_get(const char *name, enum weir_rendition_how *ret)
+{
+    int value = codec_find_name(weir_rendition_how_names, WEIR_RENDITION_HOW_N, name);
+    if (value < 0) {
+        return WEIR_EINVAL;
+    }
+    *ret = (enum weir_rendition_how)value;
+    return WEIR_OK;
+}
+
+static const struct codec_field weir_effective_fields[] = {
+    {REQ(weir_effective, codec), STR(1, 16, TOKEN)},
+    {REQ(weir_effective, width), INT(0, 65535)},
+    {REQ(weir_effective, height), INT(0, 65535)},
+    {REQ(weir_effective, fps), INT(0, 1000)},
+    {REQ(weir_effective, bitrate_bps), INT(0, 1000000000000)},
+    {REQ(weir_effective, how), ENUM(weir_rendition_how)},
+    {REQ(weir_effective, why), STR(0, 96, TEXT)},
+};
+OBJECT(weir_effective);
+
 static const struct codec_field weir_place_fields[] = {
     {REQ(weir_place, worker_id), ID},
     {REQ(weir_place, incarnation), INT(0, 9007199254740991)},
@@ -293,6 +326,7 @@ static const struct codec_field weir_ev_fact_started_fields[] = {
     {REQ(weir_ev_fact_started, width), INT(0, 65535)},
     {REQ(weir_ev_fact_started, height), INT(0, 65535)},
     {OPT(weir_ev_fact_started, bitrate_bps), INT(0, 1000000000000)},
+    {OPT(weir_ev_fact_started, effective), OBJ(weir_effective)},
     {REQ(weir_ev_fact_started, took_ms), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ev_fact_started);
@@ -420,6 +454,7 @@ static const struct codec_field weir_ev_decision_effects_fields[] = {
     {OPT(weir_ev_decision_effects, boot_id), ID},
     {OPT(weir_ev_decision_effects, warm), BOOL},
     {OPT(weir_ev_decision_effects, second), OBJ(weir_place)},
+    {OPT(weir_ev_decision_effects, effective), OBJ(weir_effective)},
     {OPT(weir_ev_decision_effects, detail), STR(0, 256, TEXT)},
 };
 OBJECT(weir_ev_decision_effects);
@@ -515,6 +550,7 @@ static const struct codec_field weir_ev_state_stream_fields[] = {
     {REQ(weir_ev_state_stream, attempts), INT(0, 1000000)},
     {OPT(weir_ev_state_stream, retry_at_ms), INT(0, 9007199254740991)},
     {OPT(weir_ev_state_stream, expires_at_ms), INT(0, 9007199254740991)},
+    {OPT(weir_ev_state_stream, effective), OBJ(weir_effective)},
     {OPT(weir_ev_state_stream, detail), STR(0, 256, TEXT)},
 };
 OBJECT(weir_ev_state_stream);
@@ -835,6 +871,8 @@ static const struct codec_field weir_ctl_tap_publish_fields[] = {
     {REQ(weir_ctl_tap_publish, username), STR(1, 64, TOKEN)},
     {REQ(weir_ctl_tap_publish, password), STR(1, 64, TOKEN)},
     {REQ(weir_ctl_tap_publish, api_socket), STR(1, 107, TEXT)},
+    {OPT(weir_ctl_tap_publish, quality), ENUM(weir_quality)},
+    {OPT(weir_ctl_tap_publish, fps), INT(0, 60)},
     {OPT(weir_ctl_tap_publish, segments), STR(1, 400, TEXT)},
 };
 OBJECT(weir_ctl_tap_publish);
@@ -912,6 +950,7 @@ static const struct codec_field weir_ctl_tap_stream_fields[] = {
     {REQ(weir_ctl_tap_stream, generation), INT(0, 9007199254740991)},
     {REQ(weir_ctl_tap_stream, state), ENUM(weir_ctl_tap_stream_state)},
     {OPT(weir_ctl_tap_stream, reason), STR(1, 64, SNAKE)},
+    {OPT(weir_ctl_tap_stream, effective), OBJ(weir_effective)},
     {OPT(weir_ctl_tap_stream, detail), STR(0, 256, TEXT)},
 };
 OBJECT(weir_ctl_tap_stream);

@@ -163,6 +163,38 @@ const char *weir_quality_name(enum weir_quality value);
 /* The value of a name; WEIR_EINVAL for an unknown one. */
 WEIR_MUST_USE enum weir_code weir_quality_get(const char *name, enum weir_quality *ret);
 
+/* How a stream is made from what the camera sends: as it is, from another stream of the
+ * camera, its keyframes alone, or decoded and encoded again. */
+enum weir_rendition_how {
+    WEIR_RENDITION_HOW_PASSTHROUGH,
+    WEIR_RENDITION_HOW_PROFILE,
+    WEIR_RENDITION_HOW_KEYFRAMES,
+    WEIR_RENDITION_HOW_TRANSCODE,
+};
+#define WEIR_RENDITION_HOW_N 4
+
+/* The name as it stands in JSON ("passthrough"). */
+const char *weir_rendition_how_name(enum weir_rendition_how value);
+
+/* The value of a name; WEIR_EINVAL for an unknown one. */
+WEIR_MUST_USE enum weir_code weir_rendition_how_get(const char *name, enum weir_rendition_how *ret);
+
+/* What a stream really is. */
+struct weir_effective {
+    /* As RFC 6381 names the family: avc1, hvc1; 1..16 bytes, printable ASCII without spaces */
+    char codec[16 + 1];
+    int64_t width; /* Pixels; 0: unknown; 0..65535 */
+    int64_t height; /* Pixels; 0: unknown; 0..65535 */
+    /* Frames per second, rounded; 0: unknown, or less than one in two seconds; 0..1000 */
+    int64_t fps;
+    /* Bits per second: measured, or what the encoder keeps to; 0: unknown; 0..1000000000000 */
+    int64_t bitrate_bps;
+    /* How a stream is made from what the camera sends: as it is, from another stream of the
+     * camera, its keyframes alone, or decoded and encoded again */
+    enum weir_rendition_how how;
+    char why[96 + 1]; /* Why so, for people; 0..96 bytes, UTF-8 without control characters */
+};
+
 /* A second place of a stream or a lease while it moves from one worker to another. */
 struct weir_place {
     struct weir_id worker_id; /* The worker */
@@ -335,7 +367,8 @@ struct weir_ev_fact_left {
     char reason[64 + 1];
 };
 
-/* The first playlist of this generation can be fetched. */
+/* The first playlist of this generation can be fetched; or what it really is changed since, or
+ * became known. */
 struct weir_ev_fact_started {
     struct weir_id worker_id; /* The worker */
     /* Offset of the worker's fact.joined; a restarted worker gets a new one; >= 0 */
@@ -352,6 +385,8 @@ struct weir_ev_fact_started {
     int64_t height; /* Pixels; 0: unknown; 0..65535 */
     bool has_bitrate_bps;
     int64_t bitrate_bps; /* Measured bits per second; 0..1000000000000 */
+    bool has_effective;
+    struct weir_effective effective; /* What a stream really is */
     int64_t took_ms; /* From the decision read to the first playlist; >= 0 */
 };
 
@@ -527,6 +562,9 @@ struct weir_ev_decision_effects {
     /* The other worker while a stream or a lease moves; absent: there is none any more */
     bool has_second;
     struct weir_place second;
+    /* What the stream really is, once it plays; forgotten with its placement */
+    bool has_effective;
+    struct weir_effective effective;
     /* For people; no credentials; 0..256 bytes, UTF-8 without control characters */
     bool has_detail;
     char detail[256 + 1];
@@ -649,6 +687,8 @@ struct weir_ev_state_stream {
     int64_t retry_at_ms; /* Next try while in backoff; >= 0 */
     bool has_expires_at_ms;
     int64_t expires_at_ms; /* Leaves the queue then; >= 0 */
+    bool has_effective;
+    struct weir_effective effective; /* What a stream really is */
     /* For people; no credentials; 0..256 bytes, UTF-8 without control characters */
     bool has_detail;
     char detail[256 + 1];
@@ -1090,6 +1130,10 @@ struct weir_ctl_tap_publish {
     char password[64 + 1]; /* Of the engine; 1..64 bytes, printable ASCII without spaces */
     /* The engine's API, a unix socket; 1..107 bytes, UTF-8 without control characters */
     char api_socket[107 + 1];
+    bool has_quality;
+    enum weir_quality quality; /* Absent: source */
+    bool has_fps;
+    int64_t fps; /* At most so many frames per second; 0 or absent: as the camera sends; 0..60 */
     /* Folder that the engine makes for this path when its muxer is there; absent: the API
      * alone is asked; 1..400 bytes, UTF-8 without control characters */
     bool has_segments;
@@ -1215,6 +1259,8 @@ struct weir_ctl_tap_stream {
     /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
     bool has_reason;
     char reason[64 + 1];
+    bool has_effective;
+    struct weir_effective effective; /* While it is publishing */
     /* For people; no credentials; 0..256 bytes, UTF-8 without control characters */
     bool has_detail;
     char detail[256 + 1];

@@ -13,6 +13,13 @@
 
 #define FORGET_EVERY_MS 60000
 
+bool weir_effective_is_same(const struct weir_effective *a, const struct weir_effective *b)
+{
+    return strcmp(a->codec, b->codec) == 0 && a->width == b->width && a->height == b->height &&
+           a->fps == b->fps && a->bitrate_bps == b->bitrate_bps && a->how == b->how &&
+           strcmp(a->why, b->why) == 0;
+}
+
 struct weir_ledger *weir_ledger_new(void)
 {
     struct weir_ledger *ledger = weir_xalloc(sizeof(*ledger));
@@ -188,12 +195,24 @@ static int64_t max(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
+/* Another placement is another thing until its worker says what. */
+static void set_effective(struct weir_stream_row *row, const struct weir_ev_decision_effects *e)
+{
+    bool is_other = e->has_generation && e->generation != row->generation;
+    if (e->has_effective) {
+        row->effective = e->effective;
+    } else if (is_other || !weir_stream_state_is_placed(row->state)) {
+        row->effective = (struct weir_effective){.codec = ""};
+    }
+}
+
 /* Sets what the effect carries; returns the state before. */
 static enum weir_stream_state set_stream(struct weir_stream_row *row,
                                          const struct weir_ev_decision_effects *e, int64_t at_ms)
 {
     enum weir_stream_state from = row->state;
     WEIR_IGNORE(weir_stream_state_get(e->to, &row->state), "checked before");
+    set_effective(row, e);
     if (e->has_quality) {
         row->quality = e->quality;
     }

@@ -45,6 +45,8 @@ struct weir_stream_row {
     int64_t version;                  /* offset of the decision that changed it last */
     char reason[WEIR_REASON_MAX + 1]; /* why it is in this state */
     char detail[257];
+    /* What this placement really is; `codec` is empty until its worker said so. */
+    struct weir_effective effective;
 };
 
 struct weir_lease_row {
@@ -79,6 +81,9 @@ struct weir_worker_row {
     int64_t version;
     char reason[WEIR_REASON_MAX + 1];
 };
+
+/* Whether both say the same of a stream. */
+bool weir_effective_is_same(const struct weir_effective *a, const struct weir_effective *b);
 
 struct weir_ledger;
 

@@ -40,6 +40,8 @@ static void dump_stream(const struct weir_stream_row *row, int64_t epoch, struct
         .asked_at_ms = row->queued_at_ms,
         .since_ms = row->changed_at_ms,
         .has_detail = row->detail[0] != '\0',
+        .has_effective = row->effective.codec[0] != '\0',
+        .effective = row->effective,
     };
     WEIR_STR_SET(to->reason, row->reason);
     WEIR_STR_SET(to->detail, row->detail);
@@ -185,6 +187,9 @@ static enum weir_code restore_stream(struct weir_ledger *ledger,
     }
     if (from->has_second) {
         row->second = from->second;
+    }
+    if (from->has_effective) {
+        row->effective = from->effective;
     }
     WEIR_STR_SET(row->reason, from->reason);
     WEIR_STR_SET(row->detail, from->has_detail ? from->detail : "");

@@ -61,6 +61,22 @@ static void pack_second(struct packed *packed, const struct weir_place *second)
     pack_int(packed, second->placed_at_ms);
 }
 
+/* Packed only where it is known: rows of older records hash as they always did. */
+static void pack_effective(struct packed *packed, const struct weir_effective *effective)
+{
+    if (effective->codec[0] == '\0') {
+        return;
+    }
+    pack_text(packed, "effective");
+    pack_text(packed, effective->codec);
+    pack_int(packed, effective->width);
+    pack_int(packed, effective->height);
+    pack_int(packed, effective->fps);
+    pack_int(packed, effective->bitrate_bps);
+    pack_int(packed, effective->how);
+    pack_text(packed, effective->why);
+}
+
 uint64_t weir_ledger_hash_stream(const struct weir_stream_row *row)
 {
     struct packed packed = {.len = 0};
@@ -87,6 +103,7 @@ uint64_t weir_ledger_hash_stream(const struct weir_stream_row *row)
         pack_text(&packed, "last");
         pack_int(&packed, row->last_generation);
     }
+    pack_effective(&packed, &row->effective);
     return digest(&packed);
 }
 

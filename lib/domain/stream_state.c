@@ -18,8 +18,10 @@ static const unsigned followers[WEIR_STREAM_STATE_N] = {
                                  BIT(QUEUED) | BIT(FAILED) | BIT(STOPPED),
     [WEIR_STREAM_STATE_STARTING] =
         BIT(RUNNING) | BIT(BACKOFF) | BIT(STOPPING) | BIT(QUEUED) | BIT(FAILED) | BIT(STOPPED),
-    [WEIR_STREAM_STATE_RUNNING] = BIT(BACKOFF) | BIT(SUSPECT) | BIT(MIGRATING) | BIT(PREEMPTING) |
-                                  BIT(STOPPING) | BIT(QUEUED) | BIT(FAILED) | BIT(STOPPED),
+    /* To itself when what it really is becomes known, or changes. */
+    [WEIR_STREAM_STATE_RUNNING] = BIT(RUNNING) | BIT(BACKOFF) | BIT(SUSPECT) | BIT(MIGRATING) |
+                                  BIT(PREEMPTING) | BIT(STOPPING) | BIT(QUEUED) | BIT(FAILED) |
+                                  BIT(STOPPED),
     [WEIR_STREAM_STATE_BACKOFF] = BIT(BACKOFF) | BIT(STARTING) | BIT(RUNNING) | BIT(STOPPING) |
                                   BIT(QUEUED) | BIT(FAILED) | BIT(STOPPED),
     [WEIR_STREAM_STATE_SUSPECT] = BIT(RUNNING) | BIT(BACKOFF) | BIT(MIGRATING) | BIT(STOPPING) |

@@ -25,6 +25,7 @@ from dev import engine_build
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("WEIR_TEST_BUILD") or ROOT / "build" / "release")
 TAP = BUILD / "worker" / "tap" / "weir-tap"
+XCODE = BUILD / "worker" / "xcode" / "weir-xcode"
 CAMERA = BUILD / "tests" / "camera" / "weir-testcamera"
 
 TENANT = "0191a000-0000-7000-8000-000000000001"
@@ -217,7 +218,7 @@ class Tap:
                 [*before, str(TAP)],
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **environment},
+                env={**os.environ, "WEIR_XCODE": str(XCODE), **environment},
                 close_fds=False,
                 preexec_fn=on_three,
             )
@@ -252,7 +253,9 @@ class Tap:
         self.tell("tap.camera", camera_id=camera_id, url=url, **{**settings, **fields})
         return camera_id
 
-    def publish(self, camera_id: str, engine: Engine, stream_id: str = "", generation: int = 1) -> str:
+    def publish(
+        self, camera_id: str, engine: Engine, stream_id: str = "", generation: int = 1, **profile: Any
+    ) -> str:
         stream_id = stream_id or str(uuid.uuid4())
         path = f"live/{stream_id}/{generation}"
         self.tell(
@@ -266,6 +269,7 @@ class Tap:
             password=engine.password,
             api_socket=str(engine.folder / "api.sock"),
             segments=str(engine.folder / "segments" / path),
+            **profile,
         )
         return path
 
@@ -355,9 +359,9 @@ class Decoded:
         size = 640 * 360
         self.frames = [done.stdout[i : i + size] for i in range(0, len(done.stdout), size)]
 
-    def stamp_ms(self, n: int) -> int:
+    def stamp_ms(self, n: int, row: int = 8) -> int:
         """The 39 low bits of the UTC milliseconds that the camera drew (tests/camera/stamp.h)."""
         frame, cell = self.frames[n], 640 // 40
-        bits = [frame[8 * 640 + i * cell + cell // 2] > 128 for i in range(40)]
+        bits = [frame[row * 640 + i * cell + cell // 2] > 128 for i in range(40)]
         assert sum(bits) % 2 == 0, "the stamp's parity"
         return int("".join("1" if b else "0" for b in bits[:39]), 2)

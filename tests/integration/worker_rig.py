@@ -176,6 +176,7 @@ class Worker:
             "WEIR_ORIGIN": str(BUILD / "worker/origin/weir-origin"),
             "WEIR_STILL": str(BUILD / "worker/still/weir-still"),
             "WEIR_DECODE": str(BUILD / "worker/decode/weir-decode"),
+            "WEIR_XCODE": str(BUILD / "worker/xcode/weir-xcode"),
         }
         self.process: subprocess.Popen[bytes] | None = None
         self.incarnation = -1
@@ -285,6 +286,8 @@ class Placed:
         log.wait_fact("fact.starting", stream_id=self.stream_id)
         self.move("placed", "starting", "starting")
         started = log.wait_fact("fact.started", stream_id=self.stream_id)[1]
+        effective = {"effective": started["effective"]} if "effective" in started else {}
+        self.stream |= effective
         self.move("starting", "running", "started")
         return dict(started)
 

@@ -10,7 +10,7 @@
  *     start s camera=c tenant=t [id=] [quality=]                stop s [id=] [reason=]
  *         [expires=] life of the command, [age=] since it was appended, [clock=] of its sender, off
  *     idle s timeout=30000 [id=] [gen=]       watch s
- *     starting s | started s | failing s reason= [permanent] [detail=] | exited s |
+ *     starting s | started s [how= fps=] | failing s reason= [permanent] [detail=] | exited s |
  *     still_watched s age= | released c       facts with the row's tokens; old: of an older life
  *                                             second: of the place a stream moves to
  *     drain w [id=] | undrain w | draining w  asked by somebody; by the worker itself
@@ -306,6 +306,17 @@ static struct weir_stream_row view_of(struct world *world, const struct line *li
     return view;
 }
 
+static void set_effective(const struct line *line, struct weir_ev_fact_started *fact)
+{
+    const char *how = value(line, "how", NULL);
+    fact->has_effective =
+        how != NULL && weir_rendition_how_get(how, &fact->effective.how) == WEIR_OK;
+    WEIR_STR_SET(fact->effective.codec, "avc1");
+    fact->effective.width = 640;
+    fact->effective.height = 360;
+    fact->effective.fps = number(line, "fps", 0);
+}
+
 static void fact(struct world *world, const struct line *line)
 {
     const struct weir_stream_row view = view_of(world, line);
@@ -322,6 +333,7 @@ static void fact(struct world *world, const struct line *line)
                                                              .tenant_id = row->tenant_id,
                                                              .stream_id = row->stream_id,
                                                              .generation = generation};
+        set_effective(line, &event.u.fact_started);
     } else if (is_verb(line, "failing")) {
         event.type = WEIR_EV_FACT_FAILING;
         struct weir_ev_fact_failing *to = &event.u.fact_failing;

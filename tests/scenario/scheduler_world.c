@@ -86,6 +86,11 @@ static void print_effect(const struct world *world, const struct weir_ev_decisio
         if (e->has_detail) {
             fprintf(out, " \"%s\"", e->detail);
         }
+        if (e->has_effective) {
+            fprintf(out, " is %s %lldx%lld at %lld", weir_rendition_how_name(e->effective.how),
+                    (long long)e->effective.width, (long long)e->effective.height,
+                    (long long)e->effective.fps);
+        }
     } else if (e->entity == WEIR_EV_DECISION_EFFECTS_ENTITY_LEASE) {
         fprintf(out, "      lease %s %s>%s %s on %s l+%lld", world_name(world, &e->camera_id), from,
                 e->to, e->reason, world_name(world, &e->worker_id), age(e->lease_generation));

@@ -34,6 +34,7 @@ ORDER = (
     "stream_cost",
     "warm_idle",
     "snapshot",
+    "renditions",
     "get_stream",
     "gateway",
     "auth",

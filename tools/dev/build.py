@@ -21,6 +21,7 @@ DAEMONS = {
     "weir-origin": "worker/origin/weir-origin",
     "weir-still": "worker/still/weir-still",
     "weir-decode": "worker/decode/weir-decode",
+    "weir-xcode": "worker/xcode/weir-xcode",
     "weir-reaper": "reaper/weir-reaper",
     "weir-audit": "audit/weir-audit",
     "weir-tally": "tally/weir-tally",

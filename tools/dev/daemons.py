@@ -168,6 +168,7 @@ def worker(instance: Instance, index: int, engine: Path, apis: int = 1) -> Daemo
         "WEIR_ORIGIN": str(build.binary("weir-origin")),
         "WEIR_STILL": str(build.binary("weir-still")),
         "WEIR_DECODE": str(build.binary("weir-decode")),
+        "WEIR_XCODE": str(build.binary("weir-xcode")),
         "WEIR_SOURCE_ALLOW_LOCAL": "true",
     }
     ports = {f"{name}-origin": origin, f"{name}-admin": admin}

@@ -18,11 +18,6 @@
 #define OVER_PAUSE_MS 10000
 #define HUSH_MS       1000 /* behind the end of the slowest attempt */
 
-struct follower {
-    struct weir_list node;
-    struct tap_publisher *publisher;
-};
-
 struct tap_camera {
     struct tap_shared shared;
     struct weir_ctl_tap_camera spec;
@@ -46,7 +41,7 @@ struct tap_camera {
     int64_t over_mono_ms; /* when it last started over */
     struct tap_timeline line;
     struct tap_clock clock;
-    struct weir_list followers;
+    struct tap_outputs *outputs;
     struct weir_ctl_tap_stats_cameras stats; /* counters only */
     int64_t frames;                          /* of video */
     struct tap_cost cost;
@@ -99,10 +94,7 @@ static void start_over(struct tap_camera *camera)
     tap_ring_done(&camera->ring);
     tap_ring_init(&camera->ring, max_ms, max_bytes);
     tap_timeline_init(&camera->line);
-    WEIR_LIST_FOR(pos, &camera->followers)
-    {
-        tap_publisher_restart(WEIR_CONTAINER(pos, struct follower, node)->publisher);
-    }
+    tap_outputs_restart(camera->outputs);
 }
 
 static bool is_same_param(const struct tap_param *a, const struct tap_param *b)
@@ -212,12 +204,8 @@ static void on_unit(void *ctx, struct tap_unit *unit)
         log_clock_set(camera);
     count_unit(camera, unit);
     tap_spool_add(camera->spool, &camera->format, unit);
-    if (!tap_ring_push(&camera->ring, unit))
-        return;
-    WEIR_LIST_FOR(pos, &camera->followers)
-    {
-        tap_publisher_wake(WEIR_CONTAINER(pos, struct follower, node)->publisher);
-    }
+    if (tap_ring_push(&camera->ring, unit))
+        tap_outputs_wake(camera->outputs);
 }
 
 static void after_end(struct tap_camera *camera)
@@ -385,21 +373,18 @@ struct tap_camera *tap_camera_new(const struct tap_shared *shared,
     struct tap_camera *camera = weir_xalloc(sizeof(*camera));
     camera->shared = *shared;
     camera->is_fenced = is_fenced;
-    weir_list_init(&camera->followers);
     tap_ring_init(&camera->ring, spec->ring_ms, (size_t)spec->ring_bytes);
     tap_timeline_init(&camera->line);
     take_spec(camera, spec);
     take_spool(camera);
+    camera->outputs = tap_outputs_new(&(struct tap_outputs_from){.loop = shared->loop,
+                                                                 .control = shared->control,
+                                                                 .xcode = shared->xcode,
+                                                                 .ring = &camera->ring,
+                                                                 .format = &camera->format});
     camera->timer = weir_timer_new(shared->loop, on_timer, camera);
     weir_timer_set(camera->timer, 0);
     return camera;
-}
-
-static void free_follower(struct follower *follower)
-{
-    weir_list_remove(&follower->node);
-    tap_publisher_free(&follower->publisher);
-    free(follower);
 }
 
 void tap_camera_free(struct tap_camera **ptr)
@@ -408,10 +393,7 @@ void tap_camera_free(struct tap_camera **ptr)
     if (camera == NULL)
         return;
     *ptr = NULL;
-    WEIR_LIST_FOR(pos, &camera->followers)
-    {
-        free_follower(WEIR_CONTAINER(pos, struct follower, node));
-    }
+    tap_outputs_free(&camera->outputs);
     tap_reader_cancel(&camera->reader);
     leave_gate(camera);
     weir_timer_free(&camera->timer);
@@ -445,41 +427,15 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
     weir_timer_set(camera->timer, 0);
 }
 
-static void on_publisher_state(void *ctx, struct tap_publisher *publisher,
-                               enum tap_publisher_state state, enum weir_reason reason,
-                               const char *detail)
+void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_publish *spec)
 {
-    struct tap_camera *camera = ctx;
-    const struct weir_ctl_tap_publish *spec = tap_publisher_spec(publisher);
-    tap_report_stream(camera->shared.control, spec, state, reason, detail);
-    if (state == TAP_PUBLISHER_CONNECTING)
-        return;
-    bool is_live = state == TAP_PUBLISHER_LIVE;
-    weir_log(is_live ? WEIR_LOG_INFO : WEIR_LOG_WARN,
-             is_live ? "stream: publishing" : "stream: publishing failed", "stream_id",
-             WEIR_ID_TEXT(&spec->stream_id), "reason", weir_reason_name(reason), "detail", detail,
-             NULL);
+    tap_outputs_publish(camera->outputs, spec);
 }
 
 void tap_camera_unpublish(struct tap_camera *camera, const struct weir_id *stream_id,
                           int64_t generation)
 {
-    WEIR_LIST_FOR(pos, &camera->followers)
-    {
-        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
-        const struct weir_ctl_tap_publish *spec = tap_publisher_spec(follower->publisher);
-        if (weir_id_equal(&spec->stream_id, stream_id) && spec->generation == generation)
-            free_follower(follower);
-    }
-}
-
-void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_publish *spec)
-{
-    tap_camera_unpublish(camera, &spec->stream_id, spec->generation);
-    struct follower *follower = weir_xalloc(sizeof(*follower));
-    follower->publisher = tap_publisher_new(camera->shared.loop, spec, &camera->ring,
-                                            &camera->format, on_publisher_state, camera);
-    weir_list_push_back(&camera->followers, &follower->node);
+    tap_outputs_unpublish(camera->outputs, stream_id, generation);
 }
 
 bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *tenant_id,
@@ -495,12 +451,15 @@ bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *ten
 
 size_t tap_camera_ring_bytes(const struct tap_camera *camera)
 {
-    return camera->ring.bytes;
+    return camera->ring.bytes + tap_outputs_bytes(camera->outputs);
 }
 
 void tap_camera_shrink(struct tap_camera *camera)
 {
-    tap_ring_shrink(&camera->ring);
+    if (tap_ring_is_empty(&camera->ring) || tap_outputs_bytes(camera->outputs) > camera->ring.bytes)
+        tap_outputs_shrink(camera->outputs);
+    else
+        tap_ring_shrink(&camera->ring);
 }
 
 /* By TCP from now on. */

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One camera: attempts to read it, again and again; its ring; the publishers that follow the ring.
+ * One camera: attempts to read it, again and again; its ring; what is made of the ring.
  */
 #ifndef WEIR_WORKER_TAP_CAMERA_H
 #define WEIR_WORKER_TAP_CAMERA_H
 
-#include "lib/base/list.h"
 #include "worker/tap/clips.h"
 #include "worker/tap/clock.h"
 #include "worker/tap/control.h"
 #include "worker/tap/cost.h"
 #include "worker/tap/gate.h"
 #include "worker/tap/health.h"
-#include "worker/tap/publisher.h"
+#include "worker/tap/outputs.h"
 #include "worker/tap/reader.h"
 #include "worker/tap/remedy.h"
 #include "worker/tap/ring.h"
@@ -25,6 +24,7 @@ struct tap_shared {
     struct tap_control *control;
     struct tap_gate *gate;
     const char *spool_dir; /* or "" */
+    const char *xcode;     /* the weir-xcode program */
     int64_t open_ms;       /* as in tap_reader_spec */
     int64_t keyframe_ms;
     struct tap_trials *trials;
@@ -36,7 +36,7 @@ struct tap_camera;
 /* Starts to read, with what an earlier process left of it. `spec` is copied. */
 struct tap_camera *tap_camera_new(const struct tap_shared *shared,
                                   const struct weir_ctl_tap_camera *spec, bool is_fenced);
-void tap_camera_free(struct tap_camera **camera); /* its publishers go with it */
+void tap_camera_free(struct tap_camera **camera); /* its outputs go with it */
 
 /* Takes new settings; connects anew only where they differ in more than the ring. */
 void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_camera *spec);

@@ -47,4 +47,7 @@ bool tap_params_are_complete(const struct tap_params *params, enum tap_codec cod
 bool tap_nal_picture_size(enum tap_codec codec, const struct tap_param *sps, int *ret_width,
                           int *ret_height);
 
+/* H.264 whose pictures every player shows: 4:2:0, 8 bit, whole frames (no interlace). */
+bool tap_nal_is_plain(enum tap_codec codec, const struct tap_param *sps);
+
 #endif

@@ -68,7 +68,8 @@ void tap_report_failing(struct tap_control *control, const struct weir_id *camer
 }
 
 void tap_report_stream(struct tap_control *control, const struct weir_ctl_tap_publish *spec,
-                       enum tap_publisher_state state, enum weir_reason reason, const char *detail)
+                       enum tap_publisher_state state, enum weir_reason reason, const char *detail,
+                       const struct weir_effective *effective)
 {
     struct weir_ctl ctl = {.type = WEIR_CTL_TAP_STREAM};
     struct weir_ctl_tap_stream *stream = &ctl.u.tap_stream;
@@ -81,5 +82,8 @@ void tap_report_stream(struct tap_control *control, const struct weir_ctl_tap_pu
     WEIR_STR_SET(stream->reason, weir_reason_name(reason));
     stream->has_detail = stream->has_reason;
     WEIR_STR_SET(stream->detail, detail);
+    stream->has_effective = effective != NULL;
+    if (effective != NULL)
+        stream->effective = *effective;
     tap_control_send(control, &ctl);
 }

@@ -16,7 +16,9 @@ void tap_report_up(struct tap_control *control, const struct weir_id *camera_id,
 void tap_report_failing(struct tap_control *control, const struct weir_id *camera_id,
                         const struct tap_failure *failure, int64_t retry_in_ms);
 
+/* `effective` NULL: not while it is publishing. */
 void tap_report_stream(struct tap_control *control, const struct weir_ctl_tap_publish *spec,
-                       enum tap_publisher_state state, enum weir_reason reason, const char *detail);
+                       enum tap_publisher_state state, enum weir_reason reason, const char *detail,
+                       const struct weir_effective *effective);
 
 #endif

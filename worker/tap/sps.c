@@ -92,13 +92,14 @@ static bool has_chroma_fields(uint32_t profile)
 }
 
 /* The fields of the high profiles; returns chroma_format_idc. */
-static uint32_t chroma_h264(struct bits *bits)
+static uint32_t chroma_h264(struct bits *bits, bool *ret_is_deep)
 {
     uint32_t chroma = take_ue(bits);
     if (chroma == 3)
         skip(bits, 1);
-    take_ue(bits); /* luma depth */
-    take_ue(bits); /* chroma depth */
+    uint32_t luma_over_8 = take_ue(bits);
+    uint32_t chroma_over_8 = take_ue(bits);
+    *ret_is_deep = luma_over_8 > 0 || chroma_over_8 > 0;
     skip(bits, 1);
     if (take(bits, 1) == 1) {
         for (int i = 0; i < (chroma == 3 ? 12 : 8); i++) {
@@ -143,12 +144,13 @@ static bool finish(const struct bits *bits, uint64_t width, uint64_t height,
     return true;
 }
 
-static bool size_h264(struct bits *bits, int *ret_width, int *ret_height)
+static bool size_h264(struct bits *bits, int *ret_width, int *ret_height, bool *ret_is_plain)
 {
+    bool is_deep = false;
     uint32_t profile = take(bits, 8);
     skip(bits, 16);
     take_ue(bits); /* id */
-    uint32_t chroma = has_chroma_fields(profile) ? chroma_h264(bits) : 1;
+    uint32_t chroma = has_chroma_fields(profile) ? chroma_h264(bits, &is_deep) : 1;
     take_ue(bits); /* frame number length */
     uint32_t order_type = take_ue(bits);
     if (order_type == 0) {
@@ -169,6 +171,7 @@ static bool size_h264(struct bits *bits, int *ret_width, int *ret_height)
     if (is_frames_only == 0)
         skip(bits, 1);
     skip(bits, 1);
+    *ret_is_plain = chroma == 1 && !is_deep && is_frames_only == 1;
     height *= 2 - is_frames_only;
     struct window window = take_window(bits);
     uint64_t unit_x = chroma == 1 || chroma == 2 ? 2 : 1;
@@ -210,14 +213,30 @@ static bool size_h265(struct bits *bits, int *ret_width, int *ret_height)
     return finish(bits, width, height, &window, unit_x, unit_y, ret_width, ret_height);
 }
 
-bool tap_nal_picture_size(enum tap_codec codec, const struct tap_param *sps, int *ret_width,
-                          int *ret_height)
+static bool read_sps(enum tap_codec codec, const struct tap_param *sps, int *ret_width,
+                     int *ret_height, bool *ret_is_plain)
 {
     size_t header = codec == TAP_CODEC_H265 ? 2 : 1;
+    *ret_is_plain = false;
     if (sps->len <= header)
         return false;
     struct bits bits;
     bits_init(&bits, sps->bytes, sps->len, header);
     return codec == TAP_CODEC_H265 ? size_h265(&bits, ret_width, ret_height)
-                                   : size_h264(&bits, ret_width, ret_height);
+                                   : size_h264(&bits, ret_width, ret_height, ret_is_plain);
+}
+
+bool tap_nal_picture_size(enum tap_codec codec, const struct tap_param *sps, int *ret_width,
+                          int *ret_height)
+{
+    bool is_plain;
+    return read_sps(codec, sps, ret_width, ret_height, &is_plain);
+}
+
+bool tap_nal_is_plain(enum tap_codec codec, const struct tap_param *sps)
+{
+    int width;
+    int height;
+    bool is_plain;
+    return read_sps(codec, sps, &width, &height, &is_plain) && is_plain;
 }

@@ -88,7 +88,7 @@ static void on_publish(struct tap *tap, const struct weir_ctl_tap_publish *spec)
         tap_camera_publish(camera, spec);
     else
         tap_report_stream(tap->shared.control, spec, TAP_PUBLISHER_FAILED,
-                          WEIR_REASON_source_unknown, "the camera is not being read");
+                          WEIR_REASON_source_unknown, "the camera is not being read", NULL);
 }
 
 static void on_unpublish(struct tap *tap, const struct weir_ctl_tap_unpublish *spec)
@@ -280,6 +280,7 @@ struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
     tap->shared.gate =
         tap_gate_new((unsigned)settings->connects_at_once, (int)settings->connects_per_host_per_s);
     tap->shared.spool_dir = settings->spool_dir;
+    tap->shared.xcode = settings->xcode;
     tap->shared.open_ms = settings->open_ms;
     tap->shared.keyframe_ms = settings->keyframe_ms;
     tap->shared.control = tap_control_new(loop, fd, &control_calls, tap);

@@ -279,6 +279,73 @@ static void streams_that_ended_are_forgotten_after_a_day(void **state)
     weir_ledger_free(ledger);
 }
 
+/* ---- what a stream really is ---- */
+
+static struct weir_ev_decision_effects runs(const char *from, int64_t fps)
+{
+    struct weir_ev_decision_effects e = stream(1, from, "running");
+    e.has_effective = true;
+    e.effective = (struct weir_effective){
+        .width = 640, .height = 360, .fps = fps, .how = WEIR_RENDITION_HOW_TRANSCODE};
+    WEIR_STR_SET(e.effective.codec, "avc1");
+    return e;
+}
+
+/* Queued, placed and playing. */
+static struct weir_ledger *playing(void)
+{
+    struct weir_err err;
+    struct weir_ledger *ledger = weir_ledger_new();
+    struct weir_ev_decision_effects effects[] = {worker_joins(50, 7), stream(1, NULL, "queued"),
+                                                 placed(1, 100), runs("placed", 5)};
+    struct weir_ev_decision d = decision(T0, effects, 4);
+    ASSERT_OK(weir_ledger_apply(ledger, 1, &d, NULL, NULL, &err), &err);
+    return ledger;
+}
+
+static const struct weir_effective *effective_of(const struct weir_ledger *ledger)
+{
+    struct weir_id stream_id = id(1);
+    return &weir_ledger_stream(ledger, &stream_id)->effective;
+}
+
+static void apply_one(struct weir_ledger *ledger, int64_t offset,
+                      struct weir_ev_decision_effects effect)
+{
+    struct weir_err err;
+    struct weir_ev_decision d = decision(T0, &effect, 1);
+    ASSERT_OK(weir_ledger_apply(ledger, offset, &d, NULL, NULL, &err), &err);
+}
+
+static void what_a_stream_really_is_is_known_while_it_is_placed(void **state)
+{
+    (void)state;
+    struct weir_ledger *ledger = playing();
+    assert_string_equal(effective_of(ledger)->codec, "avc1");
+    assert_int_equal(effective_of(ledger)->fps, 5);
+    uint64_t before = weir_ledger_hash(ledger);
+    apply_one(ledger, 2, runs("running", 25));
+    assert_int_equal(effective_of(ledger)->fps, 25);
+    assert_true(weir_ledger_hash(ledger) != before);
+    apply_one(ledger, 3, stream(1, "running", "suspect"));
+    assert_int_equal(effective_of(ledger)->fps, 25);
+    apply_one(ledger, 4, stream(1, "suspect", "queued"));
+    assert_string_equal(effective_of(ledger)->codec, "");
+    weir_ledger_free(ledger);
+}
+
+static void another_placement_is_not_what_the_last_one_was(void **state)
+{
+    (void)state;
+    struct weir_ledger *ledger = playing();
+    struct weir_ev_decision_effects moved = stream(1, "running", "starting");
+    moved.has_generation = true;
+    moved.generation = 101;
+    apply_one(ledger, 2, moved);
+    assert_string_equal(effective_of(ledger)->codec, "");
+    weir_ledger_free(ledger);
+}
+
 /* ---- checkpoints ---- */
 
 struct taken {
@@ -331,6 +398,24 @@ static void a_checkpoint_gives_the_same_ledger(void **state)
     ASSERT_OK(weir_ledger_apply(ledger, 20, &d, NULL, NULL, &err), &err);
     ASSERT_OK(weir_ledger_apply(copy, 20, &d, NULL, NULL, &err), &err);
     assert_true(weir_ledger_hash(copy) == weir_ledger_hash(ledger)); /* both forgot the same */
+    weir_ledger_free(copy);
+    weir_ledger_free(ledger);
+    weir_arena_free(taken.arena);
+}
+
+static void a_checkpoint_keeps_what_a_stream_really_is(void **state)
+{
+    (void)state;
+    struct weir_err err;
+    struct weir_ledger *ledger = playing();
+    struct weir_ledger *copy = weir_ledger_new();
+    struct weir_id instance = id(77);
+    struct taken taken = {.arena = weir_arena_new(0)};
+    weir_ledger_dump(ledger, &instance, 3, take, &taken);
+    for (size_t i = 0; i < taken.n; i++) {
+        ASSERT_OK(weir_ledger_restore(copy, taken.events[i], &err), &err);
+    }
+    assert_true(weir_effective_is_same(effective_of(copy), effective_of(ledger)));
     weir_ledger_free(copy);
     weir_ledger_free(ledger);
     weir_arena_free(taken.arena);
@@ -405,6 +490,9 @@ int main(void)
         cmocka_unit_test(command_ids_are_kept_for_a_day_of_cell_time),
         cmocka_unit_test(streams_that_ended_are_forgotten_after_a_day),
         cmocka_unit_test(a_checkpoint_gives_the_same_ledger),
+        cmocka_unit_test(what_a_stream_really_is_is_known_while_it_is_placed),
+        cmocka_unit_test(another_placement_is_not_what_the_last_one_was),
+        cmocka_unit_test(a_checkpoint_keeps_what_a_stream_really_is),
         cmocka_unit_test(an_incomplete_checkpoint_is_refused),
         cmocka_unit_test(a_checkpoint_with_a_changed_row_is_refused),
         cmocka_unit_test(the_hash_does_not_depend_on_the_order_of_history),

@@ -16,7 +16,7 @@ static struct worker_load load_of(int64_t cpu_used)
 
 static int64_t score_of(const struct worker_load *load, bool is_puller)
 {
-    struct cost cost = cost_of_stream(WEIR_QUALITY_SOURCE);
+    struct cost cost = cost_of_stream(WEIR_QUALITY_SOURCE, 0);
     int64_t share_ppm[RESOURCE_N];
     assert_true(load_fits(&core_defaults, load, &cost, share_ppm));
     return load_score(&core_defaults, load, share_ppm, is_puller);
@@ -51,14 +51,14 @@ static void a_resource_that_nobody_tells_does_not_count(void **state)
     (void)state;
     struct worker_load load = load_of(100);
     load.capacity[RESOURCE_NET] = 0;
-    struct cost cost = cost_of_stream(WEIR_QUALITY_ULTRA);
+    struct cost cost = cost_of_stream(WEIR_QUALITY_ULTRA, 0);
     assert_true(load_fits(&core_defaults, &load, &cost, NULL));
 }
 
 static void nothing_fits_above_the_ceiling(void **state)
 {
     (void)state;
-    struct cost cost = cost_of_stream(WEIR_QUALITY_SOURCE);
+    struct cost cost = cost_of_stream(WEIR_QUALITY_SOURCE, 0);
     struct worker_load load = load_of(4000 * 8 / 10 - cost.of[RESOURCE_CPU]);
     assert_true(load_fits(&core_defaults, &load, &cost, NULL));
     load.used[RESOURCE_CPU]++;
@@ -69,7 +69,7 @@ static void what_was_reserved_counts_before_it_is_seen(void **state)
 {
     (void)state;
     struct worker_load load = load_of(0);
-    struct cost cost = cost_of_stream(WEIR_QUALITY_HIGH);
+    struct cost cost = cost_of_stream(WEIR_QUALITY_HIGH, 0);
     int placed = 0;
     while (load_fits(&core_defaults, &load, &cost, NULL)) {
         load_reserve(&load, &cost);
@@ -96,11 +96,28 @@ static void every_quality_costs_more_than_the_one_below(void **state)
 {
     (void)state;
     for (int quality = WEIR_QUALITY_LOW; quality < WEIR_QUALITY_ULTRA; quality++) {
-        struct cost less = cost_of_stream((enum weir_quality)quality);
-        struct cost more = cost_of_stream((enum weir_quality)(quality + 1));
+        struct cost less = cost_of_stream((enum weir_quality)quality, 0);
+        struct cost more = cost_of_stream((enum weir_quality)(quality + 1), 0);
         assert_true(less.of[RESOURCE_CPU] < more.of[RESOURCE_CPU]);
         assert_true(less.of[RESOURCE_NET] < more.of[RESOURCE_NET]);
     }
+}
+
+static void fewer_frames_cost_less_but_never_nothing(void **state)
+{
+    (void)state;
+    struct cost all = cost_of_stream(WEIR_QUALITY_MEDIUM, 0);
+    assert_int_equal(cost_of_stream(WEIR_QUALITY_MEDIUM, 60).of[RESOURCE_CPU],
+                     all.of[RESOURCE_CPU]);
+    for (int64_t fps = 1; fps < 25; fps++) {
+        struct cost less = cost_of_stream(WEIR_QUALITY_MEDIUM, fps);
+        struct cost more = cost_of_stream(WEIR_QUALITY_MEDIUM, fps + 1);
+        assert_true(less.of[RESOURCE_CPU] < more.of[RESOURCE_CPU]);
+        assert_true(less.of[RESOURCE_CPU] > all.of[RESOURCE_CPU] / 2);
+    }
+    /* The camera's own size has to be decoded and encoded too. */
+    assert_true(cost_of_stream(WEIR_QUALITY_SOURCE, 5).of[RESOURCE_CPU] >
+                10 * cost_of_stream(WEIR_QUALITY_SOURCE, 0).of[RESOURCE_CPU]);
 }
 
 int main(void)
@@ -114,6 +131,7 @@ int main(void)
         cmocka_unit_test(what_was_reserved_counts_before_it_is_seen),
         cmocka_unit_test(a_worker_takes_no_more_streams_than_it_said),
         cmocka_unit_test(every_quality_costs_more_than_the_one_below),
+        cmocka_unit_test(fewer_frames_cost_less_but_never_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

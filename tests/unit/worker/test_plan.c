@@ -54,6 +54,18 @@ static void a_placed_stream_says_starting_first(void **state)
     assert_int_equal(plan_stream(&view, NOW), PLAN_STREAM_SAY_STARTING);
 }
 
+static void what_it_really_is_is_said_when_the_log_says_otherwise(void **state)
+{
+    (void)state;
+    struct plan_stream_view view = running();
+    view.said_at_ms = NOW - PLAN_REPEAT_MS;
+    assert_int_equal(plan_stream(&view, NOW), PLAN_STREAM_NOTHING);
+    view.is_effective_news = true;
+    assert_int_equal(plan_stream(&view, NOW), PLAN_STREAM_SAY_STARTED);
+    view.said_at_ms = NOW; /* not all the time */
+    assert_int_equal(plan_stream(&view, NOW), PLAN_STREAM_NOTHING);
+}
+
 static void starting_is_said_again_until_the_log_reflects_it(void **state)
 {
     (void)state;
@@ -345,6 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_placed_stream_says_starting_first),
+        cmocka_unit_test(what_it_really_is_is_said_when_the_log_says_otherwise),
         cmocka_unit_test(starting_is_said_again_until_the_log_reflects_it),
         cmocka_unit_test(a_stream_is_published_once_the_tap_has_its_camera),
         cmocka_unit_test(started_is_said_only_with_a_playlist),

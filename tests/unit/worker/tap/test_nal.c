@@ -95,6 +95,31 @@ static void picture_sizes_are_read_with_cropping(void **state)
     assert_int_equal(height, 1080);
 }
 
+static bool is_plain(enum tap_codec codec, const char *hex)
+{
+    struct tap_param sps = {.len = strlen(hex) / 2};
+    assert_true(weir_hex_decode(hex, strlen(hex), sps.bytes, sps.len));
+    return tap_nal_is_plain(codec, &sps);
+}
+
+/* Sets written by x264. */
+static void pictures_that_some_players_do_not_show_are_told(void **state)
+{
+    (void)state;
+    assert_true(is_plain(TAP_CODEC_H264, "67640028acd940780227e5c044000003000400000300c83c60c658"));
+    assert_true(is_plain(TAP_CODEC_H264, "6742c016d900a02ff970110000030001000003001e0f162e48"));
+    assert_false(is_plain(TAP_CODEC_H264,
+                          "676e000ca6cd941419b011000003000100000300320f142996")); /* 10 bit */
+    assert_false(
+        is_plain(TAP_CODEC_H264, "677a000cbcd941419b011000000300100000030320f1429960")); /* 4:2:2 */
+    assert_false(is_plain(TAP_CODEC_H264,
+                          "67640015acd94143360220000003002000000643e28532c0")); /* interlaced */
+    assert_false(is_plain(
+        TAP_CODEC_H265,
+        "420101016000000300900000030000030078a003c08010e596566924caf0168080000003008000000c84"));
+    assert_false(is_plain(TAP_CODEC_H264, "67640028"));
+}
+
 static void a_damaged_set_has_no_size(void **state)
 {
     (void)state;
@@ -131,6 +156,7 @@ int main(void)
         cmocka_unit_test(a_length_that_passes_the_end_ends_the_walk),
         cmocka_unit_test(kinds_are_told_by_the_header),
         cmocka_unit_test(picture_sizes_are_read_with_cropping),
+        cmocka_unit_test(pictures_that_some_players_do_not_show_are_told),
         cmocka_unit_test(a_damaged_set_has_no_size),
         cmocka_unit_test(a_parameter_set_is_taken_once),
     };

@@ -6,13 +6,13 @@
  *
  * A build with sanitizers, whose runtime wants more than that, is not shut in.
  */
-#ifndef WEIR_WORKER_DECODE_SANDBOX_H
-#define WEIR_WORKER_DECODE_SANDBOX_H
+#ifndef WEIR_IO_SANDBOX_H
+#define WEIR_IO_SANDBOX_H
 
 #include "lib/base/err.h"
 
 /* Before the first outside byte is read. WEIR_EUNAVAILABLE when the kernel refuses: then nothing
  * may be decoded here. */
-WEIR_MUST_USE enum weir_code sandbox_enter(struct weir_err *err);
+WEIR_MUST_USE enum weir_code weir_sandbox_enter(struct weir_err *err);
 
 #endif

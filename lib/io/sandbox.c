@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/decode/sandbox.h"
+#include "lib/io/sandbox.h"
 
 #include <errno.h>
 #include <seccomp.h>
@@ -70,7 +70,7 @@ static int allow(scmp_filter_ctx filter)
     return code;
 }
 
-enum weir_code sandbox_enter(struct weir_err *err)
+enum weir_code weir_sandbox_enter(struct weir_err *err)
 {
     if (IS_SANITIZED) {
         return WEIR_OK;

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/stream_start.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "api/activity.h"
+#include "api/keys.h"
+#include "api/revocations.h"
+#include "api/sources.h"
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+#include "lib/domain/stream_state.h"
+
+/* ---- may it be sent? ---- */
+
+static enum weir_code refuse_stopped(struct api_call *call)
+{
+    return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
+}
+
+/* The camera is the tenant's, who is not stopped and has room for another stream. */
+static enum weir_code check_camera(struct api_call *call, const struct weir_id *camera_id,
+                                   bool *ret_asked)
+{
+    struct api *api = call->api;
+    struct api_source_wish wish = {.tenant_id = call->tenant_id, .camera_id = *camera_id};
+    struct api_known_camera camera = {0};
+    enum weir_code code = api_sources_find(api, &wish, call->arena, &camera, ret_asked, &call->err);
+    if (code == WEIR_ENOTFOUND) {
+        return api_call_not_found(call);
+    }
+    if (code != WEIR_OK && revocations_is_stopped(api->revocations, &call->tenant_id)) {
+        return refuse_stopped(call);
+    }
+    if (code != WEIR_OK) {
+        return code == WEIR_EUNKNOWN ? weir_fail(&call->err, WEIR_EUNAVAILABLE, "postgres is away")
+                                     : code;
+    }
+    if (camera.is_stopped) {
+        return refuse_stopped(call);
+    }
+    if ((int64_t)api_view_count_live(api->view, &call->tenant_id) >= camera.max_streams) {
+        return api_call_refuse(call, 429, "quota_exceeded", NULL,
+                               "the tenant's limit is %" PRId64 " streams at once",
+                               camera.max_streams);
+    }
+    return WEIR_OK;
+}
+
+/* Whether a start may be sent; of a stream that lives already only the key matters. Redis, or this
+ * api's memory, mostly knows; else Postgres is asked. */
+static enum weir_code check_start(struct api_call *call, const struct weir_id *camera_id,
+                                  const struct weir_id *stream_id, const char *key, bool is_live)
+{
+    bool has_asked = false;
+    enum weir_code code =
+        key ? api_keys_judge(call, key, USED_FOR_START, stream_id, &has_asked) : WEIR_OK;
+    if (code == WEIR_OK && !is_live) {
+        code = check_camera(call, camera_id, &has_asked);
+    }
+    api_sources_count_start(call->api, has_asked);
+    return code;
+}
+
+/* ---- start ---- */
+
+static void note_activity(struct api_call *call, const struct weir_stream_row *row)
+{
+    api_activity_note(call->api->activity, &call->tenant_id, &row->stream_id, row->generation, NULL,
+                      WEIR_EV_VIEWERS_SOURCE_START);
+}
+
+static enum weir_code finish(struct api_call *call, struct api_starting *starting)
+{
+    struct weir_stream_row *row = &starting->row;
+    enum weir_code code = api_command_collect(call, &starting->command);
+    if (code != WEIR_OK) {
+        api_call_note(call, "stream.start", "stream", &row->stream_id,
+                      WEIR_EV_AUDIT_ACCESS_OUTCOME_ERROR, "outcome_unknown");
+        return code;
+    }
+    api_view_expect(call->api->view, row, starting->command.offset,
+                    weir_clock_mono_ms() + call->api->settings->command_life_ms);
+    api_view_stream(call->api->view, &row->stream_id, row);
+    starting->phase = API_START_ACCEPTED;
+    note_activity(call, row);
+    api_call_note(call, "stream.start", "stream", &row->stream_id,
+                  WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED, NULL);
+    return WEIR_OK;
+}
+
+/* Names the stream (DESIGN section 2): asking twice is one stream. */
+static struct weir_id stream_id_of(const struct api_call *call, const struct api_start_wish *wish)
+{
+    const char *name = weir_arena_printf(
+        call->arena, "%s|%s|%s|%" PRId64, WEIR_ID_TEXT(&call->tenant_id),
+        WEIR_ID_TEXT(&wish->camera_id), weir_quality_name(wish->quality), wish->fps);
+    return weir_id_v5(&weir_space_stream, name, strlen(name));
+}
+
+/* What readers see until the log says more. */
+static void expect(struct api_call *call, const struct api_start_wish *wish,
+                   const struct weir_id *stream_id, const struct weir_stream_row *known,
+                   struct weir_stream_row *ret)
+{
+    int64_t now_ms = weir_clock_wall_ms();
+    *ret = (struct weir_stream_row){
+        .stream_id = *stream_id,
+        .tenant_id = call->tenant_id,
+        .camera_id = wish->camera_id,
+        .quality = wish->quality,
+        .fps = wish->fps,
+        .class = wish->class,
+        .state = WEIR_STREAM_STATE_QUEUED,
+        .queued_at_ms = now_ms,
+        .changed_at_ms = now_ms,
+        .generation = known ? known->generation : 0,
+        .version = known ? known->version : -1,
+    };
+}
+
+static enum weir_code send_start(struct api_call *call, const struct weir_id *id,
+                                 struct api_starting *starting, void *state)
+{
+    struct weir_event event = {.type = WEIR_EV_COMMAND_START};
+    struct weir_ev_command_start *command = &event.u.command_start;
+    const struct weir_stream_row *row = &starting->row;
+    command->command_id = *id;
+    command->tenant_id = row->tenant_id;
+    command->stream_id = row->stream_id;
+    command->camera_id = row->camera_id;
+    command->quality = row->quality;
+    command->fps = row->fps;
+    command->class = row->class;
+    command->issued_at_ms = weir_clock_wall_ms();
+    command->expires_at_ms = command->issued_at_ms + call->api->settings->command_life_ms;
+    command->has_actor = true;
+    WEIR_STR_SET(command->actor, call->actor);
+    starting->phase = API_START_SENT;
+    return api_command_send(call, &event, &row->stream_id, &starting->command, state);
+}
+
+static enum weir_code begin(struct api_call *call, struct api_starting *starting, void *state)
+{
+    const struct api_start_wish *wish = &starting->wish;
+    const char *key = NULL;
+    struct weir_stream_row row;
+    enum weir_code code = api_call_key(call, &key);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    struct weir_id stream_id = stream_id_of(call, wish);
+    bool is_there = api_view_stream(call->api->view, &stream_id, &row);
+    bool is_live = is_there && weir_stream_state_is_live(row.state);
+    code = check_start(call, &wish->camera_id, &stream_id, key, is_live);
+    if (code != WEIR_OK) {
+        return code;
+    }
+    if (is_live) {
+        starting->row = row;
+        starting->phase = API_START_LIVE;
+        note_activity(call, &row);
+        return WEIR_OK;
+    }
+    struct weir_id id = api_keys_command_id(call, key);
+    expect(call, wish, &stream_id, is_there ? &row : NULL, &starting->row);
+    return send_start(call, &id, starting, state);
+}
+
+enum weir_code api_stream_start(struct api_call *call, struct api_starting *starting, void *state)
+{
+    if (starting->phase == API_START_NEW) {
+        return begin(call, starting, state);
+    }
+    return starting->phase == API_START_SENT ? finish(call, starting) : WEIR_OK;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting a stream, for the calls that do: over the runs of a call, since Kafka has to answer. */
+#ifndef WEIR_API_STREAM_START_H
+#define WEIR_API_STREAM_START_H
+
+#include "api/command.h"
+#include "api/view.h"
+
+struct api_start_wish {
+    struct weir_id camera_id;
+    enum weir_quality quality;
+    int64_t fps;
+    int64_t class;
+};
+
+enum api_start_phase {
+    API_START_NEW,
+    API_START_SENT,     /* the call waits for Kafka */
+    API_START_LIVE,     /* an equal stream lived already */
+    API_START_ACCEPTED, /* the wish is on the log */
+};
+
+/* In the call's arena; {.wish} at first. */
+struct api_starting {
+    struct api_start_wish wish;
+    enum api_start_phase phase;
+    struct api_sent command;
+    struct weir_stream_row row; /* the stream, once it is live or accepted */
+};
+
+/*
+ * Goes on with the start; the caller may see the camera. After API_START_SENT the call runs again
+ * with `state`, and this is called again. Once live or accepted it does nothing more.
+ */
+WEIR_MUST_USE enum weir_code api_stream_start(struct api_call *call, struct api_starting *starting,
+                                              void *state);
+
+#endif

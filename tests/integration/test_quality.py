@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Qualities and frame rates through the whole of Weir: wish, placement, what it became, playback."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import urllib.parse
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from client import Api, wait_for
+from conftest import free_port_base
+from faults.processes import children
+from stack import Stack
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
+    try:
+        made.up()
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture(scope="module")
+def camera(stack: Stack) -> dict[str, Any]:
+    url = stack.camera("eye", "--size", "1280x720", "--fps", "25", "--gop", "50", "--bitrate", "2500")
+    camera = stack.user("acme").add_camera("eye", url, idle_timeout_s=900)
+    return {**camera, "port": urllib.parse.urlsplit(url).port}
+
+
+def start(user: Api, camera: dict[str, Any], **profile: Any) -> dict[str, Any]:
+    body = {"camera_id": camera["id"], **profile}
+    return user.call("POST", "/v1/streams", body).expect(200, 202).json
+
+
+def effective(user: Api, stream_id: str) -> dict[str, Any]:
+    """What the stream is, once that is known; a camera that came up a moment ago is measured first."""
+    user.wait_state(stream_id, "queued", "placed", "starting", "running")
+
+    def known() -> dict[str, Any] | None:
+        is_what = user.stream(stream_id)["effective"]
+        return dict(is_what) if is_what and is_what["fps"] else None
+
+    return dict(wait_for("what the stream is", known, 60))
+
+
+def probe(url: str) -> dict[str, Any]:
+    done = subprocess.run(
+        ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_streams", "-of", "json", url],
+        capture_output=True, timeout=120, check=True,
+    )  # fmt: skip
+    return dict(json.loads(done.stdout)["streams"][0])
+
+
+def sessions(port: int) -> int:
+    """Connections that the camera has accepted."""
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return sum(1 for row in rows if int(row[1].split(":")[1], 16) == port and row[3] == "01")
+
+
+def test_a_camera_as_it_is_and_made_smaller_at_once(stack: Stack, camera: dict[str, Any]) -> None:
+    user = stack.user("acme")
+    source, low = start(user, camera), start(user, camera, quality="low", fps=5)
+    assert source["id"] != low["id"] and (low["quality"], low["fps"]) == ("low", 5)
+    assert start(user, camera, quality="low", fps=5)["id"] == low["id"]
+    as_is, made = effective(user, source["id"]), effective(user, low["id"])
+    assert (as_is["how"], as_is["width"], as_is["height"], as_is["fps"]) == ("passthrough", 1280, 720, 25)
+    assert (made["how"], made["width"], made["height"], made["fps"]) == ("transcode", 640, 360, 5)
+    assert made["why"] and made["codec"] == "avc1" and made["bitrate"] < as_is["bitrate"]
+    user.wait_state(low["id"], "running")
+    user.wait_state(source["id"], "running")
+    played, whole = probe(user.ticket(low["id"])), probe(user.ticket(source["id"]))
+    assert (played["codec_name"], played["width"], played["height"]) == ("h264", 640, 360)
+    assert played["avg_frame_rate"] == "5/1"
+    assert (whole["width"], whole["height"], whole["avg_frame_rate"]) == (1280, 720, "25/1")
+    # Both are of one worker, which pulls the camera once and decodes it once.
+    assert user.stream(low["id"])["worker_id"] == user.stream(source["id"])["worker_id"]
+    assert sessions(camera["port"]) == 1
+    assert len(children(stack.home, "worker-0", "weir-xcode")) == 1
+
+
+def test_a_change_leads_to_another_stream_and_a_ticket_for_it(
+    stack: Stack, camera: dict[str, Any]
+) -> None:
+    user = stack.user("acme")
+    source, low = start(user, camera), start(user, camera, quality="low", fps=5)
+    path = f"/v1/streams/{source['id']}"
+    answer = user.call("PATCH", path, {"quality": "low", "fps": 10}).expect(202)
+    target = answer.json["stream"]
+    assert (target["quality"], target["fps"], target["camera_id"]) == ("low", 10, camera["id"])
+    assert answer.headers["location"] == f"/v1/streams/{target['id']}"
+    user.wait_state(target["id"], "queued", "placed", "starting", "running")
+    wait_for("it plays", lambda: user.stream(target["id"])["state"] == "running", 60)
+    assert probe(answer.json["ticket"]["url"])["avg_frame_rate"] == "10/1"
+    assert user.stream(source["id"])["state"] == "running"
+    # What is not named stays; a stream that lives is found.
+    again = user.call("PATCH", f"/v1/streams/{target['id']}", {"fps": 5}).expect(200).json
+    assert again["stream"]["id"] == low["id"]
+    assert low["id"] in again["ticket"]["url"]
+    assert sessions(camera["port"]) == 1
+    user.call("DELETE", f"/v1/streams/{target['id']}").expect(202)
+
+
+def test_rights_and_wrong_profiles(stack: Stack, camera: dict[str, Any]) -> None:
+    user = stack.user("acme")
+    source = start(user, camera)
+    wrong: list[tuple[dict[str, Any], str, str]] = [
+        ({"fps": 59.94}, "wrong_type", "/fps"),
+        ({"fps": "25"}, "wrong_type", "/fps"),
+        ({"fps": 61}, "out_of_range", "/fps"),
+        ({"fps": -1}, "out_of_range", "/fps"),
+        ({"quality": "best"}, "unknown_value", "/quality"),
+        ({"quality": 3}, "wrong_type", "/quality"),
+    ]
+    for profile, code, pointer in wrong:
+        body = {"camera_id": camera["id"], **profile}
+        refused = user.call("POST", "/v1/streams", body).expect(422).json
+        assert (refused["code"], refused["errors"][0]["pointer"]) == (code, pointer)
+        refused = user.call("PATCH", f"/v1/streams/{source['id']}", profile).expect(422).json
+        assert (refused["code"], refused["errors"][0]["pointer"]) == (code, pointer)
+    user.call("PATCH", f"/v1/streams/{source['id']}", {}).expect(422)
+    user.call("PATCH", f"/v1/streams/{source['id']}", {"class": 0}).expect(422)
+    stranger = stack.user("globex")
+    stranger.call("PATCH", f"/v1/streams/{source['id']}", {"fps": 5}).expect(404)

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Renditions of real cameras: weir-tap, weir-xcode, engines and decoders; no Kafka, no worker."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tap_rig import Camera, Decoded, Engine, Tap, dates, media_of, segments, sequence, wait_until
+
+# The camera draws its clock 16 rows high; made half as large, its middle is here.
+HALF_ROW = 4
+STAMP_BITS = (1 << 39) - 1
+
+
+class Rig:
+    """Makes parts, and ends them with the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.engine = Engine(folder / "engine")
+        self.tap = Tap(folder / "tap")
+        self.cameras: list[Camera] = []
+
+    def camera(self, *options: str) -> str:
+        self.cameras.append(Camera(self.folder / f"camera{len(self.cameras)}", *options))
+        camera_id = self.tap.camera(self.cameras[-1].url)
+        self.tap.await_line("tap.source", state="up", camera_id=camera_id)
+        return camera_id
+
+    def drop(self, *camera_ids: str) -> None:
+        for camera_id in camera_ids:
+            self.tap.tell("tap.drop", camera_id=camera_id)
+        wait_until("no transcoder is left", lambda: self.xcodes() == [])
+
+    def publish(self, camera_id: str, **profile: Any) -> tuple[str, dict[str, Any]]:
+        """The engine's path, and what the tap says that it publishes."""
+        stream_id = str(uuid.uuid4())
+        path = self.tap.publish(camera_id, self.engine, stream_id, **profile)
+        line = self.tap.await_line("tap.stream", 60, state="publishing", stream_id=stream_id)
+        return path, line["effective"]
+
+    def told(self, path: str) -> dict[str, Any]:
+        """What the tap said last of what it publishes there."""
+        stream_id = path.split("/")[1]
+        said = [x for x in self.tap.lines if x["type"] == "tap.stream" and x["stream_id"] == stream_id]
+        return dict(said[-1]["effective"])
+
+    def decode(self, path: str, n: int) -> Decoded:
+        return Decoded(self.engine, path, self.folder, n)
+
+    def probe(self, path: str) -> dict[str, Any]:
+        """What ffprobe says of the video of the segments that are there."""
+
+        def whole() -> bytes | None:
+            return media_of(self.engine, path, self.engine.playlist(path))
+
+        file = self.folder / f"{uuid.uuid4().hex}.mp4"
+        file.write_bytes(wait_until("whole segments", whole))
+        done = subprocess.run(
+            ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_streams", "-of", "json", file],
+            capture_output=True, check=True,
+        )  # fmt: skip
+        return dict(json.loads(done.stdout)["streams"][0])
+
+    def xcodes(self) -> list[int]:
+        """The processes of weir-xcode, which the tap's first thread starts."""
+        tap = self.tap.process.pid
+        found = []
+        for pid in Path(f"/proc/{tap}/task/{tap}/children").read_text().split():
+            with contextlib.suppress(OSError):  # it ended this moment
+                if Path(f"/proc/{pid}/comm").read_text().strip() == "weir-xcode":
+                    found.append(int(pid))
+        return found
+
+    def close(self) -> None:
+        self.tap.close()
+        for camera in self.cameras:
+            camera.kill()
+        self.engine.kill()
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    made = Rig(tmp_path_factory.mktemp("renditions"))
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def steps(decoded: Decoded, row: int) -> list[int]:
+    stamps = [decoded.stamp_ms(n, row) for n in range(len(decoded.frames))]
+    return [b - a for a, b in zip(stamps, stamps[1:], strict=False)]
+
+
+def test_two_renditions_and_the_camera_itself_from_one_pull(rig: Rig) -> None:
+    camera_id = rig.camera("--size", "1280x720", "--fps", "25", "--gop", "50", "--bitrate", "2500")
+    source, as_is = rig.publish(camera_id)
+    # Of a camera that came up a moment ago it is told once it is known.
+    wait_until("what it sends", lambda: rig.told(source)["fps"] == 25, 30)
+    low, is_low = rig.publish(camera_id, quality="low", fps=5)
+    half, is_half = rig.publish(camera_id, quality="low", fps=12)
+    assert (as_is["how"], as_is["width"], as_is["height"]) == ("passthrough", 1280, 720)
+    assert (is_low["how"], is_low["width"], is_low["height"], is_low["fps"]) == ("transcode", 640, 360, 5)
+    assert (is_half["how"], is_half["fps"], is_half["codec"]) == ("transcode", 12, "avc1")
+    assert len(rig.xcodes()) == 1
+
+    decoded = rig.decode(low, 4)
+    assert decoded.exit_code == 0 and decoded.complaints == ""
+    assert len(decoded.frames) == 5 * len(segments(decoded.playlist))
+    assert all(step in range(180, 221) for step in steps(decoded, HALF_ROW))
+    # The date of the last segment is the time that the camera drew into its first frame.
+    said = round(dates(decoded.playlist)[-1] * 1000) & STAMP_BITS
+    assert abs(said - decoded.stamp_ms(len(decoded.frames) - 5, HALF_ROW)) < 60
+
+    decoded = rig.decode(half, 4)
+    assert decoded.exit_code == 0 and decoded.complaints == ""
+    rate = 1000 * (len(decoded.frames) - 1) / sum(steps(decoded, HALF_ROW))
+    assert 11.5 < rate < 12.5
+    stream = rig.probe(half)
+    assert (stream["codec_name"], stream["width"], stream["height"]) == ("h264", 640, 360)
+    assert (stream["pix_fmt"], stream["has_b_frames"], stream["sample_aspect_ratio"]) == (
+        "yuv420p", 0, "1:1",
+    )  # fmt: skip
+    assert rig.probe(source)["width"] == 1280
+    # The camera was asked once.
+    assert rig.tap.stats[camera_id]["reconnects"] == 0
+    ups = [x for x in rig.tap.lines if x.get("camera_id") == camera_id and x.get("state") == "up"]
+    assert len(ups) == 1
+    rig.drop(camera_id)
+
+
+def test_what_the_camera_sends_is_not_made_again(rig: Rig) -> None:
+    camera_id = rig.camera("--fps", "15", "--gop", "15", "--bitrate", "300")
+    _, as_is = rig.publish(camera_id, quality="medium", fps=15)
+    keys, is_keys = rig.publish(camera_id, quality="low", fps=1)
+    assert (as_is["how"], is_keys["how"]) == ("passthrough", "keyframes")
+    assert rig.xcodes() == []
+    decoded = rig.decode(keys, 4)
+    assert decoded.exit_code == 0
+    assert all(step in range(900, 1101) for step in steps(decoded, 8))
+    rig.drop(camera_id)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
+def test_a_transcoder_that_ends_or_hangs_is_replaced_without_a_gap(rig: Rig, how: signal.Signals) -> None:
+    camera_id = rig.camera("--fps", "15", "--gop", "15", "--bitrate", "300")
+    neighbour_id = rig.camera("--fps", "15", "--gop", "15", "--bitrate", "300")
+    path, _ = rig.publish(camera_id, quality="low", fps=5)
+    rig.publish(neighbour_id, quality="low", fps=5)
+    rig.decode(path, 4)
+    both = rig.xcodes()
+    assert len(both) == 2
+    old = min(both)
+    since = len(rig.tap.lines)
+    os.kill(old, how)
+    wait_until("another process", lambda: len(rig.xcodes()) == 2 and old not in rig.xcodes(), 30)
+    assert set(both) & set(rig.xcodes()) == {max(both)}, "the neighbour's goes on"
+    there = sequence(rig.engine.playlist(path)) + len(segments(rig.engine.playlist(path)))
+    wait_until(
+        "segments of the new one",
+        lambda: sequence(rig.engine.playlist(path)) + len(segments(rig.engine.playlist(path))) > there + 1,
+    )
+    decoded = rig.decode(path, 4)
+    assert decoded.exit_code == 0 and decoded.complaints == ""
+    # It went on right behind what was there: no frame is missing, in the session of before.
+    assert all(step in range(150, 251) for step in steps(decoded, 8)), steps(decoded, 8)
+    assert [x for x in rig.tap.lines[since:] if x["type"] == "tap.stream"] == []
+    rig.drop(camera_id, neighbour_id)
+
+
+def test_h265_and_b_frames_become_h264_that_every_player_shows(rig: Rig) -> None:
+    hevc = rig.camera("--codec", "h265", "--fps", "15", "--bitrate", "300")
+    reordered = rig.camera("--bframes", "2", "--fps", "15", "--bitrate", "300")
+    for camera_id in (hevc, reordered):
+        path, effective = rig.publish(camera_id, quality="low", fps=10)
+        assert (effective["how"], effective["codec"]) == ("transcode", "avc1")
+        decoded = rig.decode(path, 3)
+        assert decoded.exit_code == 0 and decoded.complaints == ""
+        assert all(step in range(50, 150) for step in steps(decoded, 8)), steps(decoded, 8)
+    rig.drop(hevc, reordered)
+
+
+def test_a_transcoder_has_nothing_but_its_socket(rig: Rig) -> None:
+    camera_id = rig.camera("--fps", "15", "--gop", "15", "--bitrate", "300")
+    rig.publish(camera_id, quality="low", fps=5)
+    (pid,) = rig.xcodes()
+    status = Path(f"/proc/{pid}/status").read_text()
+    held = {fd.name: os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    if "Seccomp:\t2" not in status:
+        pytest.skip("built with sanitizers, which need more")
+    assert "NoNewPrivs:\t1" in status
+    assert held["0"] == "/dev/null" and held["3"].startswith("socket:") and sorted(held) == list("0123")
+    rig.drop(camera_id)
+
+
+def test_a_program_that_is_not_there_is_told_and_tried_again(rig: Rig) -> None:
+    rightful = rig.tap
+    rig.tap = Tap(rig.folder / "other", WEIR_XCODE="/nowhere/weir-xcode")
+    try:
+        camera_id = rig.camera("--fps", "15", "--gop", "15", "--bitrate", "300")
+        stream_id = str(uuid.uuid4())
+        rig.tap.publish(camera_id, rig.engine, stream_id, quality="low", fps=5)
+        for _ in range(2):
+            line = rig.tap.await_line(
+                "tap.stream", 30, stream_id=stream_id, state="failing", reason="transcode_failed"
+            )
+            rig.tap.lines.remove(line)
+        # Its neighbour does not notice.
+        path, effective = rig.publish(camera_id)
+        assert effective["how"] == "passthrough"
+        assert rig.decode(path, 3).exit_code == 0
+    finally:
+        rig.tap.close()
+        rig.tap = rightful

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/choice.h"
+
+#include "tests/unit/check.h"
+#include "tests/unit/worker/tap/units.h"
+
+/* A common camera: 1080p25, 4 Mbit/s, a keyframe each 2 s. */
+static struct tap_facts main_stream(void)
+{
+    return (struct tap_facts){.codec = TAP_CODEC_H264,
+                              .width = 1920,
+                              .height = 1080,
+                              .is_plain = true,
+                              .fps_milli = 25000,
+                              .bitrate_bps = 4000000,
+                              .gop_ms = 2000,
+                              .span_ms = 8000,
+                              .keyframes = 5};
+}
+
+/* And a small one. */
+static struct tap_facts sub_stream(void)
+{
+    struct tap_facts facts = main_stream();
+    facts.width = 640;
+    facts.height = 360;
+    facts.bitrate_bps = 500000;
+    return facts;
+}
+
+static struct tap_choice choose(struct tap_facts facts, enum weir_quality quality, int64_t fps)
+{
+    struct tap_choice choice;
+    struct tap_profile profile = {quality, fps};
+    assert_true(tap_facts_are_known(&facts));
+    tap_choose(&facts, &profile, &choice);
+    return choice;
+}
+
+static void expect_how(struct tap_facts facts, enum weir_quality quality, int64_t fps,
+                       enum weir_rendition_how how)
+{
+    struct tap_choice choice = choose(facts, quality, fps);
+    assert_string_equal(weir_rendition_how_name(choice.how), weir_rendition_how_name(how));
+    assert_true(choice.why != NULL && choice.why[0] != '\0');
+}
+
+static void what_meets_the_request_passes_as_it_is(void **state)
+{
+    (void)state;
+    expect_how(main_stream(), WEIR_QUALITY_HIGH, 0, WEIR_RENDITION_HOW_PASSTHROUGH);
+    expect_how(main_stream(), WEIR_QUALITY_ULTRA, 60, WEIR_RENDITION_HOW_PASSTHROUGH);
+    expect_how(sub_stream(), WEIR_QUALITY_LOW, 0, WEIR_RENDITION_HOW_PASSTHROUGH);
+    expect_how(sub_stream(), WEIR_QUALITY_MEDIUM, 25, WEIR_RENDITION_HOW_PASSTHROUGH);
+    /* A tenth more frames, half as many bits again, are let pass. */
+    expect_how(sub_stream(), WEIR_QUALITY_LOW, 23, WEIR_RENDITION_HOW_PASSTHROUGH);
+    struct tap_facts upright = sub_stream();
+    upright.width = 360;
+    upright.height = 640;
+    expect_how(upright, WEIR_QUALITY_LOW, 0, WEIR_RENDITION_HOW_PASSTHROUGH);
+}
+
+static void each_thing_that_is_too_much_is_a_reason_to_transcode(void **state)
+{
+    (void)state;
+    expect_how(main_stream(), WEIR_QUALITY_MEDIUM, 0, WEIR_RENDITION_HOW_TRANSCODE);
+    expect_how(sub_stream(), WEIR_QUALITY_LOW, 22, WEIR_RENDITION_HOW_TRANSCODE);
+    struct tap_facts facts = sub_stream();
+    facts.bitrate_bps = 700000;
+    expect_how(facts, WEIR_QUALITY_LOW, 0, WEIR_RENDITION_HOW_TRANSCODE);
+    facts = sub_stream();
+    facts.gop_ms = 4001;
+    expect_how(facts, WEIR_QUALITY_LOW, 0, WEIR_RENDITION_HOW_TRANSCODE);
+    facts = sub_stream();
+    facts.is_plain = false;
+    expect_how(facts, WEIR_QUALITY_LOW, 0, WEIR_RENDITION_HOW_TRANSCODE);
+    facts = sub_stream();
+    facts.codec = TAP_CODEC_H265;
+    expect_how(facts, WEIR_QUALITY_LOW, 0, WEIR_RENDITION_HOW_TRANSCODE);
+}
+
+static void keyframes_alone_do_where_they_are_enough(void **state)
+{
+    (void)state;
+    struct tap_facts facts = sub_stream();
+    facts.gop_ms = 1000;
+    expect_how(facts, WEIR_QUALITY_LOW, 1, WEIR_RENDITION_HOW_KEYFRAMES);
+    expect_how(facts, WEIR_QUALITY_SOURCE, 1, WEIR_RENDITION_HOW_KEYFRAMES);
+    assert_int_equal(choose(facts, WEIR_QUALITY_LOW, 1).fps_milli, 1000);
+    facts.gop_ms = 500;
+    expect_how(facts, WEIR_QUALITY_LOW, 2, WEIR_RENDITION_HOW_KEYFRAMES);
+    /* One frame in two seconds is less than one a second. */
+    expect_how(sub_stream(), WEIR_QUALITY_LOW, 1, WEIR_RENDITION_HOW_TRANSCODE);
+    facts.width = 1920;
+    facts.height = 1080;
+    expect_how(facts, WEIR_QUALITY_LOW, 1, WEIR_RENDITION_HOW_TRANSCODE);
+    expect_how(facts, WEIR_QUALITY_HIGH, 1, WEIR_RENDITION_HOW_KEYFRAMES);
+}
+
+static void source_with_fewer_frames_keeps_its_size(void **state)
+{
+    (void)state;
+    struct tap_facts facts = main_stream();
+    facts.codec = TAP_CODEC_H265;
+    expect_how(facts, WEIR_QUALITY_SOURCE, 30, WEIR_RENDITION_HOW_PASSTHROUGH);
+    struct tap_choice choice = choose(main_stream(), WEIR_QUALITY_SOURCE, 5);
+    assert_int_equal(choice.how, WEIR_RENDITION_HOW_TRANSCODE);
+    assert_int_equal(choice.long_side, 1920);
+    assert_int_equal(choice.fps_milli, 5000);
+    assert_in_range(choice.bitrate_bps, 1000000, 1500000);
+}
+
+static void a_transcode_is_what_its_tier_says(void **state)
+{
+    (void)state;
+    struct tap_choice low = choose(main_stream(), WEIR_QUALITY_LOW, 5);
+    assert_int_equal(low.long_side, 640);
+    assert_int_equal(low.short_side, 360);
+    assert_int_equal(low.fps_milli, 5000);
+    assert_in_range(low.bitrate_bps, 136000, 137000); /* 400 k x (5/30)^0.6 */
+    assert_int_equal(low.segment_ms, 1000);
+    assert_true(low.is_main);
+    struct tap_choice medium = choose(main_stream(), WEIR_QUALITY_MEDIUM, 0);
+    assert_int_equal(medium.fps_milli, 25000);
+    assert_in_range(medium.bitrate_bps, 1600000, 1620000);
+    assert_false(medium.is_main);
+    assert_int_equal(choose(main_stream(), WEIR_QUALITY_LOW, 1).segment_ms, 2000);
+}
+
+static void nothing_is_more_than_the_camera_sends(void **state)
+{
+    (void)state;
+    struct tap_facts facts = main_stream();
+    facts.bitrate_bps = 300000;
+    assert_int_equal(choose(facts, WEIR_QUALITY_MEDIUM, 60).bitrate_bps, 300000);
+    assert_int_equal(choose(facts, WEIR_QUALITY_MEDIUM, 60).fps_milli, 25000);
+    facts.width = 3840;
+    facts.height = 2160;
+    facts.is_plain = false;
+    assert_int_equal(choose(facts, WEIR_QUALITY_ULTRA, 0).long_side, 1920);
+}
+
+/* ---- measuring ---- */
+
+static void push(struct tap_ring *ring, int64_t ts, bool is_key, size_t bytes)
+{
+    assert_true(tap_ring_push(ring, unit_of_size(TAP_VIDEO, is_key, ts, bytes)));
+}
+
+static void a_camera_is_measured_by_its_ring(void **state)
+{
+    (void)state;
+    struct tap_ring ring;
+    struct tap_facts facts;
+    struct tap_format format = {.video = TAP_CODEC_H264};
+    tap_ring_init(&ring, 60000, 1 << 24);
+    for (int i = 0; i < 126; i++) {
+        push(&ring, i * 3600, i % 50 == 0, 1000);
+    }
+    tap_facts_measure(&ring, &format, &facts);
+    assert_int_equal(facts.fps_milli, 25000);
+    assert_int_equal(facts.gop_ms, 2000);
+    assert_int_equal(facts.span_ms, 5000);
+    assert_int_equal(facts.keyframes, 3);
+    assert_in_range(facts.bitrate_bps, 199000, 201000);
+    assert_false(tap_facts_are_known(&facts)); /* there is no parameter set */
+    tap_ring_done(&ring);
+}
+
+static void an_open_group_counts_and_too_little_is_not_enough(void **state)
+{
+    (void)state;
+    struct tap_ring ring;
+    struct tap_facts facts;
+    struct tap_format format = {.video = TAP_CODEC_H264};
+    tap_ring_init(&ring, 60000, 1 << 24);
+    tap_facts_measure(&ring, &format, &facts);
+    assert_int_equal(facts.fps_milli, 0);
+    for (int i = 0; i < 76; i++) {
+        push(&ring, i * 3600, i == 0, 1000);
+    }
+    tap_facts_measure(&ring, &format, &facts);
+    facts.width = 640;
+    assert_int_equal(facts.gop_ms, 3000);
+    assert_false(tap_facts_are_known(&facts));
+    for (int i = 76; i < 130; i++) {
+        push(&ring, i * 3600, false, 1000);
+    }
+    tap_facts_measure(&ring, &format, &facts);
+    facts.width = 640;
+    assert_true(tap_facts_are_known(&facts));
+    tap_ring_done(&ring);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_meets_the_request_passes_as_it_is),
+        cmocka_unit_test(each_thing_that_is_too_much_is_a_reason_to_transcode),
+        cmocka_unit_test(keyframes_alone_do_where_they_are_enough),
+        cmocka_unit_test(source_with_fewer_frames_keeps_its_size),
+        cmocka_unit_test(a_transcode_is_what_its_tier_says),
+        cmocka_unit_test(nothing_is_more_than_the_camera_sends),
+        cmocka_unit_test(a_camera_is_measured_by_its_ring),
+        cmocka_unit_test(an_open_group_counts_and_too_little_is_not_enough),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/rendition.h"
+
+#include "tests/unit/check.h"
+#include "tests/unit/worker/tap/units.h"
+#include "worker/tap/nal.h"
+
+#define FRAME 3600
+
+/* A key unit as an encoder writes it: its SPS (of no size that is looked at), PPS and a slice. */
+static const uint8_t key_a[] = {0, 0, 0, 2, 0x67, 1, 0, 0, 0, 1, 0x68, 0, 0, 0, 1, 0x65};
+static const uint8_t key_b[] = {0, 0, 0, 2, 0x67, 2, 0, 0, 0, 1, 0x68, 0, 0, 0, 1, 0x65};
+static const uint8_t slice[] = {0, 0, 0, 1, 0x41};
+
+struct fixture {
+    struct tap_ring camera;
+    struct tap_format format;
+    struct tap_rendition *rendition;
+};
+
+/* Ten seconds of 25 frames a second, a keyframe each second, each taken 40 ms after the other. */
+static struct fixture begin(enum weir_rendition_how how, int64_t fps_milli)
+{
+    struct fixture f = {.format = {.video = TAP_CODEC_H264, .audio = TAP_CODEC_AAC}};
+    struct tap_profile profile = {WEIR_QUALITY_LOW, 1};
+    tap_ring_init(&f.camera, 60000, 1 << 24);
+    for (int64_t i = 0; i < 250; i++) {
+        struct tap_unit *unit = unit_new(TAP_VIDEO, i % 25 == 0, i * FRAME, key_a, sizeof(key_a));
+        unit->capture_us = 1000000000 + i * 40000;
+        unit->arrival_us = unit->capture_us + 5000;
+        assert_true(tap_ring_push(&f.camera, unit));
+    }
+    f.rendition = tap_rendition_new(3, &profile);
+    f.rendition->is_chosen = true;
+    f.rendition->choice = (struct tap_choice){.how = how, .fps_milli = fps_milli, .why = ""};
+    f.rendition->due_ts = INT64_MIN;
+    f.rendition->format.video = TAP_CODEC_H264;
+    tap_ring_init(&f.rendition->ring, 60000, 1 << 24);
+    return f;
+}
+
+static void end(struct fixture *f)
+{
+    tap_rendition_free(f->rendition);
+    tap_ring_done(&f->camera);
+}
+
+static void keyframes_are_taken_once_each(void **state)
+{
+    (void)state;
+    struct fixture f = begin(WEIR_RENDITION_HOW_KEYFRAMES, 1000);
+    assert_true(tap_rendition_take_keys(f.rendition, &f.camera, &f.format));
+    assert_int_equal(f.rendition->ring.end, 10);
+    assert_false(tap_rendition_take_keys(f.rendition, &f.camera, &f.format));
+    const struct tap_unit *unit = tap_ring_find(&f.rendition->ring, 4);
+    assert_true(unit->is_key && unit->ts == 4 * 90000);
+    assert_true(unit->capture_us == 1004000000);
+    assert_int_equal(f.rendition->format.audio, TAP_CODEC_NONE);
+    end(&f);
+}
+
+static void keyframes_are_no_more_than_asked_for(void **state)
+{
+    (void)state;
+    struct fixture f = begin(WEIR_RENDITION_HOW_KEYFRAMES, 500);
+    assert_true(tap_rendition_take_keys(f.rendition, &f.camera, &f.format));
+    assert_int_equal(f.rendition->ring.end, 5);
+    end(&f);
+}
+
+static void an_encoded_unit_has_the_times_of_its_frame(void **state)
+{
+    (void)state;
+    struct fixture f = begin(WEIR_RENDITION_HOW_TRANSCODE, 5000);
+    assert_false(
+        tap_rendition_take(f.rendition, &f.camera, 100 * FRAME, true, key_a, sizeof(key_a)));
+    const struct tap_unit *unit = tap_ring_find(&f.rendition->ring, 0);
+    assert_true(unit->capture_us == 1004000000 && unit->arrival_us == 1004005000);
+    assert_true(tap_params_are_complete(&f.rendition->format.params, TAP_CODEC_H264));
+    end(&f);
+}
+
+static void a_frame_that_is_gone_lies_behind_the_last_one(void **state)
+{
+    (void)state;
+    struct fixture f = begin(WEIR_RENDITION_HOW_TRANSCODE, 5000);
+    tap_rendition_take(f.rendition, &f.camera, 100 * FRAME, true, key_a, sizeof(key_a));
+    tap_rendition_take(f.rendition, &f.camera, 101 * FRAME + 7, false, slice, sizeof(slice));
+    const struct tap_unit *unit = tap_ring_find(&f.rendition->ring, 1);
+    assert_in_range(unit->capture_us, 1004040000, 1004040100);
+    end(&f);
+}
+
+static void another_picture_empties_the_ring(void **state)
+{
+    (void)state;
+    struct fixture f = begin(WEIR_RENDITION_HOW_TRANSCODE, 5000);
+    tap_rendition_take(f.rendition, &f.camera, 0, true, key_a, sizeof(key_a));
+    tap_rendition_take(f.rendition, &f.camera, FRAME, false, slice, sizeof(slice));
+    assert_false(tap_rendition_take(f.rendition, &f.camera, 2 * FRAME, true, key_a, sizeof(key_a)));
+    assert_int_equal(f.rendition->ring.end, 3);
+    assert_true(tap_rendition_take(f.rendition, &f.camera, 3 * FRAME, true, key_b, sizeof(key_b)));
+    assert_int_equal(f.rendition->ring.end - f.rendition->ring.first, 1);
+    assert_int_equal(f.rendition->format.params.sps.bytes[1], 2);
+    end(&f);
+}
+
+static void a_rendition_begins_with_a_keyframe(void **state)
+{
+    (void)state;
+    struct fixture f = begin(WEIR_RENDITION_HOW_TRANSCODE, 5000);
+    tap_rendition_take(f.rendition, &f.camera, FRAME, false, slice, sizeof(slice));
+    assert_true(tap_ring_is_empty(&f.rendition->ring));
+    end(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keyframes_are_taken_once_each),
+        cmocka_unit_test(keyframes_are_no_more_than_asked_for),
+        cmocka_unit_test(an_encoded_unit_has_the_times_of_its_frame),
+        cmocka_unit_test(a_frame_that_is_gone_lies_behind_the_last_one),
+        cmocka_unit_test(another_picture_empties_the_ring),
+        cmocka_unit_test(a_rendition_begins_with_a_keyframe),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/choice.h"
+
+#include <math.h>
+
+#include "worker/tap/nal.h"
+
+#define SPAN_MIN_MS     1000
+#define SPAN_ENOUGH_MS  4000 /* a camera with rarer keyframes does not pass as it is */
+#define GOP_MOST_MS     4000
+#define FPS_SLACK_PPT   1100 /* over what was asked for */
+#define RATE_SLACK_PPT  1500
+#define RATE_FPS        30 /* that a tier's bit rate is for */
+#define RATE_POWER      0.6
+#define SOFTWARE_LONG   1920 /* no larger picture is encoded in software */
+#define SOFTWARE_SHORT  1080
+#define RATE_MIN_BPS    50000
+#define FPS_MIN_MILLI   500 /* what an encoder reckons with at least */
+#define FPS_MOST_MILLI  60000
+#define SEGMENT_MS      1000
+#define SLOW_FPS_MILLI  3000 /* up to here a segment is longer */
+#define SLOW_SEGMENT_MS 2000
+
+struct tier {
+    int long_side;
+    int short_side;
+    int64_t bitrate_bps;
+};
+
+/* notes/media section 1.2 */
+static const struct tier tiers[WEIR_QUALITY_N] = {
+    [WEIR_QUALITY_SOURCE] = {65535, 65535, 0}, /* as many bits as the tier that it fits into */
+    [WEIR_QUALITY_LOW] = {640, 360, 400000},     [WEIR_QUALITY_MEDIUM] = {1280, 720, 1800000},
+    [WEIR_QUALITY_HIGH] = {1920, 1080, 4000000}, [WEIR_QUALITY_ULTRA] = {3840, 2160, 12000000},
+};
+
+/* ---- what the camera sends ---- */
+
+void tap_facts_measure(const struct tap_ring *ring, const struct tap_format *format,
+                       struct tap_facts *ret)
+{
+    *ret = (struct tap_facts){.codec = format->video};
+    if (!tap_nal_picture_size(format->video, &format->params.sps, &ret->width, &ret->height))
+        ret->width = ret->height = 0;
+    ret->is_plain = tap_nal_is_plain(format->video, &format->params.sps);
+    int64_t n = 0;
+    int64_t bytes = 0;
+    int64_t first_ts = 0;
+    int64_t key_ts = 0;
+    int64_t gop = 0;
+    for (uint64_t at = ring->first; at < ring->end; at++) {
+        const struct tap_unit *unit = tap_ring_find(ring, at);
+        if (unit->track != TAP_VIDEO)
+            continue;
+        first_ts = n == 0 ? unit->ts : first_ts;
+        n++;
+        bytes += (int64_t)unit->len;
+        if (!unit->is_key)
+            continue;
+        gop = ret->keyframes > 0 && unit->ts - key_ts > gop ? unit->ts - key_ts : gop;
+        key_ts = unit->ts;
+        ret->keyframes++;
+    }
+    int64_t span = n > 1 ? ring->newest_ts - first_ts : 0;
+    if (span <= 0)
+        return;
+    int64_t open = ring->newest_ts - key_ts; /* the newest group is not at its end */
+    gop = ret->keyframes > 0 && open > gop ? open : gop;
+    ret->span_ms = span * 1000 / TAP_VIDEO_RATE;
+    ret->fps_milli = (n - 1) * TAP_VIDEO_RATE * 1000 / span;
+    ret->bitrate_bps = bytes * 8 * TAP_VIDEO_RATE / span * (n - 1) / n;
+    ret->gop_ms = gop * 1000 / TAP_VIDEO_RATE;
+}
+
+bool tap_facts_are_known(const struct tap_facts *facts)
+{
+    return facts->width > 0 && facts->fps_milli > 0 && facts->span_ms >= SPAN_MIN_MS &&
+           (facts->keyframes > 1 || facts->span_ms >= SPAN_ENOUGH_MS);
+}
+
+/* ---- what becomes of it ---- */
+
+static int64_t min(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t max(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static bool fits(const struct tap_facts *facts, const struct tier *tier)
+{
+    int long_side = facts->width > facts->height ? facts->width : facts->height;
+    int short_side = facts->width > facts->height ? facts->height : facts->width;
+    return long_side <= tier->long_side && short_side <= tier->short_side;
+}
+
+static const struct tier *rate_tier(const struct tap_facts *facts, enum weir_quality quality)
+{
+    if (quality != WEIR_QUALITY_SOURCE)
+        return &tiers[quality];
+    int at = WEIR_QUALITY_LOW;
+    while (at < WEIR_QUALITY_HIGH && !fits(facts, &tiers[at]))
+        at++;
+    return &tiers[at];
+}
+
+static int64_t rate_of(const struct tap_facts *facts, enum weir_quality quality, int64_t fps_milli)
+{
+    double fps = fps_milli > 1000 ? (double)fps_milli / 1000 : 1;
+    double share = pow(fps / RATE_FPS, RATE_POWER);
+    return (int64_t)((double)rate_tier(facts, quality)->bitrate_bps * share);
+}
+
+static int64_t capped_fps(const struct tap_facts *facts, int64_t fps)
+{
+    return min(fps == 0 ? FPS_MOST_MILLI : fps * 1000, facts->fps_milli);
+}
+
+/* Why the picture itself does not do; NULL where it does. */
+static const char *why_not_picture(const struct tap_facts *facts, const struct tap_profile *profile)
+{
+    if (profile->quality != WEIR_QUALITY_SOURCE && facts->codec != TAP_CODEC_H264)
+        return "the camera does not send H.264";
+    if (profile->quality != WEIR_QUALITY_SOURCE && !facts->is_plain)
+        return "the camera's H.264 is not 4:2:0 with 8 bit and whole frames";
+    return fits(facts, &tiers[profile->quality]) ? NULL : "the camera's picture is larger";
+}
+
+static const char *why_not_as_it_is(const struct tap_facts *facts,
+                                    const struct tap_profile *profile)
+{
+    if (profile->fps > 0 && facts->fps_milli > profile->fps * FPS_SLACK_PPT)
+        return "the camera sends more frames";
+    if (profile->quality == WEIR_QUALITY_SOURCE)
+        return NULL;
+    int64_t most = rate_of(facts, profile->quality, facts->fps_milli) * RATE_SLACK_PPT / 1000;
+    if (facts->bitrate_bps > most)
+        return "the camera sends more bits";
+    return facts->gop_ms > GOP_MOST_MS ? "the camera's keyframes are too rare" : NULL;
+}
+
+static bool has_enough_keyframes(const struct tap_facts *facts, const struct tap_profile *profile)
+{
+    return profile->fps > 0 && facts->gop_ms > 0 && profile->fps * facts->gop_ms <= FPS_SLACK_PPT;
+}
+
+static void set_transcode(const struct tap_facts *facts, const struct tap_profile *profile,
+                          struct tap_choice *ret)
+{
+    const struct tier *tier = &tiers[profile->quality];
+    ret->how = WEIR_RENDITION_HOW_TRANSCODE;
+    ret->long_side = (int)min(tier->long_side, SOFTWARE_LONG);
+    ret->short_side = (int)min(tier->short_side, SOFTWARE_SHORT);
+    ret->fps_milli = max(capped_fps(facts, profile->fps), FPS_MIN_MILLI);
+    ret->bitrate_bps = rate_of(facts, profile->quality, ret->fps_milli);
+    if (facts->bitrate_bps > RATE_MIN_BPS)
+        ret->bitrate_bps = min(ret->bitrate_bps, facts->bitrate_bps);
+    ret->segment_ms = ret->fps_milli <= SLOW_FPS_MILLI ? SLOW_SEGMENT_MS : SEGMENT_MS;
+    ret->is_main = profile->quality == WEIR_QUALITY_LOW;
+}
+
+void tap_choose(const struct tap_facts *facts, const struct tap_profile *profile,
+                struct tap_choice *ret)
+{
+    *ret = (struct tap_choice){.how = WEIR_RENDITION_HOW_PASSTHROUGH,
+                               .why = "the camera's stream meets what was asked for"};
+    const char *why = why_not_picture(facts, profile);
+    if (why == NULL) {
+        why = why_not_as_it_is(facts, profile);
+        if (why == NULL)
+            return;
+        if (has_enough_keyframes(facts, profile)) {
+            ret->how = WEIR_RENDITION_HOW_KEYFRAMES;
+            ret->why = "the camera's keyframes are as many frames as were asked for";
+            ret->fps_milli = profile->fps * 1000;
+            return;
+        }
+    }
+    ret->why = why;
+    set_transcode(facts, profile, ret);
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/outputs.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/log.h"
+#include "worker/tap/rendition.h"
+#include "worker/tap/report.h"
+
+struct follower {
+    struct weir_list node;
+    struct weir_ctl_tap_publish spec;
+    struct tap_rendition *rendition; /* NULL: the camera as it is */
+    struct tap_publisher *publisher; /* NULL until it is known what there is to publish */
+    bool is_live;
+    bool is_described; /* with all there is to know */
+};
+
+struct tap_outputs {
+    struct tap_outputs_from from;
+    struct weir_list followers;
+    struct weir_list renditions;
+    uint32_t next_number;
+    struct tap_xcode *xcode; /* NULL: nothing is transcoded */
+};
+
+/* ---- publishers ---- */
+
+static bool is_own(const struct tap_rendition *rendition)
+{
+    return rendition != NULL && rendition->choice.how != WEIR_RENDITION_HOW_PASSTHROUGH;
+}
+
+static struct follower *find_follower(const struct tap_outputs *outputs,
+                                      const struct tap_publisher *publisher)
+{
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (follower->publisher == publisher)
+            return follower;
+    }
+    return NULL;
+}
+
+/* What is published of a camera that came up a moment ago is not known at once. */
+static void report_live(const struct tap_outputs *outputs, struct follower *follower)
+{
+    struct weir_effective effective;
+    tap_rendition_describe(follower->rendition, outputs->from.ring, outputs->from.format,
+                           &effective);
+    follower->is_described = effective.fps > 0;
+    tap_report_stream(outputs->from.control, &follower->spec, TAP_PUBLISHER_LIVE,
+                      WEIR_REASON_started, "", &effective);
+}
+
+static void on_publisher_state(void *ctx, struct tap_publisher *publisher,
+                               enum tap_publisher_state state, enum weir_reason reason,
+                               const char *detail)
+{
+    const struct tap_outputs *outputs = ctx;
+    const struct weir_ctl_tap_publish *spec = tap_publisher_spec(publisher);
+    struct follower *follower = find_follower(outputs, publisher);
+    bool is_live = state == TAP_PUBLISHER_LIVE && follower != NULL;
+    if (follower != NULL)
+        follower->is_live = is_live;
+    if (is_live)
+        report_live(outputs, follower);
+    else
+        tap_report_stream(outputs->from.control, spec, state, reason, detail, NULL);
+    if (state == TAP_PUBLISHER_CONNECTING)
+        return;
+    weir_log(is_live ? WEIR_LOG_INFO : WEIR_LOG_WARN,
+             is_live ? "stream: publishing" : "stream: publishing failed", "stream_id",
+             WEIR_ID_TEXT(&spec->stream_id), "reason", weir_reason_name(reason), "detail", detail,
+             NULL);
+}
+
+static void start_publisher(struct tap_outputs *outputs, struct follower *follower)
+{
+    const struct tap_rendition *rendition = follower->rendition;
+    if (rendition != NULL && !rendition->is_chosen)
+        return;
+    follower->publisher = tap_publisher_new(
+        outputs->from.loop, &follower->spec,
+        is_own(rendition) ? &rendition->ring : outputs->from.ring,
+        is_own(rendition) ? &rendition->format : outputs->from.format, on_publisher_state, outputs);
+}
+
+/* Wakes or restarts those that follow `rendition`; NULL: the camera's own ring. */
+static void tell_publishers(struct tap_outputs *outputs, const struct tap_rendition *rendition,
+                            void (*tell)(struct tap_publisher *publisher))
+{
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        bool is_of =
+            is_own(follower->rendition) ? follower->rendition == rendition : rendition == NULL;
+        if (is_of && follower->publisher != NULL)
+            tell(follower->publisher);
+    }
+}
+
+/* ---- what is made ---- */
+
+static void on_encoded(void *ctx, uint32_t number, int64_t ts, bool is_key, const uint8_t *bytes,
+                       size_t len)
+{
+    struct tap_outputs *outputs = ctx;
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        if (rendition->number != number)
+            continue;
+        bool is_other = tap_rendition_take(rendition, outputs->from.ring, ts, is_key, bytes, len);
+        tell_publishers(outputs, rendition, is_other ? tap_publisher_restart : tap_publisher_wake);
+        return;
+    }
+}
+
+/* Who plays already keeps his session, and goes on when the process is back. */
+static void on_broke(void *ctx, const char *why)
+{
+    struct tap_outputs *outputs = ctx;
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        const struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        const struct tap_rendition *rendition = follower->rendition;
+        if (is_own(rendition) && rendition->choice.how == WEIR_RENDITION_HOW_TRANSCODE &&
+            tap_ring_is_empty(&rendition->ring))
+            tap_report_stream(outputs->from.control, &follower->spec, TAP_PUBLISHER_FAILED,
+                              WEIR_REASON_transcode_failed, why, NULL);
+    }
+}
+
+static const struct tap_xcode_calls xcode_calls = {on_encoded, on_broke};
+
+static void begin(struct tap_outputs *outputs, const struct tap_rendition *rendition)
+{
+    if (rendition->choice.how == WEIR_RENDITION_HOW_TRANSCODE) {
+        struct weir_xcode_rendition spec = tap_rendition_spec(rendition);
+        if (outputs->xcode == NULL)
+            outputs->xcode =
+                tap_xcode_new(outputs->from.loop, outputs->from.xcode, outputs->from.ring,
+                              outputs->from.format, &xcode_calls, outputs);
+        tap_xcode_set(outputs->xcode, rendition->number, &spec);
+    }
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (follower->rendition == rendition && follower->publisher == NULL)
+            start_publisher(outputs, follower);
+    }
+}
+
+static bool has_transcodes(const struct tap_outputs *outputs)
+{
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        const struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        if (rendition->is_chosen && rendition->choice.how == WEIR_RENDITION_HOW_TRANSCODE)
+            return true;
+    }
+    return false;
+}
+
+static void end_rendition(struct tap_outputs *outputs, struct tap_rendition *rendition)
+{
+    if (outputs->xcode != NULL)
+        tap_xcode_drop(outputs->xcode, rendition->number);
+    weir_list_remove(&rendition->node);
+    tap_rendition_free(rendition);
+    if (!has_transcodes(outputs))
+        tap_xcode_free(&outputs->xcode);
+}
+
+static uint32_t free_number(struct tap_outputs *outputs)
+{
+    /* Not the last one again: what was made for that may be on its way. */
+    for (uint32_t i = 0; i < WEIR_XCODE_RENDITIONS_MAX; i++) {
+        uint32_t number = outputs->next_number++ % WEIR_XCODE_RENDITIONS_MAX;
+        bool is_taken = false;
+        WEIR_LIST_FOR(pos, &outputs->renditions)
+        {
+            is_taken |= WEIR_CONTAINER(pos, struct tap_rendition, node)->number == number;
+        }
+        if (!is_taken)
+            return number;
+    }
+    return WEIR_XCODE_RENDITIONS_MAX;
+}
+
+/* NULL when there are too many. */
+static struct tap_rendition *rendition_of(struct tap_outputs *outputs,
+                                          const struct tap_profile *profile)
+{
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        if (rendition->profile.quality == profile->quality &&
+            rendition->profile.fps == profile->fps)
+            return rendition;
+    }
+    uint32_t number = free_number(outputs);
+    if (number == WEIR_XCODE_RENDITIONS_MAX)
+        return NULL;
+    struct tap_rendition *rendition = tap_rendition_new(number, profile);
+    weir_list_push_back(&outputs->renditions, &rendition->node);
+    return rendition;
+}
+
+/* ---- for the camera ---- */
+
+struct tap_outputs *tap_outputs_new(const struct tap_outputs_from *from)
+{
+    struct tap_outputs *outputs = weir_xalloc(sizeof(*outputs));
+    outputs->from = *from;
+    weir_list_init(&outputs->followers);
+    weir_list_init(&outputs->renditions);
+    return outputs;
+}
+
+static void free_follower(struct tap_outputs *outputs, struct follower *follower)
+{
+    weir_list_remove(&follower->node);
+    tap_publisher_free(&follower->publisher);
+    if (follower->rendition != NULL && --follower->rendition->n_users == 0)
+        end_rendition(outputs, follower->rendition);
+    explicit_bzero(&follower->spec, sizeof(follower->spec));
+    free(follower);
+}
+
+void tap_outputs_free(struct tap_outputs **ptr)
+{
+    struct tap_outputs *outputs = *ptr;
+    if (outputs == NULL)
+        return;
+    *ptr = NULL;
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        free_follower(outputs, WEIR_CONTAINER(pos, struct follower, node));
+    }
+    tap_xcode_free(&outputs->xcode);
+    free(outputs);
+}
+
+void tap_outputs_unpublish(struct tap_outputs *outputs, const struct weir_id *stream_id,
+                           int64_t generation)
+{
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (weir_id_equal(&follower->spec.stream_id, stream_id) &&
+            follower->spec.generation == generation)
+            free_follower(outputs, follower);
+    }
+}
+
+void tap_outputs_publish(struct tap_outputs *outputs, const struct weir_ctl_tap_publish *spec)
+{
+    struct tap_profile profile = {
+        .quality = spec->has_quality ? spec->quality : WEIR_QUALITY_SOURCE,
+        .fps = spec->has_fps ? spec->fps : 0,
+    };
+    bool is_source = profile.quality == WEIR_QUALITY_SOURCE && profile.fps == 0;
+    tap_outputs_unpublish(outputs, &spec->stream_id, spec->generation);
+    struct tap_rendition *rendition = is_source ? NULL : rendition_of(outputs, &profile);
+    if (!is_source && rendition == NULL) {
+        tap_report_stream(outputs->from.control, spec, TAP_PUBLISHER_FAILED,
+                          WEIR_REASON_transcode_failed, "as many renditions as one camera has",
+                          NULL);
+        return;
+    }
+    struct follower *follower = weir_xalloc(sizeof(*follower));
+    follower->spec = *spec;
+    follower->rendition = rendition;
+    if (rendition != NULL)
+        rendition->n_users++;
+    weir_list_push_back(&outputs->followers, &follower->node);
+    start_publisher(outputs, follower);
+    tap_outputs_wake(outputs);
+}
+
+static void describe_late(struct tap_outputs *outputs)
+{
+    struct tap_facts facts;
+    bool is_measured = false;
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (!follower->is_live || follower->is_described)
+            continue;
+        if (!is_measured)
+            tap_facts_measure(outputs->from.ring, outputs->from.format, &facts);
+        is_measured = true;
+        if (tap_facts_are_known(&facts))
+            report_live(outputs, follower);
+    }
+}
+
+void tap_outputs_wake(struct tap_outputs *outputs)
+{
+    const struct tap_outputs_from *from = &outputs->from;
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        if (tap_rendition_choose(rendition, from->ring, from->format))
+            begin(outputs, rendition);
+        bool is_keys =
+            rendition->is_chosen && rendition->choice.how == WEIR_RENDITION_HOW_KEYFRAMES;
+        if (is_keys && tap_rendition_take_keys(rendition, from->ring, from->format))
+            tell_publishers(outputs, rendition, tap_publisher_wake);
+    }
+    tell_publishers(outputs, NULL, tap_publisher_wake);
+    describe_late(outputs);
+    if (outputs->xcode != NULL)
+        tap_xcode_wake(outputs->xcode);
+}
+
+void tap_outputs_restart(struct tap_outputs *outputs)
+{
+    tap_xcode_free(&outputs->xcode);
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        follower->is_live = follower->is_described = false;
+        if (follower->rendition != NULL)
+            tap_publisher_free(&follower->publisher); /* another one, when that is chosen */
+        else if (follower->publisher != NULL)
+            tap_publisher_restart(follower->publisher);
+    }
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        tap_rendition_restart(WEIR_CONTAINER(pos, struct tap_rendition, node));
+    }
+}
+
+size_t tap_outputs_bytes(const struct tap_outputs *outputs)
+{
+    size_t bytes = 0;
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        bytes += WEIR_CONTAINER(pos, struct tap_rendition, node)->ring.bytes;
+    }
+    return bytes;
+}
+
+void tap_outputs_shrink(struct tap_outputs *outputs)
+{
+    struct tap_rendition *largest = NULL;
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        if (largest == NULL || rendition->ring.bytes > largest->ring.bytes)
+            largest = rendition;
+    }
+    if (largest != NULL)
+        tap_ring_shrink(&largest->ring);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * All that is made of one camera: its publishers, the renditions that they publish where that is
+ * not the camera's own stream, and the one weir-xcode that makes these.
+ */
+#ifndef WEIR_WORKER_TAP_OUTPUTS_H
+#define WEIR_WORKER_TAP_OUTPUTS_H
+
+#include "worker/tap/control.h"
+#include "worker/tap/publisher.h"
+
+struct tap_outputs;
+
+/* All of it outlives the outputs. */
+struct tap_outputs_from {
+    struct weir_loop *loop;
+    struct tap_control *control;
+    const char *xcode;           /* the program */
+    const struct tap_ring *ring; /* the camera's */
+    const struct tap_format *format;
+};
+
+struct tap_outputs *tap_outputs_new(const struct tap_outputs_from *from);
+void tap_outputs_free(struct tap_outputs **outputs); /* sets NULL; NULL is fine */
+
+/* Publishes as the spec says; an equal stream and generation is replaced. */
+void tap_outputs_publish(struct tap_outputs *outputs, const struct weir_ctl_tap_publish *spec);
+void tap_outputs_unpublish(struct tap_outputs *outputs, const struct weir_id *stream_id,
+                           int64_t generation);
+
+/* The camera's ring has new units. */
+void tap_outputs_wake(struct tap_outputs *outputs);
+
+/* The camera's ring was emptied: what comes is of another kind. */
+void tap_outputs_restart(struct tap_outputs *outputs);
+
+/* Rings of renditions, for the cap over all rings. */
+size_t tap_outputs_bytes(const struct tap_outputs *outputs);
+/* Gives up the oldest of the largest of them. */
+void tap_outputs_shrink(struct tap_outputs *outputs);
+
+#endif

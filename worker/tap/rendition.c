@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "worker/tap/rendition.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/arena.h"
+#include "lib/base/str.h"
+#include "worker/tap/nal.h"
+
+/* A keyframe may come so much of its interval too early. */
+#define EARLY_PARTS 10
+
+struct tap_rendition *tap_rendition_new(uint32_t number, const struct tap_profile *profile)
+{
+    struct tap_rendition *r = weir_xalloc(sizeof(*r));
+    r->number = number;
+    r->profile = *profile;
+    return r;
+}
+
+void tap_rendition_free(struct tap_rendition *r)
+{
+    tap_ring_done(&r->ring);
+    free(r);
+}
+
+static void empty(struct tap_rendition *r, const struct tap_ring *camera)
+{
+    tap_ring_done(&r->ring);
+    tap_ring_init(&r->ring, camera->max_ms, camera->max_bytes);
+    r->format = (struct tap_format){.video = TAP_CODEC_H264};
+}
+
+bool tap_rendition_choose(struct tap_rendition *r, const struct tap_ring *camera,
+                          const struct tap_format *format)
+{
+    struct tap_facts facts;
+    if (r->is_chosen || tap_ring_is_empty(camera))
+        return false;
+    tap_facts_measure(camera, format, &facts);
+    if (!tap_facts_are_known(&facts))
+        return false;
+    tap_choose(&facts, &r->profile, &r->choice);
+    r->is_chosen = true;
+    r->cursor = camera->first;
+    r->due_ts = INT64_MIN;
+    empty(r, camera);
+    return true;
+}
+
+void tap_rendition_restart(struct tap_rendition *r)
+{
+    r->is_chosen = false;
+    tap_ring_done(&r->ring);
+}
+
+struct weir_xcode_rendition tap_rendition_spec(const struct tap_rendition *r)
+{
+    const struct tap_choice *choice = &r->choice;
+    return (struct weir_xcode_rendition){.long_side = (uint32_t)choice->long_side,
+                                         .short_side = (uint32_t)choice->short_side,
+                                         .bitrate_bps = (uint32_t)choice->bitrate_bps,
+                                         .fps_milli = (uint32_t)choice->fps_milli,
+                                         .segment_ms = (uint32_t)choice->segment_ms,
+                                         .is_main = choice->is_main};
+}
+
+/* ---- keyframes ---- */
+
+static struct tap_unit *copy_unit(const struct tap_unit *from)
+{
+    struct tap_unit *unit = weir_xalloc(sizeof(*unit) + from->len);
+    memcpy(unit, from, sizeof(*unit) + from->len);
+    return unit;
+}
+
+bool tap_rendition_take_keys(struct tap_rendition *r, const struct tap_ring *camera,
+                             const struct tap_format *format)
+{
+    bool has_new = false;
+    int64_t step = TAP_VIDEO_RATE * INT64_C(1000) / r->choice.fps_milli;
+    const struct tap_unit *unit;
+    r->cursor = r->cursor < camera->first ? camera->first : r->cursor;
+    for (; (unit = tap_ring_find(camera, r->cursor)) != NULL; r->cursor++) {
+        if (unit->track != TAP_VIDEO || !unit->is_key ||
+            (r->due_ts != INT64_MIN && unit->ts < r->due_ts - step / EARLY_PARTS))
+            continue;
+        r->due_ts = unit->ts + step;
+        r->format = *format;
+        r->format.audio = TAP_CODEC_NONE;
+        has_new = tap_ring_push(&r->ring, copy_unit(unit)) || has_new;
+    }
+    return has_new;
+}
+
+/* ---- from weir-xcode ---- */
+
+/* The camera's unit of that time; NULL when it is no longer in the ring. */
+static const struct tap_unit *find_frame(const struct tap_ring *camera, int64_t ts)
+{
+    for (uint64_t at = camera->end; at > camera->first;) {
+        const struct tap_unit *unit = tap_ring_find(camera, --at);
+        if (unit->track == TAP_VIDEO && unit->ts == ts)
+            return unit;
+    }
+    return NULL;
+}
+
+/* Times of the camera's frame; of one that is gone, as far behind the last one as it is shown. */
+static void set_times(struct tap_unit *unit, const struct tap_ring *camera,
+                      const struct tap_ring *own)
+{
+    const struct tap_unit *frame = find_frame(camera, unit->ts);
+    if (frame != NULL) {
+        unit->camera_us = frame->camera_us;
+        unit->arrival_us = frame->arrival_us;
+        unit->capture_us = frame->capture_us;
+        return;
+    }
+    const struct tap_unit *last = tap_ring_is_empty(own) ? tap_ring_find(camera, camera->first)
+                                                         : tap_ring_find(own, own->end - 1);
+    int64_t us = last != NULL ? tap_ticks_to_us(unit->ts - last->ts, TAP_VIDEO_RATE) : 0;
+    unit->camera_us = TAP_NO_TIME;
+    unit->arrival_us = (last != NULL ? last->arrival_us : 0) + us;
+    unit->capture_us = (last != NULL ? last->capture_us : 0) + us;
+}
+
+static void take_params(struct tap_format *format, const uint8_t *bytes, size_t len)
+{
+    const uint8_t *nal;
+    size_t n;
+    for (size_t at = 0; tap_nal_next_in_unit(bytes, len, &at, &nal, &n);)
+        tap_params_take(&format->params, format->video, nal, n);
+}
+
+static bool is_same_param(const struct tap_param *a, const struct tap_param *b)
+{
+    return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+bool tap_rendition_take(struct tap_rendition *r, const struct tap_ring *camera, int64_t ts,
+                        bool is_key, const uint8_t *bytes, size_t len)
+{
+    struct tap_param before = r->format.params.sps;
+    if (is_key)
+        take_params(&r->format, bytes, len);
+    bool is_other = is_key && before.len > 0 && !is_same_param(&before, &r->format.params.sps);
+    if (is_other) {
+        struct tap_params now = r->format.params;
+        empty(r, camera);
+        r->format.params = now;
+    }
+    struct tap_unit *unit = weir_xalloc(sizeof(*unit) + len);
+    unit->track = TAP_VIDEO;
+    unit->is_key = is_key;
+    unit->pts = ts;
+    unit->ts = ts;
+    unit->len = len;
+    memcpy(unit->bytes, bytes, len);
+    set_times(unit, camera, &r->ring);
+    tap_ring_push(&r->ring, unit);
+    return is_other;
+}
+
+/* ---- what it is ---- */
+
+void tap_rendition_describe(const struct tap_rendition *r, const struct tap_ring *camera,
+                            const struct tap_format *format, struct weir_effective *ret)
+{
+    bool is_own = r != NULL && r->choice.how != WEIR_RENDITION_HOW_PASSTHROUGH;
+    struct tap_facts facts;
+    tap_facts_measure(is_own ? &r->ring : camera, is_own ? &r->format : format, &facts);
+    *ret = (struct weir_effective){
+        .width = facts.width, .height = facts.height, .how = WEIR_RENDITION_HOW_PASSTHROUGH};
+    if (tap_facts_are_known(&facts)) {
+        ret->fps = (facts.fps_milli + 500) / 1000;
+        ret->bitrate_bps = facts.bitrate_bps;
+    }
+    WEIR_STR_SET(ret->codec, facts.codec == TAP_CODEC_H265 ? "hvc1" : "avc1");
+    WEIR_STR_SET(ret->why, r != NULL ? r->choice.why : "asked for as the camera sends it");
+    if (!is_own)
+        return;
+    ret->how = r->choice.how;
+    /* What it was made to be; too little of it is there to be measured. */
+    ret->fps = (r->choice.fps_milli + 500) / 1000;
+    if (ret->how == WEIR_RENDITION_HOW_TRANSCODE)
+        ret->bitrate_bps = r->choice.bitrate_bps;
+}

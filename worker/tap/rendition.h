@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One profile of one camera: how it is made, and the ring of what was made, which publishers follow
+ * as they follow the camera's own.
+ */
+#ifndef WEIR_WORKER_TAP_RENDITION_H
+#define WEIR_WORKER_TAP_RENDITION_H
+
+#include "lib/base/list.h"
+#include "worker/tap/choice.h"
+#include "worker/tap/xcode.h"
+
+struct tap_rendition {
+    struct weir_list node; /* in the camera's list */
+    uint32_t number;       /* of lib/domain/xcode.h */
+    struct tap_profile profile;
+    int n_users; /* publishers */
+    bool is_chosen;
+    struct tap_choice choice; /* once chosen */
+    /* Not of what passes as it is: */
+    struct tap_ring ring;
+    struct tap_format format;
+    uint64_t cursor; /* in the camera's ring, of keyframes */
+    int64_t due_ts;  /* the next keyframe is taken from here on */
+};
+
+struct tap_rendition *tap_rendition_new(uint32_t number, const struct tap_profile *profile);
+void tap_rendition_free(struct tap_rendition *rendition);
+
+/* Chooses, once enough of the camera is known; true when it is chosen. */
+bool tap_rendition_choose(struct tap_rendition *rendition, const struct tap_ring *camera,
+                          const struct tap_format *format);
+
+/* What the camera sent is of another kind: all is chosen anew. */
+void tap_rendition_restart(struct tap_rendition *rendition);
+
+/* For weir-xcode. */
+struct weir_xcode_rendition tap_rendition_spec(const struct tap_rendition *rendition);
+
+/* Takes new keyframes of the camera; true when there were any. */
+bool tap_rendition_take_keys(struct tap_rendition *rendition, const struct tap_ring *camera,
+                             const struct tap_format *format);
+
+/*
+ * Takes a unit that weir-xcode made; its times are those of the camera's frame. True when the
+ * picture is of another kind than before: nothing older is in the ring, and publishers need a
+ * session of their own.
+ */
+bool tap_rendition_take(struct tap_rendition *rendition, const struct tap_ring *camera, int64_t ts,
+                        bool is_key, const uint8_t *bytes, size_t len);
+
+/* What is published; `rendition` NULL: the camera as it is. */
+void tap_rendition_describe(const struct tap_rendition *rendition, const struct tap_ring *camera,
+                            const struct tap_format *format, struct weir_effective *ret);
+
+#endif
