@@ -19,8 +19,7 @@ struct weir_ledger *weir_ledger_new(void)
     ledger->streams = weir_map_new(sizeof(struct weir_id));
     ledger->leases = weir_map_new(sizeof(struct weir_id));
     ledger->workers = weir_map_new(sizeof(struct weir_id));
-    ledger->commands = weir_map_new(sizeof(struct weir_id));
-    weir_list_init(&ledger->command_order);
+    ledger->commands = weir_ledger_commands_new();
     ledger->offset = -1;
     return ledger;
 }
@@ -42,7 +41,7 @@ void weir_ledger_free(struct weir_ledger *ledger)
     free_map(ledger->streams);
     free_map(ledger->leases);
     free_map(ledger->workers);
-    free_map(ledger->commands);
+    weir_ledger_commands_free(ledger->commands);
     free(ledger);
 }
 
@@ -51,7 +50,6 @@ void weir_ledger_reset(struct weir_ledger *ledger)
     struct weir_ledger *fresh = weir_ledger_new();
     struct weir_ledger old = *ledger;
     *ledger = *fresh;
-    weir_list_init(&ledger->command_order);
     *fresh = old;
     weir_ledger_free(fresh);
 }
@@ -314,16 +312,13 @@ static void apply_worker(const struct fold *fold, const struct weir_ev_decision_
 
 static void forget_commands(struct weir_ledger *ledger, int64_t before_ms)
 {
-    WEIR_LIST_FOR(pos, &ledger->command_order)
-    {
-        struct weir_ledger_command *command = WEIR_CONTAINER(pos, struct weir_ledger_command, node);
-        if (command->at_ms >= before_ms) {
+    while (weir_ledger_commands_count(ledger->commands) > 0) {
+        const struct weir_ledger_command *oldest = weir_ledger_commands_at(ledger->commands, 0);
+        if (oldest->at_ms >= before_ms) {
             return;
         }
-        ledger->hash -= weir_ledger_hash_command(command);
-        weir_map_remove(ledger->commands, command->command_id.b);
-        weir_list_remove(&command->node);
-        free(command);
+        ledger->hash -= weir_ledger_hash_command(oldest);
+        weir_ledger_commands_drop(ledger->commands);
     }
 }
 
@@ -364,15 +359,10 @@ static void forget(struct weir_ledger *ledger, int64_t at_ms)
 void weir_ledger_add_command(struct weir_ledger *ledger, const struct weir_id *command_id,
                              int64_t at_ms)
 {
-    if (weir_map_find(ledger->commands, command_id->b) != NULL) {
-        return;
+    struct weir_ledger_command command = {.command_id = *command_id, .at_ms = at_ms};
+    if (weir_ledger_commands_add(ledger->commands, &command)) {
+        ledger->hash += weir_ledger_hash_command(&command);
     }
-    struct weir_ledger_command *command = weir_xalloc(sizeof(*command));
-    command->command_id = *command_id;
-    command->at_ms = at_ms;
-    weir_map_put(ledger->commands, command_id->b, command);
-    weir_list_push_back(&ledger->command_order, &command->node);
-    ledger->hash += weir_ledger_hash_command(command);
 }
 
 static void advance_cause(struct weir_ledger_causes *causes,
@@ -507,7 +497,7 @@ bool weir_ledger_next_worker(const struct weir_ledger *ledger, size_t *at,
 
 bool weir_ledger_has_command(const struct weir_ledger *ledger, const struct weir_id *command_id)
 {
-    return weir_map_find(ledger->commands, command_id->b) != NULL;
+    return weir_ledger_commands_has(ledger->commands, command_id);
 }
 
 struct weir_ledger_causes weir_ledger_causes(const struct weir_ledger *ledger)

@@ -93,14 +93,13 @@ static int64_t dump_commands(const struct weir_ledger *ledger, int64_t epoch,
     int64_t chunks = 0;
     size_t n = 0;
     ev->type = WEIR_EV_STATE_COMMANDS;
-    WEIR_LIST_FOR(pos, &ledger->command_order)
-    {
-        const struct weir_ledger_command *command =
-            WEIR_CONTAINER(pos, struct weir_ledger_command, node);
+    size_t count = weir_ledger_commands_count(ledger->commands);
+    for (size_t i = 0; i < count; i++) {
+        const struct weir_ledger_command *command = weir_ledger_commands_at(ledger->commands, i);
         ids[n].command_id = command->command_id;
         ids[n].at_ms = command->at_ms;
         n++;
-        if (n == WEIR_EV_STATE_COMMANDS_IDS_MAX || pos_next == &ledger->command_order) {
+        if (n == WEIR_EV_STATE_COMMANDS_IDS_MAX || i + 1 == count) {
             ev->u.state_commands = (struct weir_ev_state_commands){
                 .epoch = epoch, .chunk = chunks, .ids = ids, .n_ids = n};
             fn(ctx, ev);
@@ -258,28 +257,6 @@ static void restore_commands(struct weir_ledger *ledger, const struct weir_ev_st
     ledger->restored_chunks++;
 }
 
-static void sort_commands(struct weir_ledger *ledger)
-{
-    struct weir_list sorted;
-    weir_list_init(&sorted);
-    WEIR_LIST_FOR(pos, &ledger->command_order)
-    {
-        struct weir_ledger_command *command = WEIR_CONTAINER(pos, struct weir_ledger_command, node);
-        struct weir_list *after = sorted.prev;
-        while (after != &sorted &&
-               WEIR_CONTAINER(after, struct weir_ledger_command, node)->at_ms > command->at_ms) {
-            after = after->prev;
-        }
-        weir_list_remove(pos);
-        weir_list_insert_after(after, pos);
-    }
-    while (!weir_list_is_empty(&sorted)) {
-        struct weir_list *first = sorted.next;
-        weir_list_remove(first);
-        weir_list_push_back(&ledger->command_order, first);
-    }
-}
-
 static enum weir_code restore_end(struct weir_ledger *ledger,
                                   const struct weir_ev_state_checkpoint *from, struct weir_err *err)
 {
@@ -295,7 +272,7 @@ static enum weir_code restore_end(struct weir_ledger *ledger,
         return weir_fail(err, WEIR_ECORRUPT, "the checkpoint at %lld does not have its hash",
                          (long long)from->offset);
     }
-    sort_commands(ledger);
+    weir_ledger_commands_sort(ledger->commands);
     ledger->offset = from->offset;
     ledger->now_ms = from->at_ms;
     ledger->causes = (struct weir_ledger_causes){

@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside of the ledger, shared by its three files: folding (ledger.c), checkpoints
+ * Inside of the ledger, shared by its files: folding (ledger.c), checkpoints
  * (ledger_checkpoint.c) and hashing (ledger_hash.c). Nobody else includes this.
  */
 #ifndef WEIR_DOMAIN_LEDGER_ROWS_H
 #define WEIR_DOMAIN_LEDGER_ROWS_H
 
-#include "lib/base/list.h"
 #include "lib/base/map.h"
 #include "lib/domain/ledger.h"
-
-struct weir_ledger_command {
-    struct weir_list node; /* in `command_order`, oldest first */
-    struct weir_id command_id;
-    int64_t at_ms;
-};
+#include "lib/domain/ledger_commands.h"
 
 struct weir_ledger {
-    struct weir_map *streams;  /* stream_id -> struct weir_stream_row */
-    struct weir_map *leases;   /* camera_id -> struct weir_lease_row */
-    struct weir_map *workers;  /* worker_id -> struct weir_worker_row */
-    struct weir_map *commands; /* command_id -> struct weir_ledger_command */
-    struct weir_list command_order;
+    struct weir_map *streams; /* stream_id -> struct weir_stream_row */
+    struct weir_map *leases;  /* camera_id -> struct weir_lease_row */
+    struct weir_map *workers; /* worker_id -> struct weir_worker_row */
+    struct weir_ledger_commands *commands;
     struct weir_ledger_causes causes;
     int64_t offset;
     int64_t now_ms;

@@ -185,9 +185,9 @@ def count_case(case: ElementTree.Element) -> Count:
 
 
 def run_integration(name: str | None) -> Count:
-    """Most tests wait more than they work, so as many files as there are cores run side by side;
+    """Most tests wait more than they work, so one file more than there are cores runs side by side;
     those marked `alone` (they judge what a viewer sees) have the machine for themselves."""
-    lanes = ["-m", "not alone", "-n", str(os.cpu_count() or 2), "--dist", "loadfile"]
+    lanes = ["-m", "not alone", "-n", str((os.cpu_count() or 2) + 1), "--dist", "loadfile"]
     count = run_pytest("integration", name, *lanes)
     count.add(run_pytest("integration", name, "-m", "alone", part="-alone"))
     return count
