@@ -2,9 +2,10 @@
 """A picture of a moment, against one FFmpeg run for each picture.
 
 One 1080p camera with a keyframe every two seconds. Ours is `GET /v1/cameras/{id}/snapshot` with a
-random time of the last eight seconds, exact and nearest keyframe; FFmpeg reads the camera by RTSP and
-writes the first frame it gets, as its users do it, with its defaults and with its probing cut down. It
-can name no time, so it has the easier task. All in turn, over and over.
+random time of the last eight seconds, exact and nearest keyframe; FFmpeg reads it by RTSP (from a
+MediaMTX that has it already) and writes the first frame it gets, as its users do it, with its defaults
+and with its probing cut down. It can name no time, so it has the easier task. All in turn, over and
+over. The picture is one that two encoders beside all this can keep up with.
 
 - latency: one request after the other.
 - throughput: four at a time, in the CPU time of everything that made them (tap, origin, decoders and
@@ -30,6 +31,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 from common.keepalive import Connection, ms_since
 from common.process import cpu_us_of
@@ -37,7 +39,7 @@ from common.report import Report
 from common.rig import Rig, rig
 from common.samples import median, quantile, told
 from stack import wait_for
-from tap_rig import Camera
+from tap_rig import Camera, Engine
 
 WIDTH, HEIGHT, FPS, GOP_S = 1920, 1080, 25, 2
 SMALL_WIDTH = 640  # of the test camera, where nothing is said
@@ -233,10 +235,36 @@ def accuracy(report: Report, made: Rig, name: str, scratch: Path) -> None:
 @contextlib.contextmanager
 def camera_of(folder: Path, *options: str) -> Iterator[Camera]:
     camera = Camera(folder, *options)
+    assert camera.process is not None
+    with contextlib.suppress(PermissionError):  # a camera shares no processor with who asks for pictures
+        os.setpriority(os.PRIO_PROCESS, camera.process.pid, -10)
     try:
         yield camera
     finally:
         camera.kill()
+
+
+@contextlib.contextmanager
+def relay_of(folder: Path, url: str) -> Iterator[str]:
+    """The camera as MediaMTX has it, for FFmpeg to read: the test camera encodes anew for each of its
+    readers, which would be measured instead."""
+    engine = Engine(folder)
+    place = f"127.0.0.1:{engine.port}/live/camera"
+    pusher = subprocess.Popen(
+        ["ffmpeg", "-nostdin", "-v", "error", "-rtsp_transport", "tcp", "-i", url, "-c", "copy", "-f",
+         "rtsp", "-rtsp_transport", "tcp", f"rtsp://{engine.user}:{engine.password}@{place}"]
+    )  # fmt: skip
+    try:
+        wait_for("the relay", lambda: has_ready(engine.api("/v3/paths/list")[1]), 60, 0.2)
+        yield f"rtsp://{place}"
+    finally:
+        pusher.kill()
+        pusher.wait()
+        engine.kill()
+
+
+def has_ready(paths: Any) -> bool:
+    return any(path["ready"] for path in paths["items"])
 
 
 def begin(made: Rig, url: str, transport: str) -> str:
@@ -258,13 +286,16 @@ def begin(made: Rig, url: str, transport: str) -> str:
 def main() -> int:
     report = Report("snapshot")
     options = ("--size", f"{WIDTH}x{HEIGHT}", "--fps", str(FPS), "--gop", str(FPS * GOP_S),
-               "--bitrate", "4000", "--noise")  # fmt: skip
+               "--bitrate", "4000")  # fmt: skip
     settings = {"WEIR_SNAPSHOTS_VIEWER_MAX": "100000", "WEIR_SNAPSHOTS_TENANT_MAX": "1000000"}
     with tempfile.TemporaryDirectory(prefix="weir-bench-") as scratch, rig(1, weir_api=settings) as made:
-        with camera_of(Path(scratch) / "camera", *options) as camera:
+        with (
+            camera_of(Path(scratch) / "camera", *options) as camera,
+            relay_of(Path(scratch) / "relay", camera.url) as relay,
+        ):
             ours = Ours(made, begin(made, camera.url, "tcp"), 1)
-            latency(report, ours, camera.url)
-            throughput(report, ours, camera.url)
+            latency(report, ours, relay)
+            throughput(report, ours, relay)
         for name in OTHERS:
             accuracy(report, made, name, Path(scratch))
     return report.end()
