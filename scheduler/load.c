@@ -12,7 +12,7 @@
 
 #define USUAL_FPS 25 /* that costs.def is for */
 
-/* Parts of the score, per mille (notes/scheduling 2.3); spread and distance need sites. */
+/* Parts of the score, per mille; spread and distance need sites. */
 #define PART_MEAN      500
 #define PART_DOMINANT  250
 #define PART_IMBALANCE 100

@@ -27,7 +27,7 @@ struct tier {
     int64_t bitrate_bps;
 };
 
-/* notes/media section 1.2 */
+/* Bit rates at 30 frames a second; docs/adr/0034 */
 static const struct tier tiers[WEIR_QUALITY_N] = {
     [WEIR_QUALITY_SOURCE] = {65535, 65535, 0}, /* as many bits as the tier that it fits into */
     [WEIR_QUALITY_LOW] = {640, 360, 400000},     [WEIR_QUALITY_MEDIUM] = {1280, 720, 1800000},
