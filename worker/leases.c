@@ -87,12 +87,19 @@ void leases_take_row(struct worker *worker, const struct weir_lease_row *all)
 
 /* ---- the address ---- */
 
-static void fetch_failed(struct lease *lease, enum weir_code code, const char *why)
+/* The next time it is asked for, longer from time to time; returns the pause, ms. */
+static int64_t put_off(struct lease *lease)
 {
     int64_t pause = (int64_t)RETRY_FIRST_MS << (lease->attempts < 6 ? lease->attempts : 6);
     pause = pause < RETRY_MAX_MS ? pause : RETRY_MAX_MS;
     lease->attempts++;
     lease->fetch_at_ms = worker_now_ms() + pause;
+    return pause;
+}
+
+static void fetch_failed(struct lease *lease, enum weir_code code, const char *why)
+{
+    int64_t pause = put_off(lease);
     weir_log(WEIR_LOG_WARN, "camera: its address cannot be had", "camera_id",
              WEIR_ID_TEXT(&lease->row.camera_id), "code", weir_code_text(code), "why", why, NULL);
     if (!lease->has_source) {
@@ -136,7 +143,11 @@ static void take_source(const struct worker *worker, struct lease *lease,
     lease->source = *source;
     lease->has_source = true;
     lease->is_stale = is_overtaken(worker, lease, source);
-    lease->attempts = 0;
+    if (lease->is_stale) {
+        put_off(lease); /* a database that was set back never tells of what was heard */
+    } else {
+        lease->attempts = 0;
+    }
     if (is_other) {
         /* Given once more, it replaces what the tap has. */
         lease->is_given = false;

@@ -12,7 +12,9 @@
 #include "lib/io/process.h"
 #include "worker/still/wire.h"
 
-#define AGAIN_MS 500 /* between two starts that fail */
+#define NICE     5    /* pictures wait for packets, not the other way */
+#define AGAIN_MS 500  /* between two starts that fail */
+#define LIVED_MS 1000 /* who ends sooner has failed to start */
 
 enum decoder_state {
     DECODER_DOWN,   /* the loop is to start it */
@@ -24,7 +26,9 @@ enum decoder_state {
 struct decoder {
     struct decoders *decoders;
     enum decoder_state state; /* under the mutex */
+    bool is_dead;             /* seen to have ended; under the mutex */
     int n_made;
+    int64_t started_mono_ms;     /* the loop's */
     struct weir_process process; /* the loop's; its channel is the taker's */
 };
 
@@ -51,6 +55,7 @@ static void on_exit_seen(void *ctx, unsigned events)
     (void)events;
     weir_loop_unwatch(decoders->loop, decoder->process.pidfd);
     pthread_mutex_lock(&decoders->mutex);
+    decoder->is_dead = true;
     decoder->state = decoder->state == DECODER_FREE ? DECODER_BROKEN : decoder->state;
     pthread_mutex_unlock(&decoders->mutex);
     tend(decoders);
@@ -67,8 +72,12 @@ static bool start(struct decoders *decoders, struct decoder *decoder)
     static struct weir_log_limit limit;
     const char *const argv[] = {"weir-decode", NULL};
     const char *const env[] = {NULL};
-    struct weir_process_spec spec = {
-        .path = decoders->program, .argv = argv, .env = env, .cwd = "/", .has_channel = true};
+    struct weir_process_spec spec = {.path = decoders->program,
+                                     .argv = argv,
+                                     .env = env,
+                                     .cwd = "/",
+                                     .has_channel = true,
+                                     .nice = NICE};
     struct weir_err err = {0};
     if (weir_process_start(&spec, &decoder->process, &err) == WEIR_OK) {
         weir_loop_watch(decoders->loop, decoder->process.pidfd, WEIR_LOOP_IN, on_exit_seen,
@@ -88,17 +97,23 @@ static void tend(void *ctx)
         struct decoder *decoder = &decoders->all[i];
         pthread_mutex_lock(&decoders->mutex);
         enum decoder_state state = decoder->state;
+        bool has_ended = decoder->is_dead;
         pthread_mutex_unlock(&decoders->mutex);
         if (state == DECODER_FREE || state == DECODER_TAKEN) {
             continue;
         }
         /* Nobody else touches one that is down or broken. */
+        int64_t now_ms = weir_clock_mono_ms();
+        bool is_too_soon = false;
         if (state == DECODER_BROKEN) {
             stop(decoders, decoder);
+            is_too_soon = has_ended && now_ms - decoder->started_mono_ms < LIVED_MS;
         }
-        bool is_up = start(decoders, decoder);
+        bool is_up = !is_too_soon && start(decoders, decoder);
+        decoder->started_mono_ms = now_ms;
         pthread_mutex_lock(&decoders->mutex);
         decoder->state = is_up ? DECODER_FREE : DECODER_DOWN;
+        decoder->is_dead = false;
         decoder->n_made = 0;
         pthread_cond_broadcast(&decoders->freed);
         pthread_mutex_unlock(&decoders->mutex);
@@ -175,7 +190,7 @@ static struct decoder *take(struct decoders *decoders, int64_t deadline_mono_ms)
 static void give(struct decoders *decoders, struct decoder *decoder, bool is_good)
 {
     pthread_mutex_lock(&decoders->mutex);
-    bool is_fresh = is_good && ++decoder->n_made < DECODERS_LIFE;
+    bool is_fresh = is_good && !decoder->is_dead && ++decoder->n_made < DECODERS_LIFE;
     decoder->state = is_fresh ? DECODER_FREE : DECODER_BROKEN;
     pthread_cond_signal(&decoders->freed);
     pthread_mutex_unlock(&decoders->mutex);

@@ -110,13 +110,19 @@ enum pictures_verdict pictures_begin(struct pictures *pictures, const struct pic
 {
     enum pictures_verdict verdict = PICTURES_LATE;
     struct entry *entry;
+    bool is_late = false;
     pthread_mutex_lock(&pictures->mutex);
     while ((entry = weir_map_find(pictures->entries, key)) && !entry->picture) {
         if (!weir_clock_wait(&pictures->ended, &pictures->mutex, deadline_mono_ms)) {
+            /* It may have ended, and be freed, while this one came back for the mutex. */
+            entry = weir_map_find(pictures->entries, key);
+            is_late = !entry || !entry->picture;
             break;
         }
     }
-    if (!entry) {
+    if (is_late) {
+        /* Who makes it is not done, or failed. */
+    } else if (!entry) {
         entry = weir_xalloc(sizeof(*entry));
         entry->key = *key;
         weir_map_put(pictures->entries, key, entry);

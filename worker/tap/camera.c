@@ -94,6 +94,7 @@ static void start_over(struct tap_camera *camera)
     tap_ring_done(&camera->ring);
     tap_ring_init(&camera->ring, max_ms, max_bytes);
     tap_timeline_init(&camera->line);
+    tap_clock_restart(&camera->clock); /* what it knows lies on the old line */
     tap_outputs_restart(camera->outputs);
 }
 

@@ -34,6 +34,7 @@ struct rendition {
     AVCodecContext *encoder;
     uint32_t encoder_fps_milli; /* what its rate control reckons with */
     int64_t opened_ts;
+    bool is_broken; /* at opened_ts; it is tried again later */
     int64_t key_ts;
     int64_t last_ts;
     struct SwsContext *scaler;
@@ -162,6 +163,7 @@ static bool open_encoder(struct rendition *r, const AVFrame *frame, struct fit_s
     r->encoder_fps_milli = r->spec.fps_milli;
     r->size = size;
     r->opened_ts = frame->pts;
+    r->is_broken = false;
     set_rate(r);
     set_colours(encoder, frame);
     r->picture->format = AV_PIX_FMT_YUV420P;
@@ -183,6 +185,7 @@ void rendition_change(struct rendition *r, const struct weir_xcode_rendition *sp
     r->spec = *spec;
     r->last_ts = spec->after_ts > r->last_ts ? spec->after_ts : r->last_ts;
     set_pace(r);
+    r->is_broken = false;
     if (is_other) {
         close_encoder(r);
     } else if (r->encoder) {
@@ -267,8 +270,18 @@ static bool prepare(struct rendition *r, const AVFrame *frame, bool *ret_skip)
         fit_into(frame->width, frame->height, frame->sample_aspect_ratio.num,
                  frame->sample_aspect_ratio.den, (int)r->spec.long_side, (int)r->spec.short_side);
     bool is_same = r->encoder && size.width == r->size.width && size.height == r->size.height;
-    *ret_skip = !is_same && r->encoder && frame->pts - r->opened_ts < REOPEN_TICKS;
+    *ret_skip =
+        !is_same && (r->encoder || r->is_broken) && frame->pts - r->opened_ts < REOPEN_TICKS;
     return is_same || *ret_skip || open_encoder(r, frame, size);
+}
+
+/* What cannot be made of this camera's picture leaves the other renditions alone. */
+static bool leave_out(struct rendition *r, const AVFrame *frame)
+{
+    close_encoder(r);
+    r->opened_ts = frame->pts;
+    r->is_broken = true;
+    return true;
 }
 
 bool rendition_take(struct rendition *r, const AVFrame *frame, rendition_unit_fn *fn, void *ctx)
@@ -280,7 +293,7 @@ bool rendition_take(struct rendition *r, const AVFrame *frame, rendition_unit_fn
     bool was_open = r->encoder != NULL;
     AVCodecContext *before = r->encoder;
     if (!prepare(r, frame, &is_skipped)) {
-        return false;
+        return leave_out(r, frame);
     }
     if (is_skipped) {
         return true;
@@ -290,11 +303,12 @@ bool rendition_take(struct rendition *r, const AVFrame *frame, rendition_unit_fn
     int64_t segment = (int64_t)r->spec.segment_ms * FIT_TICKS / 1000;
     bool is_key = is_new || frame->pts - r->key_ts >= segment;
     if (!scale(r, frame)) {
-        return false;
+        return leave_out(r, frame);
     }
     r->picture->pts = frame->pts;
     r->picture->pict_type = is_key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     r->key_ts = is_key ? frame->pts : r->key_ts;
     r->last_ts = frame->pts;
-    return avcodec_send_frame(r->encoder, r->picture) == 0 && hand_on(r, fn, ctx);
+    return avcodec_send_frame(r->encoder, r->picture) == 0 ? hand_on(r, fn, ctx)
+                                                           : leave_out(r, frame);
 }
