@@ -32,6 +32,9 @@
 #define SNAPSHOTS_IN_MS   10000
 #define FETCH_THREADS     16
 #define FETCHES_MAX       256
+#define FETCHES_HELD_MAX  ((size_t)256 << 20)
+#define LIVE_THREADS      4
+#define LIVE_BYTES_MAX    65536
 #define BUS_FLUSH_MS      3000
 #define DRAIN_EXTRA_MS    5000
 
@@ -226,8 +229,13 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
     struct fetches_config fetches = {.threads = FETCH_THREADS,
                                      .queue_max = FETCHES_MAX,
                                      .max_bytes = WEIR_STILL_IMAGE_MAX,
+                                     .held_max = FETCHES_HELD_MAX,
                                      .secret = settings->origin_secret};
     api->fetches = fetches_new(&fetches);
+    /* How a camera is doing is told while pictures are slow. */
+    fetches.threads = LIVE_THREADS;
+    fetches.max_bytes = LIVE_BYTES_MAX;
+    api->live = fetches_new(&fetches);
     struct api_outbox_config outbox = {
         .db = api->db, .bus = api->bus, .poll_ms = settings->outbox_poll_ms};
     return api_outbox_open(&outbox, &api->outbox, err);
@@ -322,6 +330,7 @@ static enum weir_code open_all(struct api *api, struct weir_err *err)
 static void close_all(struct api *api)
 {
     fetches_stop(api->fetches);
+    fetches_stop(api->live);
     weir_http_server_close(&api->server, api->settings->drain_ms);
     weir_http_server_close(&api->internal, api->settings->drain_ms);
     weir_timer_free(&api->tick);
@@ -335,6 +344,7 @@ static void close_all(struct api *api)
     playbacks_free(api->playbacks);
     ticket_quota_free(api->snapshot_quota);
     fetches_free(api->fetches);
+    fetches_free(api->live);
     revocations_free(api->revocations);
     api_activity_free(api->activity);
     viewings_free(api->viewings);

@@ -57,7 +57,8 @@ struct api {
     struct viewings *viewings;
     struct playbacks *playbacks;
     struct ticket_quota *snapshot_quota;
-    struct fetches *fetches; /* to workers' origins */
+    struct fetches *fetches; /* of pictures, from workers' origins */
+    struct fetches *live;    /* of cameras' states, likewise */
     struct api_config *config;
     struct api_view *view;
     struct api_wishes *wishes;

@@ -412,7 +412,9 @@ const char *api_call_fingerprint(struct api_call *call)
     size_t len;
     const char *body = weir_http_body(call->req, &len);
     const char *target = weir_http_target(call->req);
+    const char *method = weir_http_method(call->req);
     weir_sha256_init(&sha);
+    weir_sha256_add(&sha, method, strlen(method) + 1);
     weir_sha256_add(&sha, target, strlen(target) + 1);
     weir_sha256_add(&sha, body, len);
     weir_sha256_done(&sha, hash);

@@ -38,7 +38,7 @@ bool camera_live_ask(struct api_call *call, struct camera_live *live)
     const char *url =
         weir_arena_printf(call->arena, "http://%s/camera/v1/%s/%s", upstream, tenant_id, camera_id);
     uint64_t token = api_call_wait(call, weir_clock_mono_ms() + 2 * ANSWER_MS);
-    live->fetch = fetches_begin(call->api->fetches, url, ANSWER_MS, call->api->server, token);
+    live->fetch = fetches_begin(call->api->live, url, ANSWER_MS, call->api->server, token);
     if (!live->fetch) {
         call->is_waiting = false;
         return false;

@@ -275,7 +275,8 @@ static enum weir_code find_row(struct api_call *call, struct weir_db_tx *tx, con
                                enum lock lock, struct weir_db_rows **ret)
 {
     const char *sql = lock == LOCK_FOR_CHANGE
-                          ? "SELECT " COLUMNS " FROM camera WHERE id = $1 AND " SEEN " FOR UPDATE"
+                          ? "SELECT " COLUMNS " FROM camera WHERE id = $1 AND " SEEN
+                            " FOR NO KEY UPDATE"
                           : "SELECT " COLUMNS " FROM camera WHERE id = $1 AND " SEEN;
     const char *params[] = {id_text, api_rights_guest(call)};
     enum weir_code code = weir_db_exec(tx, sql, params, 2, call->arena, ret, &call->err);

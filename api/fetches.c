@@ -17,6 +17,8 @@ struct fetch {
     int64_t timeout_ms;
     struct weir_http_server *server;
     uint64_t token;
+    _Atomic size_t *held; /* counts its answer */
+    size_t bytes;
     bool has_answer;
     struct weir_http_answer answer;
 };
@@ -29,6 +31,7 @@ struct fetches {
     pthread_cond_t queued;
     struct weir_list queue;
     size_t n_queued;
+    _Atomic size_t held; /* bytes */
     bool is_ending;
     pthread_t *threads;
     unsigned n_threads; /* that run */
@@ -38,6 +41,7 @@ void fetch_release(void *ctx)
 {
     struct fetch *fetch = ctx;
     if (atomic_fetch_sub(&fetch->refs, 1) == 1) {
+        atomic_fetch_sub(fetch->held, fetch->bytes);
         weir_arena_free(fetch->arena);
         free(fetch);
     }
@@ -80,6 +84,8 @@ static void work(struct fetches *fetches, struct weir_http_client *client, struc
         if (!fetch->has_answer) {
             weir_log(WEIR_LOG_WARN, "a worker's origin does not answer", "why", err.msg, NULL);
         }
+        fetch->bytes = fetch->has_answer ? fetch->answer.body_len : 0;
+        atomic_fetch_add(fetch->held, fetch->bytes);
     }
     atomic_store(&fetch->is_done, true);
     weir_http_wake(fetch->server, fetch->token);
@@ -159,8 +165,10 @@ struct fetch *fetches_begin(struct fetches *fetches, const char *url, int64_t ti
     fetch->timeout_ms = timeout_ms;
     fetch->server = server;
     fetch->token = token;
+    fetch->held = &fetches->held;
     pthread_mutex_lock(&fetches->mutex);
-    bool has_room = !fetches->is_ending && fetches->n_queued < fetches->config.queue_max;
+    bool has_room = !fetches->is_ending && fetches->n_queued < fetches->config.queue_max &&
+                    atomic_load(&fetches->held) < fetches->config.held_max;
     if (has_room) {
         weir_list_push_back(&fetches->queue, &fetch->node);
         fetches->n_queued++;

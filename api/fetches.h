@@ -18,6 +18,7 @@ struct fetches_config {
     unsigned threads;
     size_t queue_max;   /* fetches that wait for a thread */
     size_t max_bytes;   /* of an answer */
+    size_t held_max;    /* bytes of answers that are not released: above, nothing is begun */
     const char *secret; /* shown as bearer; kept */
 };
 
@@ -28,8 +29,8 @@ void fetches_stop(struct fetches *fetches);
 void fetches_free(struct fetches *fetches); /* stops, too */
 
 /*
- * Asks `url` (copied); wakes `token` of `server` when the answer is there. NULL when too many wait:
- * then nothing was begun. The result is the request's: fetch_release it.
+ * Asks `url` (copied); wakes `token` of `server` when the answer is there. NULL when too many wait,
+ * or too much is held: then nothing was begun. The result is the request's: fetch_release it.
  */
 struct fetch *fetches_begin(struct fetches *fetches, const char *url, int64_t timeout_ms,
                             struct weir_http_server *server, uint64_t token);

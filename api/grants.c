@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/grant_rules.h"
+#include "api/keys.h"
 #include "api/list.h"
 #include "api/once.h"
 #include "api/revoke.h"
@@ -275,6 +276,9 @@ static enum weir_code create(struct api_call *call)
     if (code == WEIR_OK && earlier) {
         return answer_earlier(call, tx, earlier);
     }
+    if (code == WEIR_OK && key) {
+        code = api_keys_check(call, key);
+    }
     struct weir_id id = weir_id_new(weir_clock_wall_ms());
     const char *id_text = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&id));
     if (code == WEIR_OK) {
@@ -285,6 +289,9 @@ static enum weir_code create(struct api_call *call)
     }
     if (code == WEIR_OK) {
         code = weir_db_commit(&tx, &call->err);
+    }
+    if (code == WEIR_OK && key) {
+        api_keys_note(call, key);
     }
     if (code == WEIR_OK) {
         set_location(call, id_text);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "api/keys.h"
 #include "api/list.h"
 #include "api/once.h"
 #include "api/revoke.h"
@@ -164,6 +165,9 @@ static enum weir_code create(struct api_call *call)
     if (code == WEIR_OK && earlier) {
         return answer_earlier(call, tx, earlier);
     }
+    if (code == WEIR_OK && key) {
+        code = api_keys_check(call, key);
+    }
     if (code == WEIR_OK) {
         code = check_quota(call, tx);
     }
@@ -177,6 +181,9 @@ static enum weir_code create(struct api_call *call)
     }
     if (code == WEIR_OK) {
         code = weir_db_commit(&tx, &call->err);
+    }
+    if (code == WEIR_OK && key) {
+        api_keys_note(call, key);
     }
     if (code == WEIR_OK) {
         set_location(call, id_text);

@@ -171,6 +171,9 @@ static enum weir_code run(struct api_call *call)
 {
     struct lapse *lapse = call->state; /* what snapshot_fetch keeps is its first member */
     enum weir_code code;
+    if (lapse && lapse->taking.is_ahead) {
+        return snapshot_fetch(call, &lapse->taking);
+    }
     if (lapse) {
         code = take_one(call, lapse);
     } else {

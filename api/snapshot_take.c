@@ -216,8 +216,26 @@ static enum weir_code finish(struct api_call *call, const struct snapshot_taking
     return status == 200 ? WEIR_OK : snapshot_refuse(call, taking, status, ret);
 }
 
+/* A moment that is to come is waited for here, where that costs nobody a thread. */
+static bool wait_for_moment(struct api_call *call, struct snapshot_taking *taking)
+{
+    int64_t ahead_ms = (taking->query.at_us - weir_clock_wall_us()) / 1000;
+    if (ahead_ms <= 0 || taking->is_ahead) {
+        return false;
+    }
+    ahead_ms = ahead_ms < SNAPSHOT_AHEAD_MS ? ahead_ms : SNAPSHOT_AHEAD_MS;
+    taking->is_ahead = true;
+    call->state = taking;
+    api_call_wait(call, weir_clock_mono_ms() + ahead_ms);
+    return true;
+}
+
 enum weir_code snapshot_fetch(struct api_call *call, struct snapshot_taking *taking)
 {
+    if (wait_for_moment(call, taking)) {
+        return WEIR_OK;
+    }
+    taking->is_ahead = false;
     const char *url = url_of(call, taking);
     if (!url) {
         return refuse_not_running(call, &taking->query);
@@ -294,8 +312,9 @@ static enum weir_code start_first(struct api_call *call, struct snapshot_taking 
     }
     if (was != API_START_NEW) {
         snapshot_query_set_now(&taking->query, weir_clock_wall_us());
+        code = snapshot_check_camera(call, &taking->camera_id); /* that was a while ago */
     }
-    return snapshot_fetch(call, taking);
+    return code == WEIR_OK ? snapshot_fetch(call, taking) : code;
 }
 
 static enum weir_code take(struct api_call *call, struct snapshot_taking *taking,

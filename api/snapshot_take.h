@@ -22,6 +22,7 @@ struct snapshot_taking {
     bool is_watched;
     uint64_t token;
     int64_t start_until_mono_ms;
+    bool is_ahead; /* the call waits for the moment itself */
     /* The picture. */
     struct fetch *fetch;
 };

@@ -54,10 +54,10 @@ static enum weir_code check_start(struct api_call *call, const struct weir_id *c
                                   const struct weir_id *stream_id, const char *key, bool is_live)
 {
     bool has_asked = false;
-    enum weir_code code =
-        key ? api_keys_judge(call, key, USED_FOR_START, stream_id, &has_asked) : WEIR_OK;
-    if (code == WEIR_OK && !is_live) {
-        code = check_camera(call, camera_id, &has_asked);
+    enum weir_code code = is_live ? WEIR_OK : check_camera(call, camera_id, &has_asked);
+    /* At last: a key is remembered for a day, and what is refused leaves nothing behind. */
+    if (code == WEIR_OK && key) {
+        code = api_keys_judge(call, key, USED_FOR_START, stream_id, &has_asked);
     }
     api_sources_count_start(call->api, has_asked);
     return code;
