@@ -93,7 +93,7 @@ static int64_t known_generation(const struct weir_http_request *req, const char 
     int64_t known = 0;
     const char *text = weir_http_header(req, header);
     text = text != NULL ? text + strspn(text, "\"") : "";
-    size_t len = strcspn(text, "\"");
+    size_t len = strcspn(text, "\".");
     if (len >= sizeof(digits)) {
         return 0;
     }
@@ -102,13 +102,47 @@ static int64_t known_generation(const struct weir_http_request *req, const char 
     return weir_str_to_int(digits, 0, GENERATION_MAX, &known, NULL) == WEIR_OK ? known : 0;
 }
 
+/* The gateway's own second; 0 where it does not say. */
+static int64_t gateway_second(const struct weir_http_request *req)
+{
+    int64_t second = 0;
+    const char *text = weir_http_header(req, "X-Weir-Second");
+    return text != NULL && weir_str_to_int(text, 0, SECOND_MAX, &second, NULL) == WEIR_OK ? second
+                                                                                          : 0;
+}
+
+/*
+ * The tag of an answer: the generation, and the gateway's second at which it let somebody in (0: it
+ * let nobody in). The gateway shows it when it asks again, so another api knows him, too.
+ */
+static const char *tag_of(struct weir_http_response *res, int64_t generation, int64_t second)
+{
+    return weir_arena_printf(res->arena, "\"%lld.%lld\"", (long long)generation, (long long)second);
+}
+
+/* Whether the gateway's last answer for this ticket and stream let him in, and not long ago. */
+static bool has_played(const struct weir_http_request *req)
+{
+    int64_t second = 0;
+    const char *text = weir_http_header(req, "If-None-Match");
+    const char *dot = text != NULL ? strchr(text, '.') : NULL;
+    char digits[20];
+    size_t len = dot != NULL ? strcspn(dot + 1, "\"") : sizeof(digits);
+    if (len >= sizeof(digits)) {
+        return false;
+    }
+    memcpy(digits, dot + 1, len);
+    digits[len] = '\0';
+    return weir_str_to_int(digits, 0, SECOND_MAX, &second, NULL) == WEIR_OK &&
+           gateway_second(req) - second < PLAYBACKS_LIVE_MS / 1000;
+}
+
 /* The gateway's clock says until when: one second is what an answer may be kept. While no api can
  * be reached it may stand in for STALE_S more. */
 static void allow_to_keep(const struct weir_http_request *req, struct weir_http_response *res)
 {
-    int64_t second = 0;
-    const char *text = weir_http_header(req, "X-Weir-Second");
-    if (text == NULL || weir_str_to_int(text, 0, SECOND_MAX, &second, NULL) != WEIR_OK) {
+    int64_t second = gateway_second(req);
+    if (second == 0) {
         weir_http_add_header(res, "Cache-Control", "no-store");
         return;
     }
@@ -149,9 +183,10 @@ static void say_where(const struct api *api, const struct weir_http_request *req
                       struct weir_http_response *res, const struct weir_stream_row *row)
 {
     bool has_route = row != NULL && add_route(api, res, row);
-    if (has_route || (row != NULL && weir_stream_state_is_final(row->state))) {
+    bool is_over = row != NULL && weir_stream_state_is_final(row->state);
+    if (has_route || is_over) {
         weir_http_add_header(res, "ETag",
-                             weir_arena_printf(res->arena, "\"%lld\"", (long long)row->generation));
+                             tag_of(res, row->generation, is_over ? 0 : gateway_second(req)));
         allow_to_keep(req, res);
     } else {
         /* It may play in a moment: who is led there then must not meet this answer again. */
@@ -175,8 +210,7 @@ static bool can_say_where(const struct api *api, const struct weir_http_request 
     return true;
 }
 
-/* Whether he may play one more; `res` is filled when not. The gateway's last answer for this ticket
- * and stream, if it let him in, shows that he plays. */
+/* Whether he may play one more; `res` is filled when not. */
 static bool may_play(const struct api *api, const struct weir_http_request *req,
                      struct weir_http_response *res, const struct weir_ticket *ticket)
 {
@@ -184,9 +218,8 @@ static bool may_play(const struct api *api, const struct weir_http_request *req,
                              .viewer_id = ticket->viewer_id,
                              .login_id = ticket->login_id,
                              .stream_id = ticket->stream_id};
-    bool is_playing = known_generation(req, "If-None-Match") > 0;
     enum playbacks_verdict verdict =
-        playbacks_take(api->playbacks, &asked, is_playing, weir_clock_mono_ms());
+        playbacks_take(api->playbacks, &asked, has_played(req), weir_clock_mono_ms());
     if (verdict == PLAYBACKS_OK) {
         return true;
     }

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from client import fetch
 from rig import PLAYBACKS_MAX, Answer, Door, Rig, Watched, claims_of, wait_for
 from stack import token_claims
 
@@ -560,14 +561,13 @@ def number(playlist: bytes) -> int:
 # ---- limits ----
 
 
-def test_who_plays_as_much_as_he_may_gets_no_more(
-    door: Door, yard: Watched, foreign: Watched
-) -> None:
-    """What he plays goes on, and nobody else notices."""
+def ask_all(door: Door, yard: Watched, tickets: list[str]) -> None:
+    for ticket in tickets:
+        door.ask(yard.of("playlist", ticket)).expect(200)
 
-    def ask_all(tickets: list[str]) -> None:
-        for ticket in tickets:
-            door.ask(yard.of("playlist", ticket)).expect(200)
+
+def one_too_many(door: Door, yard: Watched) -> tuple[str, list[str], str]:
+    """A viewer, the tickets that he plays with, and one by which he is kept out."""
 
     def kept_out() -> tuple[str, list[str], str]:
         """Each time another viewer: an api that is young lets in whom it meets."""
@@ -576,26 +576,58 @@ def test_who_plays_as_much_as_he_may_gets_no_more(
         *playing, more = mint
         until = time.monotonic() + 15
         while time.monotonic() < until:
-            ask_all(playing)
+            ask_all(door, yard, playing)
             # HEAD: nothing is sent, so that he does not count as one who plays.
             if door.ask(yard.of("playlist", more), method="HEAD").status == 429:
                 return viewer, playing, more
             time.sleep(0.5)
         raise AssertionError("he was let in")
 
-    viewer, playing, more = wait_for("one more is kept out", kept_out, 90)
+    return wait_for("one more is kept out", kept_out, 90)  # type: ignore[no-any-return]
+
+
+def test_who_plays_as_much_as_he_may_gets_no_more(
+    door: Door, yard: Watched, foreign: Watched
+) -> None:
+    """What he plays goes on, and nobody else notices."""
+    viewer, playing, more = one_too_many(door, yard)
     for kind in KINDS:
         answer = door.ask(yard.of(kind, more))
         refused(answer, 429)
         assert answer.json["code"] == "quota_exceeded"
         assert answer.headers["retry-after"] == "10"
         private(answer)
-    ask_all(playing)
+    ask_all(door, yard, playing)
     # A new ticket for what he plays is no more, and others have limits of their own.
     again = yard.mint.ticket(u=viewer, l=claims_of(playing[0])["l"])
     for ticket in (again, yard.mint.ticket(u=str(uuid.uuid4()))):
         door.ask(yard.of("segment", ticket)).expect(200)
     door.ask(foreign.of("index")).expect(200)
+
+
+def test_an_answer_of_long_ago_is_no_place_among_those_who_play(rig: Rig, yard: Watched) -> None:
+    """The gateway shows its last answer to an api that may not know the viewer. One who was away for
+    longer than a playback lasts comes anew."""
+    gateway = rig.doors["gateway"]
+    _, playing, more = one_too_many(gateway, yard)
+    secret = (rig.stack.home / "secrets" / "gateway-secret").read_text().strip()
+    second = int(time.time())
+
+    def status(answered: int) -> int:
+        ask_all(gateway, yard, playing)
+        headers = {
+            "X-Weir-Gateway-Secret": secret,
+            "X-Weir-Second": str(second),
+            "X-Original-URI": yard.of("playlist", more),
+            "X-Original-Method": "GET",
+            "If-None-Match": f'"{yard.generation}.{answered}"',
+        }
+        api = f"http://127.0.0.1:{rig.stack.port_base + 2}"
+        return fetch(f"{api}/internal/v1/play", headers=headers).status
+
+    assert status(0) == 403
+    assert status(second - 16) == 403
+    assert status(second - 2) == 200
 
 
 def test_a_ticket_that_asks_without_end_is_slowed_and_no_other(
