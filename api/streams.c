@@ -27,6 +27,7 @@ static const struct api_field start_fields[N_FIELDS] = {
     [F_CLASS] = {"/class", API_INT, .min = 0, .max = 3},
 };
 
+#define CLASS_FIRST   0
 #define CLASS_DEFAULT 1 /* somebody wants to watch now */
 
 /* ---- out ---- */
@@ -174,6 +175,12 @@ static int answer_start(struct api_call *call, const struct api_starting *starti
     return is_live ? 200 : 202;
 }
 
+/* What comes first pushes others aside. */
+static bool may_come_first(const struct api_call *call)
+{
+    return api_rights_by_role(call, WEIR_ROLE_OPERATOR);
+}
+
 static enum weir_code start(struct api_call *call)
 {
     struct api_starting *starting = call->state;
@@ -191,6 +198,10 @@ static enum weir_code start(struct api_call *call)
                 .class = values[F_CLASS].is_given ? values[F_CLASS].integer : CLASS_DEFAULT,
             };
             code = check_known(call);
+        }
+        if (code == WEIR_OK && starting->wish.class == CLASS_FIRST && !may_come_first(call)) {
+            return api_call_refuse(call, 403, "forbidden", NULL,
+                                   "class 0 is for operators: leave it out, or ask for 1 to 3");
         }
         if (code == WEIR_OK) {
             code = api_rights_see_camera(call, &values[F_CAMERA].id);
@@ -241,7 +252,7 @@ static enum weir_code read_change(struct api_call *call, struct changing *ret)
         .quality =
             values[C_QUALITY].is_given ? (enum weir_quality)values[C_QUALITY].integer : row.quality,
         .fps = values[C_FPS].is_given ? values[C_FPS].integer : row.fps,
-        .class = row.class,
+        .class = row.class == CLASS_FIRST && !may_come_first(call) ? CLASS_DEFAULT : row.class,
     };
     return WEIR_OK;
 }

@@ -126,5 +126,11 @@ def test_rights_and_wrong_profiles(stack: Stack, camera: dict[str, Any]) -> None
         assert (refused["code"], refused["errors"][0]["pointer"]) == (code, pointer)
     user.call("PATCH", f"/v1/streams/{source['id']}", {}).expect(422)
     user.call("PATCH", f"/v1/streams/{source['id']}", {"class": 0}).expect(422)
+    # Who only watches comes before nobody.
+    viewer = stack.user("acme", "viewer")
+    first = {"camera_id": camera["id"], "class": 0}
+    assert viewer.call("POST", "/v1/streams", first).expect(403).json["code"] == "forbidden"
+    viewer.call("POST", "/v1/streams", {**first, "class": 1}).expect(200, 202)
+    stack.user("acme", "operator").call("POST", "/v1/streams", first).expect(200, 202)
     stranger = stack.user("globex")
     stranger.call("PATCH", f"/v1/streams/{source['id']}", {"fps": 5}).expect(404)
