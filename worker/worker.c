@@ -31,7 +31,6 @@
 /* In the folder of sockets. */
 #define CLIP_SOCKET  "clips.sock"
 #define STILL_SOCKET "still.sock"
-#define GPU_LIBRARY  "libnvidia-ml.so.1"
 
 int64_t worker_now_ms(void)
 {
@@ -461,6 +460,7 @@ static enum weir_code open_bus(struct worker *worker, struct weir_err *err)
 static void clean_folders(const struct worker *worker)
 {
     const char *const parents[] = {worker->settings->run_dir, worker->settings->segment_dir};
+    const char *const sockets[] = {CLIP_SOCKET, STILL_SOCKET};
     char path[PATH_BYTES];
     struct weir_err err = {0};
     for (size_t i = 0; i < sizeof(parents) / sizeof(parents[0]); i++) {
@@ -468,6 +468,10 @@ static void clean_folders(const struct worker *worker)
             snprintf(path, sizeof(path), "%s/s%d", parents[i], slot);
             WEIR_IGNORE(files_remove_dir(path, &err), "a slot empties its folders once more");
         }
+    }
+    for (size_t i = 0; i < sizeof(sockets) / sizeof(sockets[0]); i++) {
+        snprintf(path, sizeof(path), "%s/%s", worker->settings->run_dir, sockets[i]);
+        WEIR_IGNORE(unlink(path), "whoever listens there next replaces it");
     }
     snprintf(path, sizeof(path), "%s/" SPOOL_DIR, worker->settings->segment_dir);
     WEIR_IGNORE(files_remove_dir(path, &err), "the tap replaces what is in it");

@@ -32,7 +32,7 @@ GROUPS = (
     "fuzz",
 )
 PYTHON = "/usr/bin/python3"
-FUZZ_SECONDS = 180
+FUZZ_SECONDS = 120
 CTEST_OUTPUT_BYTES = 1 << 20
 # What decides who comes in gets more: access tokens, key sets, tickets.
 FUZZ_LONG = ("fuzz_jwt", "fuzz_ticket", "fuzz_token")
