@@ -54,6 +54,7 @@ class Run:
     seed: int
     history: History
     until: threading.Event = field(default_factory=threading.Event)
+    no_more_zaps: threading.Event = field(default_factory=threading.Event)
     cameras: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -106,6 +107,7 @@ def own_instance(folder: Path, seed: int) -> Iterator[Run]:
         yield run
     finally:
         run.until.set()
+        run.no_more_zaps.set()
         with contextlib.suppress(DevError):
             run.dev("down")
         keep_logs(run)
@@ -151,19 +153,19 @@ def bring_up(run: Run) -> None:
 # ---- the run ----
 
 
-def begin_clients(run: Run) -> list[Viewer]:
+def begin_clients(run: Run) -> tuple[list[Viewer], list[Zapper]]:
     names = list(run.cameras)
     steady, others = names[::2][:VIEWERS], names[1::2]
     viewers = [
         Viewer(run.caller(f"viewer-{name}"), run.cameras[name], run.until) for name in steady
     ]
     zappers = [
-        Zapper(run.caller(f"zapper-{n}"), [run.cameras[name] for name in others], run.until)
+        Zapper(run.caller(f"zapper-{n}"), [run.cameras[name] for name in others], run.no_more_zaps)
         for n in range(ZAPPERS)
     ]
     for client in (*viewers, *zappers):
         client.start()
-    return viewers
+    return viewers, zappers
 
 
 def break_things(run: Run, breaker: Breaker, faults: Sequence[plan.Fault]) -> None:
@@ -239,18 +241,24 @@ def judge_camera(run: Run, name: str, camera_id: str, until: threading.Event) ->
                 row["running_after_s"] = round(time.monotonic() - since, 1)
         time.sleep(0.5)
     if row["running_after_s"] is not None:
-        row["moved_after_s"] = moves(caller, str(row["stream"]), until)
+        row["moved_after_s"] = moves(caller, camera_id, row, until)
     return row
 
 
-def moves(caller: Caller, stream_id: str, until: threading.Event) -> float | None:
-    """Seconds until the playlist moved on twice."""
+def moves(
+    caller: Caller, camera_id: str, row: dict[str, Any], until: threading.Event
+) -> float | None:
+    """Seconds until the playlist moved on twice.
+
+    The camera is asked for each time: a stop that was accepted before may end the stream that ran.
+    """
     since = time.monotonic()
     while time.monotonic() - since < MOVING_S:
-        url = clients.open_stream(caller, stream_id, until)
+        stream_id = row["stream"] = caller.start(camera_id, until)
+        url = clients.open_stream(caller, stream_id, until) if stream_id else None
         screen = Screen()
         for _ in range(10):
-            if url is not None:
+            if stream_id is not None and url is not None:
                 clients.watch(caller, screen, stream_id, url, until, 1.0)
             if screen.moves >= 3:
                 return round(time.monotonic() - since, 1)
@@ -322,13 +330,17 @@ def perform(run: Run, minutes: float) -> None:
         bring_up(run)
         run.history.add("begin", tenant_id=tokens.tenant_id(TENANT), seed=run.seed)
         start = collect.process_list(run.instance)
-        viewers = begin_clients(run)
+        viewers, zappers = begin_clients(run)
         time.sleep(3)
         say(f"  {len(faults)} faults are planned")
         break_things(run, breaker, faults)
         collect.wait_for(lambda: not unwell(run), WELL_S)
         for name in unwell(run):
             run.history.add("unwell", process=name)
+        # Who zaps also stops streams: none may end while it is asked whether all of them play.
+        run.no_more_zaps.set()
+        for zapper in zappers:
+            zapper.join(60)
         say("  is everything playing?")
         still_on = threading.Event()
         rows = want_everything(run, still_on)
