@@ -24,7 +24,7 @@ struct tally_line {
     struct weir_id stream_id;
     struct weir_id ticket_id;
     bool is_segment; /* or a part of one; else a playlist or an init section */
-    int64_t bytes;   /* of the body, 0 <= bytes < 10^15 */
+    int64_t bytes;   /* of media, 0 <= bytes < 10^15; a playlist only tells that he is there */
 };
 
 /* `text` needs no NUL. False, with `ret` untouched, when it is no such line or shows another

@@ -103,7 +103,7 @@ async function serve(ask: Ask, query: string): Promise<Response> {
 function counted({ request, env, ctx, target, claims }: Ask, response: Response): Response {
   const isSent = request.method === "GET" && (response.status === 200 || response.status === 206);
   const length = Number(response.headers.get("Content-Length") ?? 0);
-  if (isSent) count(env, ctx, claims, target.kind === "media", Number.isSafeInteger(length) ? length : 0);
+  if (isSent) count(env, ctx, claims, target.kind, Number.isSafeInteger(length) ? length : 0);
   return response;
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Playback tickets (lib/io/ticket.h): base64url(payload) "." base64url(signature), Ed25519 over the
-// text before the dot.
-import { isId } from "./path";
+// text before the dot. The payload is bytes: version, key id, two times, six ids, two more by a grant.
 
 export interface Claims {
   k: string; // key id
@@ -11,7 +10,7 @@ export interface Claims {
   u: string; // viewer
   l: string; // login
   i: string; // the ticket's id: what logs may carry
-  g?: string; // of version 3: the grant that it is given by
+  g?: string; // of version 5: the grant that it is given by
   m?: string; // and the camera in the grant's group
   n: number; // issued at, Unix seconds
   e: number; // over at, Unix seconds
@@ -19,13 +18,16 @@ export interface Claims {
 
 export const LEEWAY_S = 30;
 const LIFE_MAX_S = 900;
-const TEXT_MAX = 1024;
-const IDS = ["t", "c", "s", "u", "l", "i"] as const;
-/** What a ticket of each version must name. */
-const IDS_OF = new Map<unknown, readonly string[]>([
-  [2, IDS],
-  [3, [...IDS, "g", "m"]],
-]);
+const TEXT_MAX = 287;
+const BY_ROLE = 4; // versions
+const BY_GRANT = 5;
+const TIMES_AT = 9;
+const SECOND_BYTES = 5;
+const IDS_AT = TIMES_AT + 2 * SECOND_BYTES;
+const ID_BYTES = 16;
+const BY_ROLE_BYTES = IDS_AT + 6 * ID_BYTES;
+const BY_GRANT_BYTES = BY_ROLE_BYTES + 2 * ID_BYTES;
+const NIL = "00000000-0000-0000-0000-000000000000";
 
 export function base64urlBytes(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined;
@@ -35,21 +37,31 @@ export function base64urlBytes(text: string): Uint8Array<ArrayBuffer> | undefine
   return again === text ? Uint8Array.from(plain, (c) => c.charCodeAt(0)) : undefined;
 }
 
-const isSecond = (value: unknown): value is number =>
-  typeof value === "number" && Number.isSafeInteger(value) && value >= 0 && value < 1e11;
+const hex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 function readClaims(payload: Uint8Array): Claims | undefined {
-  try {
-    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(payload);
-    const json = JSON.parse(text) as Record<string, unknown> | null;
-    const ids = IDS_OF.get(json?.v);
-    if (typeof json !== "object" || json === null || !ids) return undefined;
-    if (typeof json.k !== "string" || !/^[0-9a-f]{16}$/.test(json.k)) return undefined;
-    if (!ids.every((name) => isId(json[name])) || !isSecond(json.n) || !isSecond(json.e)) return undefined;
-    return json as unknown as Claims;
-  } catch {
-    return undefined;
-  }
+  const isByGrant = payload.length === BY_GRANT_BYTES && payload[0] === BY_GRANT;
+  if (!isByGrant && !(payload.length === BY_ROLE_BYTES && payload[0] === BY_ROLE)) return undefined;
+  const second = (at: number): number =>
+    payload.subarray(at, at + SECOND_BYTES).reduce((sum, byte) => sum * 256 + byte, 0);
+  const id = (n: number): string => {
+    const at = IDS_AT + n * ID_BYTES;
+    return hex(payload.subarray(at, at + ID_BYTES)).replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+  };
+  const claims: Claims = {
+    k: hex(payload.subarray(1, TIMES_AT)),
+    n: second(TIMES_AT),
+    e: second(TIMES_AT + SECOND_BYTES),
+    t: id(0),
+    c: id(1),
+    s: id(2),
+    u: id(3),
+    l: id(4),
+    i: id(5),
+  };
+  if (!isByGrant) return claims;
+  return id(6) === NIL ? undefined : { ...claims, g: id(6), m: id(7) };
 }
 
 /** The claims of a ticket that one of these keys signed; its times are not looked at. */

@@ -2,6 +2,7 @@
 // Who watches and what he was sent, told to the region: behind a cache its origins see one reader, or
 // none, and would stop the stream as idle; and the audit says who watched what.
 import { ask, type Env } from "./region";
+import type { Kind } from "./path";
 import type { Claims } from "./ticket";
 
 const PERIOD_MS = 3000;
@@ -138,13 +139,13 @@ export function noteRefused(env: Env, ctx: ExecutionContext, claims: Claims): vo
   if (view) view.playsSinceMs = Infinity;
 }
 
-/** Counts what he is sent: `bytes` of a body, which is a segment or not. */
-export function count(env: Env, ctx: ExecutionContext, claims: Claims, isSegment: boolean, bytes: number): void {
+/** Counts what he is sent: `bytes` of a body. A playlist says that he is there, and counts nothing. */
+export function count(env: Env, ctx: ExecutionContext, claims: Claims, kind: Kind, bytes: number): void {
   const view = see(env, ctx, claims);
   if (!view) return;
   if (!view.isCounted) view.sinceMs = view.atMs;
   view.isCounted = true;
   view.playsSinceMs = Math.min(view.playsSinceMs, view.atMs);
-  view.segments += isSegment ? 1 : 0;
-  view.bytes += bytes;
+  view.segments += kind === "media" ? 1 : 0;
+  view.bytes += kind === "media" || kind === "init" ? bytes : 0;
 }

@@ -23,18 +23,28 @@ export function newKey() {
 
 export function claims(key, more = {}) {
   return {
-    v: 2, k: key.kid, t: TENANT, c: randomUUID(), s: STREAM, u: randomUUID(), l: randomUUID(),
+    v: 4, k: key.kid, t: TENANT, c: randomUUID(), s: STREAM, u: randomUUID(), l: randomUUID(),
     i: randomUUID(), n: now() - 1, e: now() + 599, ...more,
   };
 }
 
 /** Of a ticket by a grant. */
 export function grantClaims(key, more = {}) {
-  return claims(key, { v: 3, g: randomUUID(), m: randomUUID(), ...more });
+  return claims(key, { v: 5, g: randomUUID(), m: randomUUID(), ...more });
 }
 
+const second = (n) => Buffer.from(n.toString(16).padStart(10, "0"), "hex");
+const bytesOf = (id) => Buffer.from(id.replaceAll("-", ""), "hex");
+
+/** What lib/io/ticket.h says, of any version; only the ids that are there. */
+export function payloadOf({ v, k, n, e, t, c, s, u, l, i, g, m }) {
+  const ids = [t, c, s, u, l, i, g, m].filter((id) => id !== undefined);
+  return Buffer.concat([Buffer.from([v]), bytesOf(k), second(n), second(e), ...ids.map(bytesOf)]);
+}
+
+/** `payload`: claims, or the bytes themselves. */
 export function ticket(key, payload) {
-  const text = Buffer.from(typeof payload === "string" ? payload : JSON.stringify(payload)).toString("base64url");
+  const text = (Buffer.isBuffer(payload) ? payload : payloadOf(payload)).toString("base64url");
   return `${text}.${sign(null, Buffer.from(text), key.privateKey).toString("base64url")}`;
 }
 

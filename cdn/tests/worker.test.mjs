@@ -6,7 +6,7 @@ import { describe, test } from "node:test";
 import { readFileSync } from "node:fs";
 import { Miniflare } from "miniflare";
 import {
-  claims, GENERATION, grantClaims, newKey, now, PLAYLIST, rig, SECRET, SEGMENT, STREAM, TENANT, ticket, until,
+  claims, GENERATION, grantClaims, newKey, now, payloadOf, PLAYLIST, rig, SECRET, SEGMENT, STREAM, TENANT, ticket, until,
 } from "./rig.mjs";
 
 const SEG = `${GENERATION}/aa_video1_seg7.mp4`;
@@ -52,15 +52,14 @@ describe("the Worker", { concurrency: 6 }, () => {
       "of too long a life": ticket(key, { ...one, e: one.n + 901 }),
       "issued later": ticket(key, { ...one, n: now() + 60, e: now() + 120 }),
       "of version 1": ticket(key, { ...one, v: 1 }),
-      "of no JSON": ticket(key, "{"),
-      "of no object": ticket(key, "7"),
-      "of null": ticket(key, "null"),
-      "of no UTF-8": ticket(key, "\xff"),
+      "of nothing": ticket(key, Buffer.alloc(0)),
+      "of one byte": ticket(key, Buffer.from([4])),
+      "with a byte more": ticket(key, Buffer.concat([payloadOf(one), Buffer.from([0])])),
+      "with a byte less": ticket(key, payloadOf(one).subarray(0, -1)),
+      "that never ends": ticket(key, { ...one, e: 2 ** 40 - 1 }),
       "of a stranger's key": ticket(stranger, { ...one, k: key.kid }),
       "of a key nobody told": ticket(stranger, { ...one, k: stranger.kid }),
-      "with a key id that is none": ticket(key, { ...one, k: "__proto__" }),
-      "with a capital id": ticket(key, { ...one, t: TENANT.toUpperCase().replace("1", "A") }),
-      "with an expiry that is text": ticket(key, { ...one, e: String(one.e) }),
+      "with a key id of zeros": ticket(key, { ...one, k: "0".repeat(16) }),
       "with another's signature": `${payload}.${ticket(key, one).split(".")[1]}`,
       "with a payload changed": `${payload.slice(0, 30)}${payload[30] === "x" ? "y" : "x"}${payload.slice(31)}.${signature}`,
       "with the signature's spare bits": `${payload}.${signature.slice(0, -1)}${last}`,
@@ -68,11 +67,12 @@ describe("the Worker", { concurrency: 6 }, () => {
       "with no signature": `${payload}.`,
       "without a dot": payload,
       "that is long": "a".repeat(2000),
-      "of a version to come": ticket(key, grantClaims(key, { v: 4 })),
-      "of version 3 without a grant": ticket(key, { ...one, v: 3 }),
-      "by a grant that is no id": ticket(key, grantClaims(key, { g: "yard" })),
+      "of a version to come": ticket(key, grantClaims(key, { v: 6 })),
+      "of version 5 without a grant": ticket(key, { ...one, v: 5 }),
+      "of version 4 with a grant": ticket(key, grantClaims(key, { v: 4 })),
+      "by a grant that is nil": ticket(key, grantClaims(key, { g: "00000000-0000-0000-0000-000000000000" })),
       "by a grant without a membership": ticket(key, grantClaims(key, { m: undefined })),
-      ...Object.fromEntries([..."ktcsuline"].map((name) => [`without ${name}`, ticket(key, without(name))])),
+      ...Object.fromEntries([..."tcsuli"].map((name) => [`without ${name}`, ticket(key, without(name))])),
     };
     assert.equal((await play(good)).status, 200);
     const before = region.origins().length;
@@ -135,7 +135,7 @@ describe("the Worker", { concurrency: 6 }, () => {
     const { key, region, play } = await rig(t);
     const held = grantClaims(key);
     const { g, m, ...rest } = held;
-    const neighbours = [{ ...rest, v: 2 }, { ...held, g: randomUUID(), m: randomUUID() }];
+    const neighbours = [{ ...rest, v: 4 }, { ...held, g: randomUUID(), m: randomUUID() }];
     for (const [claim, value] of [["g", g], ["m", m]]) {
       region.revision += 1;
       region.revocations = [{ claim, value, before_s: held.n }];
@@ -391,7 +391,7 @@ describe("the Worker", { concurrency: 6 }, () => {
       const found = [told(one.i), told(two.i)];
       return found[0]?.segments === 2 && found[1] && found;
     });
-    assert.equal(first.bytes, PLAYLIST.length + SEGMENT.length + 10);
+    assert.equal(first.bytes, SEGMENT.length + 10);
     assert.ok(Number.isInteger(first.since_ms) && first.since_ms >= 0);
     assert.deepEqual([second.segments, second.bytes], [1, SEGMENT.length]);
     assert.notEqual(first.part, second.part);

@@ -843,7 +843,8 @@ struct weir_ev_audit_viewing {
     int64_t started_ms; /* When the part began; >= 0 */
     int64_t seen_ms; /* Its newest answer; >= 0 */
     int64_t segments; /* Segments and parts of them that were sent since then; >= 0 */
-    int64_t bytes; /* Bytes of bodies that were sent since then, playlists included; >= 0 */
+    /* Bytes of media (segments, parts, init sections) that were sent since then; >= 0 */
+    int64_t bytes;
 };
 
 /* Of the source. */

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "lib/io/ticket.h"
 
-#include <inttypes.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/sha.h>
-#include <stdio.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
-#include "lib/domain/json.h"
 
 #define SIGNATURE_BYTES 64
-#define PAYLOAD_MAX     480
-#define BY_ROLE         2 /* versions */
-#define BY_GRANT        3
-#define GRANT_MAX       96
-#define SECOND_MAX      99999999999
+#define BY_ROLE         4 /* versions */
+#define BY_GRANT        5
+#define KEY_ID_BYTES    (WEIR_TICKET_KEY_ID_MAX / 2)
+#define SECOND_BYTES    5
+#define ID_BYTES        sizeof(struct weir_id)
+#define BY_ROLE_BYTES   (1 + KEY_ID_BYTES + 2 * SECOND_BYTES + 6 * ID_BYTES)
+#define BY_GRANT_BYTES  (BY_ROLE_BYTES + 2 * ID_BYTES)
+#define SEEN_MAX        32768 /* tickets, 1 MiB; a power of two */
 #define PEM_BEGIN       "-----BEGIN"
 
 struct key {
@@ -26,9 +27,20 @@ struct key {
     struct weir_ticket_key public;
 };
 
+/*
+ * Digests of whole tickets whose signatures were found good: a front door asks about a ticket every
+ * second, and most of the answer's cost is the signature. Each has one place, which the next one
+ * there takes. A key set has its own, so what another one held good is forgotten with it.
+ */
+struct seen {
+    pthread_mutex_t mutex;
+    uint8_t digests[SEEN_MAX][SHA256_DIGEST_LENGTH];
+};
+
 struct weir_ticket_keys {
     struct key keys[WEIR_TICKET_KEYS_MAX]; /* the first is a pair */
     size_t n;
+    struct seen *seen;
 };
 
 /* Takes the key over. */
@@ -91,6 +103,8 @@ enum weir_code weir_ticket_keys_open(const char *pem, const char *others,
                                      struct weir_ticket_keys **ret, struct weir_err *err)
 {
     struct weir_ticket_keys *keys = weir_xalloc(sizeof(*keys));
+    keys->seen = weir_xalloc(sizeof(*keys->seen));
+    pthread_mutex_init(&keys->seen->mutex, NULL);
     enum weir_code code = take_private(keys, pem, err);
     if (code == WEIR_OK) {
         code = take_public(keys, others, err);
@@ -109,6 +123,8 @@ void weir_ticket_keys_close(struct weir_ticket_keys **keys)
         for (size_t i = 0; i < (*keys)->n; i++) {
             EVP_PKEY_free((*keys)->keys[i].key);
         }
+        pthread_mutex_destroy(&(*keys)->seen->mutex);
+        free((*keys)->seen);
         free(*keys);
         *keys = NULL;
     }
@@ -157,80 +173,111 @@ static bool is_signed(const struct key *key, const char *text, size_t len,
     return is_good;
 }
 
+/* ---- the payload (ticket.h) ---- */
+
+static uint8_t *put(uint8_t *at, const void *bytes, size_t n)
+{
+    memcpy(at, bytes, n);
+    return at + n;
+}
+
+static uint8_t *put_second(uint8_t *at, int64_t ms)
+{
+    uint64_t second = (uint64_t)(ms / 1000);
+    for (size_t i = SECOND_BYTES; i > 0; i--) {
+        at[i - 1] = (uint8_t)second;
+        second >>= 8;
+    }
+    return at + SECOND_BYTES;
+}
+
+static const uint8_t *take(const uint8_t *at, void *bytes, size_t n)
+{
+    memcpy(bytes, at, n);
+    return at + n;
+}
+
+static const uint8_t *take_second(const uint8_t *at, int64_t *ret_ms)
+{
+    int64_t second = 0;
+    for (size_t i = 0; i < SECOND_BYTES; i++) {
+        second = second << 8 | at[i];
+    }
+    *ret_ms = second * 1000;
+    return at + SECOND_BYTES;
+}
+
+/* Returns its length. */
+static size_t write_payload(const char *key_id, const struct weir_ticket *ticket,
+                            uint8_t payload[static BY_GRANT_BYTES])
+{
+    bool has_grant = !weir_id_is_nil(&ticket->grant_id);
+    uint8_t *at = payload;
+    *at++ = has_grant ? BY_GRANT : BY_ROLE;
+    if (!weir_hex_decode(key_id, strlen(key_id), at, KEY_ID_BYTES)) {
+        abort(); /* it was written by weir_hex_encode */
+    }
+    at = put_second(at + KEY_ID_BYTES, ticket->issued_at_ms);
+    at = put_second(at, ticket->expires_at_ms);
+    at = put(at, &ticket->tenant_id, ID_BYTES);
+    at = put(at, &ticket->camera_id, ID_BYTES);
+    at = put(at, &ticket->stream_id, ID_BYTES);
+    at = put(at, &ticket->viewer_id, ID_BYTES);
+    at = put(at, &ticket->login_id, ID_BYTES);
+    at = put(at, &ticket->ticket_id, ID_BYTES);
+    if (has_grant) {
+        at = put(at, &ticket->grant_id, ID_BYTES);
+        at = put(at, &ticket->membership_id, ID_BYTES);
+    }
+    return (size_t)(at - payload);
+}
+
+/* `ret` is zeroed. */
+static bool read_payload(const uint8_t *payload, size_t len, struct weir_ticket *ret)
+{
+    bool has_grant = len == BY_GRANT_BYTES && payload[0] == BY_GRANT;
+    if (!has_grant && !(len == BY_ROLE_BYTES && payload[0] == BY_ROLE)) {
+        return false;
+    }
+    weir_hex_encode(payload + 1, KEY_ID_BYTES, ret->key_id);
+    const uint8_t *at = take_second(payload + 1 + KEY_ID_BYTES, &ret->issued_at_ms);
+    at = take_second(at, &ret->expires_at_ms);
+    at = take(at, &ret->tenant_id, ID_BYTES);
+    at = take(at, &ret->camera_id, ID_BYTES);
+    at = take(at, &ret->stream_id, ID_BYTES);
+    at = take(at, &ret->viewer_id, ID_BYTES);
+    at = take(at, &ret->login_id, ID_BYTES);
+    at = take(at, &ret->ticket_id, ID_BYTES);
+    if (has_grant) {
+        at = take(at, &ret->grant_id, ID_BYTES);
+        take(at, &ret->membership_id, ID_BYTES);
+    }
+    return !has_grant || !weir_id_is_nil(&ret->grant_id);
+}
+
 void weir_ticket_mint(const struct weir_ticket_keys *keys, const struct weir_ticket *ticket,
                       char text[static WEIR_TICKET_TEXT_MAX])
 {
-    char payload[PAYLOAD_MAX];
-    char grant[GRANT_MAX] = "";
-    bool has_grant = !weir_id_is_nil(&ticket->grant_id);
-    if (has_grant) {
-        snprintf(grant, sizeof(grant), "\"g\":\"%s\",\"m\":\"%s\",",
-                 WEIR_ID_TEXT(&ticket->grant_id), WEIR_ID_TEXT(&ticket->membership_id));
-    }
-    int payload_len = snprintf(
-        payload, sizeof(payload),
-        "{\"v\":%d,\"k\":\"%s\",\"t\":\"%s\",\"c\":\"%s\",\"s\":\"%s\",\"u\":\"%s\",\"l\":\"%s\","
-        "\"i\":\"%s\",%s\"n\":%" PRId64 ",\"e\":%" PRId64 "}",
-        has_grant ? BY_GRANT : BY_ROLE, keys->keys[0].public.id, WEIR_ID_TEXT(&ticket->tenant_id),
-        WEIR_ID_TEXT(&ticket->camera_id), WEIR_ID_TEXT(&ticket->stream_id),
-        WEIR_ID_TEXT(&ticket->viewer_id), WEIR_ID_TEXT(&ticket->login_id),
-        WEIR_ID_TEXT(&ticket->ticket_id), grant, ticket->issued_at_ms / 1000,
-        ticket->expires_at_ms / 1000);
-    size_t len = weir_base64url_encode(payload, (size_t)payload_len, text);
+    uint8_t payload[BY_GRANT_BYTES];
+    size_t payload_len = write_payload(keys->keys[0].public.id, ticket, payload);
+    size_t len = weir_base64url_encode(payload, payload_len, text);
     uint8_t signature[SIGNATURE_BYTES];
     sign(keys, text, len, signature);
     text[len] = '.';
     weir_base64url_encode(signature, sizeof(signature), text + len + 1);
 }
 
-static bool read_id(const struct weir_json *json, const char *name, struct weir_id *ret)
-{
-    const char *text = weir_json_find_str(json, name);
-    return text && weir_id_parse(text, strlen(text), ret, NULL) == WEIR_OK;
-}
-
-static bool read_time(const struct weir_json *json, const char *name, int64_t *ret_ms)
-{
-    const struct weir_json *value = weir_json_find(json, name);
-    if (!value || value->type != WEIR_JSON_INT || value->integer < 0 ||
-        value->integer > SECOND_MAX) {
-        return false;
-    }
-    *ret_ms = value->integer * 1000;
-    return true;
-}
-
-static bool read_grant(const struct weir_json *json, struct weir_ticket *ret)
-{
-    const struct weir_json *version = weir_json_find(json, "v");
-    if (!version || version->type != WEIR_JSON_INT) {
-        return false;
-    }
-    return version->integer == BY_ROLE ||
-           (version->integer == BY_GRANT && read_id(json, "g", &ret->grant_id) &&
-            read_id(json, "m", &ret->membership_id) && !weir_id_is_nil(&ret->grant_id));
-}
-
-static bool read_claims(const struct weir_json *json, struct weir_ticket *ret)
-{
-    return read_grant(json, ret) && read_id(json, "t", &ret->tenant_id) &&
-           read_id(json, "c", &ret->camera_id) && read_id(json, "s", &ret->stream_id) &&
-           read_id(json, "u", &ret->viewer_id) && read_id(json, "l", &ret->login_id) &&
-           read_id(json, "i", &ret->ticket_id) && read_time(json, "n", &ret->issued_at_ms) &&
-           read_time(json, "e", &ret->expires_at_ms);
-}
-
 /* The signed text, its signature and what it says, none of it proven yet. */
 struct parts {
     size_t signed_len;
     uint8_t signature[SIGNATURE_BYTES];
-    struct weir_json json;
+    struct weir_ticket ticket;
 };
 
-static bool split(const char *text, size_t len, struct weir_arena *arena, struct parts *ret)
+static bool split(const char *text, size_t len, struct parts *ret)
 {
     const char *dot = len < WEIR_TICKET_TEXT_MAX ? memchr(text, '.', len) : NULL;
-    char payload[PAYLOAD_MAX];
+    uint8_t payload[BY_GRANT_BYTES];
     size_t payload_len = 0;
     size_t signature_len = 0;
     if (!dot) {
@@ -241,31 +288,57 @@ static bool split(const char *text, size_t len, struct weir_arena *arena, struct
                                  sizeof(ret->signature), &signature_len) &&
            signature_len == sizeof(ret->signature) &&
            weir_base64url_decode(text, ret->signed_len, payload, sizeof(payload), &payload_len) &&
-           weir_json_parse(payload, payload_len, arena, &ret->json, NULL) == WEIR_OK;
+           read_payload(payload, payload_len, &ret->ticket);
+}
+
+static uint8_t *place_of(struct seen *seen, const uint8_t digest[static SHA256_DIGEST_LENGTH])
+{
+    uint32_t n;
+    memcpy(&n, digest, sizeof(n));
+    return seen->digests[n % SEEN_MAX];
+}
+
+/* As is_signed(), and remembers a yes by all of `text`: payload and signature. */
+static bool is_signed_or_seen(const struct weir_ticket_keys *keys, const struct key *key,
+                              const char *text, size_t len, const struct parts *parts)
+{
+    struct seen *seen = keys->seen;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    SHA256((const uint8_t *)text, len, digest);
+    pthread_mutex_lock(&seen->mutex);
+    bool is_seen = memcmp(place_of(seen, digest), digest, sizeof(digest)) == 0;
+    pthread_mutex_unlock(&seen->mutex);
+    if (is_seen) {
+        return true;
+    }
+    if (!is_signed(key, text, parts->signed_len, parts->signature)) {
+        return false;
+    }
+    pthread_mutex_lock(&seen->mutex);
+    memcpy(place_of(seen, digest), digest, sizeof(digest));
+    pthread_mutex_unlock(&seen->mutex);
+    return true;
 }
 
 enum weir_code weir_ticket_verify(const struct weir_ticket_keys *keys, const char *text, size_t len,
                                   int64_t now_ms, struct weir_ticket *ret, struct weir_err *err)
 {
-    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(1024);
-    struct parts parts;
-    struct weir_ticket ticket = {0};
-    if (!split(text, len, arena, &parts)) {
+    struct parts parts = {0};
+    const struct weir_ticket *ticket = &parts.ticket;
+    if (!split(text, len, &parts)) {
         return weir_fail(err, WEIR_EUNAUTH, "the ticket is malformed");
     }
-    const struct key *key = find_key(keys, weir_json_find_str(&parts.json, "k"));
-    if (!key || !is_signed(key, text, parts.signed_len, parts.signature)) {
+    const struct key *key = find_key(keys, ticket->key_id);
+    if (!key || !is_signed_or_seen(keys, key, text, len, &parts)) {
         return weir_fail(err, WEIR_EUNAUTH, "the ticket is not signed by this deployment");
     }
-    if (!read_claims(&parts.json, &ticket) ||
-        ticket.expires_at_ms - ticket.issued_at_ms > WEIR_TICKET_LIFE_MAX_S * 1000 ||
-        ticket.issued_at_ms > now_ms + WEIR_TICKET_LEEWAY_MS) {
+    if (ticket->expires_at_ms - ticket->issued_at_ms > WEIR_TICKET_LIFE_MAX_S * 1000 ||
+        ticket->issued_at_ms > now_ms + WEIR_TICKET_LEEWAY_MS) {
         return weir_fail(err, WEIR_EUNAUTH, "the ticket's claims are not valid");
     }
-    if (now_ms >= ticket.expires_at_ms + WEIR_TICKET_LEEWAY_MS) {
+    if (now_ms >= ticket->expires_at_ms + WEIR_TICKET_LEEWAY_MS) {
         return weir_fail(err, WEIR_EGONE, "the ticket is over");
     }
-    WEIR_STR_SET(ticket.key_id, key->public.id);
-    *ret = ticket;
+    *ret = *ticket;
     return WEIR_OK;
 }

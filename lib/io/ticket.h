@@ -4,16 +4,20 @@
  * a URL path (DESIGN section 6). The api mints them; gateways and the CDN worker verify them with
  * public keys alone.
  *
- * Text form: base64url(payload) "." base64url(signature). The payload is JSON with short names,
- *     {"v":2,"k":"<key id>","t":"<tenant>","c":"<camera>","s":"<stream>","u":"<viewer>",
- *      "l":"<login>","i":"<ticket>","n":<issued, Unix s>,"e":<expiry, Unix s>}
- * signed with Ed25519 (RFC 8032) over the ASCII bytes of its base64url form. The generation is not
- * in it: a ticket outlives the replacement of a stream. Viewer and login are pseudonyms. A ticket
- * is a secret: logs carry its id.
+ * Text form: base64url(payload) "." base64url(signature), Ed25519 (RFC 8032) over the ASCII bytes
+ * of the payload's base64url form. A gateway handles a ticket with every request, so the payload is
+ * bytes, and short (docs/adr/0041); numbers are big-endian:
  *
- * A ticket by a grant has "v":3 and two more, so that it is void with them; who does not know them
- * refuses it:
- *     "g":"<grant>","m":"<membership: pseudonym of the camera in the grant's group>"
+ *     version 1 (4) | key id 8 | issued 5, expires 5 (Unix s) |
+ *     tenant 16 | camera 16 | stream 16 | viewer 16 | login 16 | ticket 16
+ *
+ * The generation is not in it: a ticket outlives the replacement of a stream. Viewer and login are
+ * pseudonyms. A ticket is a secret: logs carry its id.
+ *
+ * A ticket by a grant is of version 5 and has two more, so that it is void with them; who does not
+ * know them refuses it:
+ *
+ *     grant 16 (not nil) | membership 16 (pseudonym of the camera in the grant's group)
  *
  * One key signs; up to WEIR_TICKET_KEYS_MAX - 1 further ones are accepted, so that the key can be
  * replaced while people watch (docs/adr/0025).
@@ -32,7 +36,7 @@
 #include "lib/base/err.h"
 #include "lib/domain/id.h"
 
-#define WEIR_TICKET_TEXT_MAX   768 /* bytes, the NUL included */
+#define WEIR_TICKET_TEXT_MAX   288 /* bytes, the NUL included */
 #define WEIR_TICKET_LIFE_MAX_S 900
 #define WEIR_TICKET_LEEWAY_MS  30000 /* of the clocks of two machines (DESIGN "Time") */
 #define WEIR_TICKET_KEY_ID_MAX 16
@@ -84,7 +88,7 @@ void weir_ticket_mint(const struct weir_ticket_keys *keys, const struct weir_tic
  * Thread-safe. WEIR_EUNAUTH: malformed, unknown key, wrong signature, a life of more than
  * WEIR_TICKET_LIFE_MAX_S, or issued after `now_ms` (Unix); WEIR_EGONE: signed by us but over at
  * `now_ms`. Both times with WEIR_TICKET_LEEWAY_MS. The message never holds the ticket. Whether it
- * was revoked is not asked here.
+ * was revoked is not asked here. What was found rightly signed once costs a digest the next time.
  */
 WEIR_MUST_USE enum weir_code weir_ticket_verify(const struct weir_ticket_keys *keys,
                                                 const char *text, size_t len, int64_t now_ms,

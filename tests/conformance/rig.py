@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import ticket_form
 from client import Answer, Api, Playlist, Viewer, fetch, wait_for
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -142,11 +143,6 @@ def encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def claims_of(ticket: str) -> dict[str, Any]:
-    payload = ticket.split(".")[0]
-    return dict(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))))
-
-
 @dataclass
 class Mint:
     """Tickets as the api signs them, and some that it never would."""
@@ -160,7 +156,7 @@ class Mint:
         return self.sign({**self.claims, **fresh, **changed}, key)
 
     def sign(self, claims: dict[str, Any], key: Ed25519PrivateKey | None = None) -> str:
-        text = encode(json.dumps(claims, separators=(",", ":")).encode())
+        text = encode(ticket_form.pack(claims))
         return f"{text}.{encode((key or self.key).sign(text.encode()))}"
 
 
@@ -239,7 +235,7 @@ class Rig:
         key = load_pem_private_key(pem, None)
         assert isinstance(key, Ed25519PrivateKey)
         url = user.ticket(stream)
-        claims = claims_of(url.split("/live/")[1].split("/")[0])
+        claims = ticket_form.unpack(url.split("/live/")[1].split("/")[0])
         tenant_id = str(token_claims(user.token or "")["app_metadata"]["tenant_id"])
         generation = fetch(url).expect(302).headers["location"].split("/")[0]
         watched = Watched(user, tenant_id, stream, Mint(key, claims), generation)
@@ -282,4 +278,4 @@ class Rig:
         watched.user.call("POST", "/v1/revocations", body).expect(200, 201)
 
 
-__all__ = ["PLAYBACKS_MAX", "Answer", "Door", "Mint", "Rig", "Watched", "claims_of", "wait_for"]
+__all__ = ["PLAYBACKS_MAX", "Answer", "Door", "Mint", "Rig", "Watched", "wait_for"]

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tickets that hold anything but are signed rightly, so that what comes after the signature is
- * reached too. The first byte says what the rest is: claims to be put between braces after the
- * key's id, or a whole payload. What passes must be what its claims say, and can be minted again.
+ * reached too. The first byte is a version, after which the key's id is put; where it is 0, the
+ * rest is a whole payload. What passes must be what its claims say, and can be minted again.
  */
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -83,13 +82,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     }
     size_t len = size - 1;
-    if (data[0] == '{') {
-        int head = snprintf((char *)payload, sizeof(payload), "{\"k\":\"%s\",", signing.id);
-        memcpy(payload + head, data + 1, len);
-        len += (size_t)head;
-    } else {
-        memcpy(payload, data + 1, len);
+    size_t head = 0;
+    if (data[0] != 0) {
+        payload[0] = data[0];
+        head = 1 + strlen(signing.id) / 2;
+        if (!weir_hex_decode(signing.id, strlen(signing.id), payload + 1, head - 1)) {
+            abort();
+        }
     }
+    memcpy(payload + head, data + 1, len);
+    len += head;
     size_t text_len = sign(payload, len, text);
     if (weir_ticket_verify(keys, text, text_len, NOW_MS, &ticket, NULL) == WEIR_OK) {
         check(&ticket);

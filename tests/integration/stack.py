@@ -124,6 +124,17 @@ class Stack:
     def logs(self) -> list[Path]:
         return [path for path in (self.home / "log").rglob("*") if path.is_file()]
 
+    def gateway_lines(self, file: str, n: int) -> list[dict[str, str]]:
+        """The access log's lines about this file, once there are `n`: nginx writes them each second."""
+        path = next(path for path in self.logs() if path.name == "access.log")
+
+        def read() -> list[dict[str, str]]:
+            lines = [json.loads(row) for row in path.read_text().splitlines() if row.endswith("}")]
+            found = [line for line in lines if line["file"] == file]
+            return found if len(found) >= n else []
+
+        return wait_for(f"{n} lines about {file}", read, 30)
+
     def produce(self, topic: str, value: bytes, key: str, partition: int = 0) -> None:
         """Writes one record as it is, past every daemon."""
         subprocess.run(

@@ -141,9 +141,7 @@ def test_both_doors_fill_one_cache(stack: Stack, region: Region, stream: str) ->
     ticket_url = stack.user("acme").ticket(stream)
     there = fetch(ticket_url.rsplit("/", 1)[0] + path.removeprefix(f"/origin/{stream}")).expect(200)
     assert there.body == here
-    log = next(path for path in stack.logs() if path.name == "access.log")
-    lines = [json.loads(line) for line in log.read_text().splitlines() if line.endswith("}")]
-    asked = [line for line in lines if line["file"] == path.rsplit("/", 1)[1]]
+    asked = stack.gateway_lines(path.rsplit("/", 1)[1], 2)
     assert {line["door"] for line in asked} == {"cdn", "viewers"}
     assert [line["cache"] for line in asked].count("MISS") == 1
 

@@ -52,7 +52,7 @@ class Player:
                 break
             url = urljoin(url, answer.headers["location"])
         answer.expect(200)
-        self.bytes += len(answer.body)
+        self.bytes += len(answer.body) if not urlsplit(url).path.endswith(".m3u8") else 0
         self.last = time.time()
         return url, answer.body
 

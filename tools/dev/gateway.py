@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dev import daemons, keeper, keys
-from dev.instance import ROOT, Instance, write_private
+from dev.instance import ROOT, Instance, make_private, write_private
 from dev.ports import held_by, require_free
 from dev.ui import DevError, Step
 
@@ -58,6 +58,7 @@ def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
     logs = instance.log / "gateway"
     for folder in (prefix, prefix / "cache", logs):
         folder.mkdir(exist_ok=True, mode=0o755)
+    make_private(instance.memory)
     if not (prefix / "logs").exists():
         (prefix / "logs").symlink_to(logs)
     secrets = prefix / "secrets.conf"
@@ -69,6 +70,7 @@ def write_prefix(instance: Instance, apis: Sequence[str]) -> Path:
     local = keeper.read_settings(instance.home / "local" / "gateway.env")
     values = {
         "PREFIX": str(prefix),
+        "MEMORY": str(instance.memory),
         "USER": "root" if os.getuid() == 0 else Path.home().owner(),
         "GATEWAY_LISTEN": instance.address("gateway"),
         "CDN_LISTEN": instance.address("gateway-origin"),

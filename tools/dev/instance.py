@@ -101,10 +101,17 @@ class Instance:
     @property
     def segments(self) -> Path:
         """Media segments live in memory where the machine has a place for that."""
+        return self.in_memory("") or self.home / "segments"
+
+    @property
+    def memory(self) -> Path:
+        """Likewise what the gateway writes anew every second."""
+        return self.in_memory("-gateway") or self.home / "gateway" / "memory"
+
+    def in_memory(self, suffix: str) -> Path | None:
         shm = Path("/dev/shm")
-        if os.path.ismount(shm) and os.access(shm, os.W_OK):
-            return shm / f"weir-{self.tag}"
-        return self.home / "segments"
+        is_there = os.path.ismount(shm) and os.access(shm, os.W_OK)
+        return shm / f"weir-{self.tag}{suffix}" if is_there else None
 
     @property
     def tag(self) -> str:
@@ -133,7 +140,7 @@ class Instance:
         """Deletes the state of a stopped instance, and only what `create` and `up` made."""
         if not self.exists():
             return
-        for outside in (self.run, self.segments, postgres_refuge(self)):
+        for outside in (self.run, self.segments, self.memory, postgres_refuge(self)):
             if outside.is_dir() and not outside.is_symlink():
                 shutil.rmtree(outside)
         shutil.rmtree(self.home)

@@ -98,19 +98,21 @@ static void a_ticket_by_a_grant_names_it_and_is_of_another_version(void **state)
     char payload[WEIR_TICKET_TEXT_MAX];
     size_t len = 0;
     struct weir_err err = {0};
-    ticket.issued_at_ms = ticket.expires_at_ms = 99999999999000 - WEIR_TICKET_LEEWAY_MS;
+    ticket.issued_at_ms = ticket.expires_at_ms = (((int64_t)1 << 40) - 1) * 1000; /* 5 bytes */
     weir_ticket_mint(keys, &ticket, text);
     ASSERT_OK(weir_ticket_verify(keys, text, strlen(text), ticket.issued_at_ms, &back, &err), &err);
     WEIR_STR_SET(ticket.key_id, back.key_id);
     assert_memory_equal(&back, &ticket, sizeof(ticket));
     assert_true(
         weir_base64url_decode(text, strcspn(text, "."), payload, sizeof(payload) - 1, &len));
-    assert_memory_equal(payload, "{\"v\":3,", strlen("{\"v\":3,"));
+    assert_int_equal(len, 147);
+    assert_int_equal(payload[0], 5);
     ticket = sample();
     weir_ticket_mint(keys, &ticket, text);
     assert_true(
         weir_base64url_decode(text, strcspn(text, "."), payload, sizeof(payload) - 1, &len));
-    assert_memory_equal(payload, "{\"v\":2,", strlen("{\"v\":2,"));
+    assert_int_equal(len, 115);
+    assert_int_equal(payload[0], 4);
     weir_ticket_keys_close(&keys);
 }
 
@@ -159,6 +161,9 @@ static void a_changed_or_foreign_ticket_is_refused(void **state)
     char text[WEIR_TICKET_TEXT_MAX];
     weir_ticket_mint(keys, &ticket, text);
     size_t len = strlen(text);
+    /* Remembered, and no other is taken for it. */
+    assert_int_equal(weir_ticket_verify(keys, text, len, NOW_MS, &back, NULL), WEIR_OK);
+    assert_int_equal(weir_ticket_verify(keys, text, len, NOW_MS, &back, NULL), WEIR_OK);
     for (size_t i = 0; i < len; i++) {
         char kept = text[i];
         text[i] = kept == 'A' ? 'B' : 'A';
