@@ -24,6 +24,12 @@ enum weir_still_codec { WEIR_STILL_H264, WEIR_STILL_H265 };
 enum weir_still_format { WEIR_STILL_JPEG, WEIR_STILL_PNG, WEIR_STILL_WEBP, WEIR_STILL_AVIF };
 #define WEIR_STILL_FORMATS 4
 
+/* Brightness alone, 0 (black) to 255 a byte, in rows; one pixel out of each part of the picture,
+ * so that its noise is kept. Always of this size, whatever the picture's shape. */
+#define WEIR_LUMA_WIDTH  320
+#define WEIR_LUMA_HEIGHT 180
+#define WEIR_LUMA_BYTES  (WEIR_LUMA_WIDTH * WEIR_LUMA_HEIGHT)
+
 #define WEIR_STILL_SIDE_MAX   8192 /* of a picture that is decoded or made */
 #define WEIR_STILL_PIXELS_MAX (36U << 20)
 #define WEIR_STILL_IMAGE_MAX  (64U << 20) /* bytes of a finished image */
