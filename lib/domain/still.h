@@ -21,8 +21,14 @@ struct weir_clip_unit {
 };
 
 enum weir_still_codec { WEIR_STILL_H264, WEIR_STILL_H265 };
-enum weir_still_format { WEIR_STILL_JPEG, WEIR_STILL_PNG, WEIR_STILL_WEBP, WEIR_STILL_AVIF };
-#define WEIR_STILL_FORMATS 4
+enum weir_still_format {
+    WEIR_STILL_JPEG,
+    WEIR_STILL_PNG,
+    WEIR_STILL_WEBP,
+    WEIR_STILL_AVIF,
+    WEIR_STILL_LUMA, /* for weir-still alone: WEIR_LUMA_BYTES, see there */
+};
+#define WEIR_STILL_FORMATS 4 /* that may be asked for */
 
 /* Brightness alone, 0 (black) to 255 a byte, in rows; one pixel out of each part of the picture,
  * so that its noise is kept. Always of this size, whatever the picture's shape. */
