@@ -183,6 +183,8 @@ static bool look_at(struct looks *looks, const struct question *question, struct
     }
     if (luma) {
         judge(looks, question, subject, luma, clip.found.ts);
+    } else if (is_old) {
+        tell(looks, &question->camera_id, &subject->scene); /* what was suspected still is */
     }
     still_clip_close(&clip);
     return luma || is_old;

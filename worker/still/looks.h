@@ -5,9 +5,9 @@
  * grey picture that is judged (scene.h) and never leaves this process.
  *
  * One thread, one look at a time, so that looks take one decoder at most. Whatever comes between
- * (no decoder to spare, one that hangs or dies, a tap that does not answer, a picture with holes, a
- * keyframe that was seen already) is no look: nothing is told. A camera whose pictures break
- * decoders is left alone for LOOKS_BROKEN_MS.
+ * (no decoder to spare, one that hangs or dies, a tap that does not answer, a picture with holes)
+ * is no look: nothing is told. Of a keyframe that was seen already the same is told again. A camera
+ * whose pictures break decoders is left alone for LOOKS_BROKEN_MS.
  *
  *     struct looks *looks = looks_new(&config);
  *     looks_ask(looks, &tenant_id, &camera_id);

@@ -35,7 +35,7 @@
 #define SCENE_ROWS    20
 #define SCENE_BLOCKS  (SCENE_COLUMNS * SCENE_ROWS)
 
-#define SCENE_SOON_MS  3000   /* to the next look while something is suspected */
+#define SCENE_SOON_MS  2000   /* to the next look while something is suspected */
 #define SCENE_LIVES    36     /* looks after which less noise that stays as it is counts as life */
 #define SCENE_STALE_MS 600000 /* looks further apart have nothing to do with each other */
 #define SCENE_FLOORS   64
