@@ -336,8 +336,10 @@ void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *s
     for (size_t i = 0; i < stats->n_cameras; i++) {
         struct lease *lease = leases_find(worker, &stats->cameras[i].camera_id);
         if (lease) {
-            bool is_news = conditions_take(worker, lease, &stats->cameras[i]);
-            lease->stats = stats->cameras[i];
+            struct weir_ctl_tap_stats_cameras now = stats->cameras[i];
+            sights_join(lease, worker_now_ms(), &now);
+            bool is_news = conditions_take(worker, lease, &now);
+            lease->stats = now;
             lease->ring_ms = stats->cameras[i].ring_ms;
             lease->ring_bytes = stats->cameras[i].ring_bytes;
             lease->gop_ms = stats->cameras[i].has_gop_ms ? stats->cameras[i].gop_ms : 0;

@@ -107,6 +107,7 @@ static void on_tick(void *ctx)
         slots_tend(&worker->slots, now_ms);
         heartbeat_send(worker);
         member_tell_fence(worker);
+        sights_tick(worker);
         conditions_tick(worker);
     }
     set_gauge(worker, "weir_worker_streams", "Streams placed here",
@@ -126,6 +127,10 @@ static void on_tick(void *ctx)
               (size_t)worker->still_stats.cached);
     set_gauge(worker, "weir_worker_pictures_failed", "Those that no decoder could make",
               (size_t)worker->still_stats.failed);
+    set_gauge(worker, "weir_worker_looks", "Looks at cameras that the weir-still of now took",
+              (size_t)worker->still_stats.looked);
+    set_gauge(worker, "weir_worker_looks_missed", "Those that came to nothing",
+              (size_t)worker->still_stats.not_looked);
 }
 
 /* ---- the log ---- */
@@ -269,6 +274,8 @@ static void on_still_line(void *ctx, const struct weir_ctl *ctl)
     struct worker *worker = ctx;
     if (ctl->type == WEIR_CTL_STILL_STATS) {
         worker->still_stats = ctl->u.still_stats;
+    } else if (ctl->type == WEIR_CTL_STILL_SCENE) {
+        sights_take(worker, &ctl->u.still_scene);
     }
 }
 

@@ -5,6 +5,7 @@
  *     member.c    joins the cell, learns its incarnation, leaves
  *     leases.c    cameras: address from the api, given to the tap, taken back
  *     conditions.c how cameras are doing, told to whoever asks
+ *     sights.c     when weir-still looks at which of them, and what it saw
  *     streams.c   streams: a place in an engine, publish, ready, stop
  *     facts.c     what is told to the scheduler
  *     heartbeat.c once a second, load and all that runs
@@ -79,7 +80,13 @@ struct lease {
     int64_t ring_bytes;
     int64_t gop_ms; /* 0: not known */
     struct weir_ctl_tap_stats_cameras stats;
-    bool has_said_health; /* as a fact */
+    /* What weir-still saw of it, see sights.c: */
+    unsigned sights;         /* bits of WEIR_FAULTS_VISIBLE */
+    int64_t sights_until_ms; /* they hold until then, if nobody looks again */
+    int64_t sights_of_ms;    /* so since then; 0: since ever */
+    int64_t sights_seen;     /* faults that came */
+    int64_t look_at_ms;      /* the next look; 0: not planned */
+    bool has_said_health;    /* as a fact */
     enum weir_picture_health said_health;
     int64_t said_faults;
     int64_t health_said_ms;
@@ -234,6 +241,15 @@ void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_i
                            const char *networks);
 /* Any camera's may have. */
 void leases_all_changed(struct worker *worker);
+
+/* ---- sights.c ---- */
+
+/* Has weir-still look at the cameras whose turn it is. Each second. */
+void sights_tick(struct worker *worker);
+void sights_take(struct worker *worker, const struct weir_ctl_still_scene *scene);
+/* Adds what was seen of it to what packets say. */
+void sights_join(const struct lease *lease, int64_t now_ms,
+                 struct weir_ctl_tap_stats_cameras *stats);
 
 /* ---- conditions.c ---- */
 

@@ -824,11 +824,26 @@ static const struct codec_field weir_ctl_origin_unroute_fields[] = {
 };
 OBJECT(weir_ctl_origin_unroute);
 
+static const struct codec_field weir_ctl_still_look_fields[] = {
+    {REQ(weir_ctl_still_look, tenant_id), ID},
+    {REQ(weir_ctl_still_look, camera_id), ID},
+};
+OBJECT(weir_ctl_still_look);
+
+static const struct codec_field weir_ctl_still_scene_fields[] = {
+    {REQ(weir_ctl_still_scene, camera_id), ID},
+    {REQ(weir_ctl_still_scene, faults), INT(0, 1023)},
+    {OPT(weir_ctl_still_scene, again_ms), INT(0, 9007199254740991)},
+};
+OBJECT(weir_ctl_still_scene);
+
 static const struct codec_field weir_ctl_still_stats_fields[] = {
     {REQ(weir_ctl_still_stats, decoders), INT(0, 1024)},
     {REQ(weir_ctl_still_stats, decoded), INT(0, 9007199254740991)},
     {REQ(weir_ctl_still_stats, cached), INT(0, 9007199254740991)},
     {REQ(weir_ctl_still_stats, failed), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_still_stats, looked), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_still_stats, not_looked), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ctl_still_stats);
 
@@ -1014,6 +1029,8 @@ const struct codec_type codec_controls[WEIR_CTL_N] = {
     {"origin.numbering", NULL, &weir_ctl_origin_numbering_object},
     {"origin.route", NULL, &weir_ctl_origin_route_object},
     {"origin.unroute", NULL, &weir_ctl_origin_unroute_object},
+    {"still.look", NULL, &weir_ctl_still_look_object},
+    {"still.scene", NULL, &weir_ctl_still_scene_object},
     {"still.stats", NULL, &weir_ctl_still_stats_object},
     {"tap.camera", NULL, &weir_ctl_tap_camera_object},
     {"tap.drop", NULL, &weir_ctl_tap_drop_object},

@@ -97,7 +97,7 @@ const char *weir_stream_state_name(enum weir_stream_state value);
 /* The value of a name; WEIR_EINVAL for an unknown one. */
 WEIR_MUST_USE enum weir_code weir_stream_state_get(const char *name, enum weir_stream_state *ret);
 
-/* Of a camera's picture, as far as packets tell. */
+/* Of a camera's picture, as far as packets and a look at it now and then tell. */
 enum weir_picture_health {
     WEIR_PICTURE_HEALTH_DOWN,
     WEIR_PICTURE_HEALTH_STARTING,
@@ -316,8 +316,9 @@ struct weir_ev_fact_failing {
     int64_t retry_in_ms; /* Until the next try; >= 0 */
 };
 
-/* The picture of a camera is otherwise than it was, as far as packets tell; at most every few
- * seconds a camera. For whoever watches over cameras: the scheduler takes no notice. */
+/* The picture of a camera is otherwise than it was, as far as packets and a look at it now and
+ * then tell; at most every few seconds a camera. For whoever watches over cameras: the
+ * scheduler takes no notice. */
 struct weir_ev_fact_health {
     struct weir_id worker_id; /* The worker */
     /* Offset of the worker's fact.joined; a restarted worker gets a new one; >= 0 */
@@ -325,9 +326,11 @@ struct weir_ev_fact_health {
     struct weir_id tenant_id; /* The tenant that owns it */
     struct weir_id camera_id; /* The camera */
     int64_t lease_generation; /* Generation of the camera lease; 0: none yet; >= 0 */
-    enum weir_picture_health health; /* Of a camera's picture, as far as packets tell */
+    /* Of a camera's picture, as far as packets and a look at it now and then tell */
+    enum weir_picture_health health;
     /* Names of what is wrong, a space between them: stalled, low_fps, no_keyframe, loss,
-     * drift, parameters; 0..127 bytes, UTF-8 without control characters */
+     * drift, parameters, frozen, black, covered; 0..127 bytes, UTF-8 without control
+     * characters */
     char faults[127 + 1];
     /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
     bool has_reason;
@@ -896,10 +899,11 @@ struct weir_ctl_camera_status {
     /* By which RTP comes now: tcp also where udp is set, but loses packets */
     bool has_transport;
     enum weir_ctl_camera_status_transport transport;
+    /* Of a camera's picture, as far as packets and a look at it now and then tell */
     bool has_health;
-    enum weir_picture_health health; /* Of a camera's picture, as far as packets tell */
+    enum weir_picture_health health;
     /* What is wrong with it, a bit each: stalled 1, low_fps 2, no_keyframe 4, loss 8, drift
-     * 16, parameters 32; 0..1023 */
+     * 16, parameters 32, frozen 64, black 128, covered 256; 0..1023 */
     bool has_faults;
     int64_t faults;
     bool has_health_ms;
@@ -1071,12 +1075,34 @@ struct weir_ctl_origin_unroute {
     int64_t generation; /* Generation of the stream; 0: none yet; >= 0 */
 };
 
+/* Look at the newest keyframe of this camera, when a decoder is to spare; answered by
+ * still.scene, or not at all. */
+struct weir_ctl_still_look {
+    struct weir_id tenant_id; /* Whose camera it is */
+    struct weir_id camera_id; /* The camera */
+};
+
+/* A camera was looked at. */
+struct weir_ctl_still_scene {
+    struct weir_id camera_id; /* The camera */
+    /* What its picture shows to be wrong, a bit each as in tap.stats: frozen 64, black 128,
+     * covered 256; 0..1023 */
+    int64_t faults;
+    bool has_again_ms;
+    int64_t again_ms; /* Something is suspected: the next look should be in that time; >= 0 */
+};
+
 /* Counters, each second. */
 struct weir_ctl_still_stats {
     int64_t decoders; /* Decoders that are up; 0..1024 */
     int64_t decoded; /* Pictures made since the start; >= 0 */
     int64_t cached; /* Answers that needed no decoder; >= 0 */
     int64_t failed; /* Pictures that no decoder could make; >= 0 */
+    bool has_looked;
+    int64_t looked; /* Looks at cameras since the start; >= 0 */
+    /* Those that came to nothing: no decoder was to spare, or no picture came out; >= 0 */
+    bool has_not_looked;
+    int64_t not_looked;
 };
 
 /* Of RTP. */
@@ -1218,8 +1244,9 @@ struct weir_ctl_tap_stats_cameras {
     /* By which RTP comes now: tcp also where udp is set, but loses packets */
     bool has_transport;
     enum weir_ctl_tap_stats_cameras_transport transport;
+    /* Of a camera's picture, as far as packets and a look at it now and then tell */
     bool has_health;
-    enum weir_picture_health health; /* Of a camera's picture, as far as packets tell */
+    enum weir_picture_health health;
     /* What is wrong with it, a bit each: stalled 1, low_fps 2, no_keyframe 4, loss 8, drift
      * 16, parameters 32; 0..1023 */
     bool has_faults;
@@ -1394,6 +1421,8 @@ enum weir_ctl_type {
     WEIR_CTL_ORIGIN_NUMBERING,
     WEIR_CTL_ORIGIN_ROUTE,
     WEIR_CTL_ORIGIN_UNROUTE,
+    WEIR_CTL_STILL_LOOK,
+    WEIR_CTL_STILL_SCENE,
     WEIR_CTL_STILL_STATS,
     WEIR_CTL_TAP_CAMERA,
     WEIR_CTL_TAP_DROP,
@@ -1404,7 +1433,7 @@ enum weir_ctl_type {
     WEIR_CTL_TAP_STREAM,
     WEIR_CTL_TAP_UNPUBLISH,
 };
-#define WEIR_CTL_N 19
+#define WEIR_CTL_N 21
 
 /* One line on a pipe between weir-worker and a child. */
 struct weir_ctl {
@@ -1420,6 +1449,8 @@ struct weir_ctl {
         struct weir_ctl_origin_numbering origin_numbering;
         struct weir_ctl_origin_route origin_route;
         struct weir_ctl_origin_unroute origin_unroute;
+        struct weir_ctl_still_look still_look;
+        struct weir_ctl_still_scene still_scene;
         struct weir_ctl_still_stats still_stats;
         struct weir_ctl_tap_camera tap_camera;
         struct weir_ctl_tap_drop tap_drop;

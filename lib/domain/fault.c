@@ -11,7 +11,10 @@ const char *weir_fault_name(enum weir_fault fault)
                                                     [WEIR_FAULT_NO_KEYFRAME] = "no_keyframe",
                                                     [WEIR_FAULT_LOSS] = "loss",
                                                     [WEIR_FAULT_DRIFT] = "drift",
-                                                    [WEIR_FAULT_PARAMETERS] = "parameters"};
+                                                    [WEIR_FAULT_PARAMETERS] = "parameters",
+                                                    [WEIR_FAULT_FROZEN] = "frozen",
+                                                    [WEIR_FAULT_BLACK] = "black",
+                                                    [WEIR_FAULT_COVERED] = "covered"};
     return names[fault];
 }
 

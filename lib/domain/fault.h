@@ -13,8 +13,15 @@ enum weir_fault {
     WEIR_FAULT_LOSS,
     WEIR_FAULT_DRIFT,
     WEIR_FAULT_PARAMETERS,
+    WEIR_FAULT_FROZEN, /* from here on by looking at pictures, docs/adr/0039 */
+    WEIR_FAULT_BLACK,
+    WEIR_FAULT_COVERED,
 };
-#define WEIR_FAULT_N 6
+#define WEIR_FAULT_N 9
+
+/* Bits of those that pictures tell; the others are told by packets. */
+#define WEIR_FAULTS_VISIBLE                                                                        \
+    (1U << WEIR_FAULT_FROZEN | 1U << WEIR_FAULT_BLACK | 1U << WEIR_FAULT_COVERED)
 
 #define WEIR_FAULTS_TEXT_MAX 128
 

@@ -21,8 +21,20 @@ struct weir_clip_unit {
 };
 
 enum weir_still_codec { WEIR_STILL_H264, WEIR_STILL_H265 };
-enum weir_still_format { WEIR_STILL_JPEG, WEIR_STILL_PNG, WEIR_STILL_WEBP, WEIR_STILL_AVIF };
-#define WEIR_STILL_FORMATS 4
+enum weir_still_format {
+    WEIR_STILL_JPEG,
+    WEIR_STILL_PNG,
+    WEIR_STILL_WEBP,
+    WEIR_STILL_AVIF,
+    WEIR_STILL_LUMA, /* for weir-still alone: WEIR_LUMA_BYTES, see there */
+};
+#define WEIR_STILL_FORMATS 4 /* that may be asked for */
+
+/* Brightness alone, 0 (black) to 255 a byte, in rows; one pixel out of each part of the picture,
+ * so that its noise is kept. Always of this size, whatever the picture's shape. */
+#define WEIR_LUMA_WIDTH  320
+#define WEIR_LUMA_HEIGHT 180
+#define WEIR_LUMA_BYTES  (WEIR_LUMA_WIDTH * WEIR_LUMA_HEIGHT)
 
 #define WEIR_STILL_SIDE_MAX   8192 /* of a picture that is decoded or made */
 #define WEIR_STILL_PIXELS_MAX (36U << 20)

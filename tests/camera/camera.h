@@ -30,6 +30,9 @@ enum camera_fault {
     CAMERA_NOKEY,      /* no keyframe is ever sent after the first second */
     CAMERA_LOSSY,      /* one RTP packet in a hundred is lost on the way */
     CAMERA_VERY_LOSSY, /* five of them */
+    CAMERA_FROZEN,     /* sends on, but the same picture again and again */
+    CAMERA_BLACK,      /* sends on, but nothing is in the picture; nor the time */
+    CAMERA_COVERED,    /* as if a hand was on the lens */
     CAMERA_N_FAULTS
 };
 
@@ -46,6 +49,7 @@ struct camera_settings {
     int bframes; /* 0..4, consecutive B-frames */
     int bitrate_kbps;
     bool is_noisy;    /* noise in the picture, so that the bitrate is really used */
+    bool is_room;     /* an empty room with a sensor's noise, instead of a ball */
     const char *user; /* NULL: no authentication; otherwise digest only */
     char *password;
     const char *redirect; /* Location of CAMERA_REDIRECT */

@@ -17,10 +17,13 @@ static const char *const fault_names[CAMERA_N_FAULTS] = {
     [CAMERA_REDIRECT] = "redirect", [CAMERA_NOTFOUND] = "notfound",
     [CAMERA_BUSY] = "busy",         [CAMERA_NOKEY] = "nokey",
     [CAMERA_LOSSY] = "lossy",       [CAMERA_VERY_LOSSY] = "very-lossy",
+    [CAMERA_FROZEN] = "frozen",     [CAMERA_BLACK] = "black",
+    [CAMERA_COVERED] = "covered",
 };
 
 static const char *const codec_names[] = {"h264", "h265", "mjpeg", NULL};
 static const char *const audio_names[] = {"none", "aac", "opus", "pcma", "pcmu", NULL};
+static const char *const picture_names[] = {"ball", "room", NULL};
 
 struct program {
     struct camera_settings settings;
@@ -94,7 +97,7 @@ static bool read_password(const char *path, char **ret)
 
 static bool parse_options(int argc, char **argv, struct camera_settings *s)
 {
-    char *codec = NULL, *audio = NULL, *size = NULL, *password_file = NULL;
+    char *codec = NULL, *audio = NULL, *size = NULL, *picture = NULL, *password_file = NULL;
     gboolean noise = FALSE;
     const GOptionEntry entries[] = {
         {"listen", 0, 0, G_OPTION_ARG_STRING, &s->listen, "address (127.0.0.1)", "ADDRESS"},
@@ -108,6 +111,7 @@ static bool parse_options(int argc, char **argv, struct camera_settings *s)
         {"bframes", 0, 0, G_OPTION_ARG_INT, &s->bframes, "consecutive B-frames (0)", "N"},
         {"bitrate", 0, 0, G_OPTION_ARG_INT, &s->bitrate_kbps, "kbit/s (600)", "N"},
         {"noise", 0, 0, G_OPTION_ARG_NONE, &noise, "a picture that needs its bitrate", NULL},
+        {"picture", 0, 0, G_OPTION_ARG_STRING, &picture, "ball, or room (an empty one)", "NAME"},
         {"user", 0, 0, G_OPTION_ARG_STRING, &s->user, "digest user (no authentication)", "NAME"},
         {"password-file", 0, 0, G_OPTION_ARG_STRING, &password_file, "digest password", "FILE"},
         {"redirect", 0, 0, G_OPTION_ARG_STRING, &s->redirect, "where a redirect points", "URL"},
@@ -123,19 +127,22 @@ static bool parse_options(int argc, char **argv, struct camera_settings *s)
     }
     int codec_at = codec == NULL ? (int)CAMERA_H264 : index_in(codec_names, codec);
     int audio_at = audio == NULL ? (int)CAMERA_NO_AUDIO : index_in(audio_names, audio);
+    int picture_at = picture == NULL ? 0 : index_in(picture_names, picture);
     if (size != NULL && sscanf(size, "%dx%d", &s->width, &s->height) != 2) {
         s->width = 0;
     }
     if (s->gop == 0) {
         s->gop = s->fps;
     }
-    if (codec_at < 0 || audio_at < 0 || s->port < 1 || s->port > 65535 || s->width % 40 != 0 ||
-        s->width < 80 || s->width > 3840 || s->height < 32 || s->height > 2160 || s->fps < 1 ||
-        s->fps > 60 || s->gop < 1 || s->gop > 6000 || s->bframes < 0 || s->bframes > 4) {
+    if (codec_at < 0 || audio_at < 0 || picture_at < 0 || s->port < 1 || s->port > 65535 ||
+        s->width % 40 != 0 || s->width < 80 || s->width > 3840 || s->height < 32 ||
+        s->height > 2160 || s->fps < 1 || s->fps > 60 || s->gop < 1 || s->gop > 6000 ||
+        s->bframes < 0 || s->bframes > 4) {
         g_printerr("an option is out of range (width: a multiple of 40); see --help\n");
         return false;
     }
     s->is_noisy = noise;
+    s->is_room = picture_at == 1;
     s->codec = (enum camera_codec)codec_at;
     s->audio = (enum camera_audio)audio_at;
     if ((s->user == NULL) != (password_file == NULL)) {

@@ -2,10 +2,12 @@
 #include "tests/camera/media.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include <gst/video/video.h>
 
 #include "tests/camera/pipeline.h"
+#include "tests/camera/room.h"
 #include "tests/camera/stamp.h"
 
 #define RTP_HEADER_BYTES 12
@@ -62,6 +64,47 @@ static uint64_t utc_ms_of(GstElement *element, GstClockTime pts)
     return (uint64_t)(utc_us / 1000);
 }
 
+/* The first picture of the fault, as long as it lasts; each session has its own. */
+static void hold_picture(GstPad *pad, const GstMapInfo *map)
+{
+    GBytes *held = g_object_get_data(G_OBJECT(pad), "weir-held");
+    if (held == NULL) {
+        held = g_bytes_new(map->data, map->size);
+        g_object_set_data_full(G_OBJECT(pad), "weir-held", held, (GDestroyNotify)g_bytes_unref);
+    }
+    gsize size = 0;
+    const void *bytes = g_bytes_get_data(held, &size);
+    memcpy(map->data, bytes, MIN(size, map->size));
+}
+
+/* `map`: I420, so rows of luma come first, and then what has no colour. */
+static void draw_picture(GstPad *pad, const struct camera_settings *settings, GstMapInfo *map,
+                         uint64_t utc_ms)
+{
+    struct room_plane plane = {.luma = map->data,
+                               .stride = (size_t)GST_ROUND_UP_4(settings->width),
+                               .width = settings->width,
+                               .height = settings->height};
+    enum camera_fault fault = fault_now();
+    if (fault == CAMERA_BLACK) {
+        room_draw_black(&plane);
+        return;
+    }
+    if (fault == CAMERA_COVERED) {
+        room_draw_covered(&plane);
+        return;
+    }
+    if (settings->is_room) {
+        room_draw(&plane);
+    }
+    stamp_draw(plane.luma, (int)plane.stride, plane.width, utc_ms);
+    if (fault == CAMERA_FROZEN) {
+        hold_picture(pad, map);
+    } else {
+        g_object_set_data(G_OBJECT(pad), "weir-held", NULL);
+    }
+}
+
 static GstPadProbeReturn on_picture(GstPad *pad, GstPadProbeInfo *info, gpointer user)
 {
     const struct camera_settings *settings = user;
@@ -70,8 +113,7 @@ static GstPadProbeReturn on_picture(GstPad *pad, GstPadProbeInfo *info, gpointer
     g_autoptr(GstElement) source = gst_pad_get_parent_element(pad);
     GstMapInfo map;
     if (source != NULL && gst_buffer_map(buffer, &map, GST_MAP_READWRITE)) {
-        stamp_draw(map.data, GST_ROUND_UP_4(settings->width), settings->width,
-                   utc_ms_of(source, GST_BUFFER_PTS(buffer)));
+        draw_picture(pad, settings, &map, utc_ms_of(source, GST_BUFFER_PTS(buffer)));
         gst_buffer_unmap(buffer, &map);
     }
     return GST_PAD_PROBE_OK;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a decoder gets of a camera: a clip, up to a frame of it, and that frame as a file. The first
- * byte chooses codec, format and whether the last or the first frame is meant; then the records.
+ * byte chooses codec, format (or brightness alone) and whether the last or the first frame is
+ * meant; then the records.
  */
 #include <libavutil/mem.h>
 #include <stdlib.h>
@@ -57,6 +58,26 @@ static void make(const struct frame_picture *picture, enum weir_still_format for
     free(image.bytes);
 }
 
+static void look(enum weir_still_codec codec, uint8_t *clip, size_t len, int64_t ts)
+{
+    bool is_damaged;
+    uint8_t *luma;
+    enum weir_decode_status status = frame_luma(codec, clip, len, ts, &is_damaged, &luma);
+    must(status <= WEIR_DECODE_FAILED && (status == WEIR_DECODE_OK) == (luma != NULL));
+    free(luma);
+}
+
+static void show(enum weir_still_codec codec, enum weir_still_format format, uint8_t *clip,
+                 size_t len, int64_t ts)
+{
+    struct frame_picture picture;
+    enum weir_decode_status status = frame_decode(codec, clip, len, ts, WIDTH, &picture);
+    must(status <= WEIR_DECODE_FAILED);
+    if (status == WEIR_DECODE_OK)
+        make(&picture, format);
+    frame_picture_done(&picture);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (size < 1) {
@@ -67,14 +88,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t len = size - 1;
     int64_t ts = time_of(data + 1, len, (data[0] & 4) != 0);
     uint8_t *clip = malloc(len + 1);
-    struct frame_picture picture;
     must(clip != NULL);
     memcpy(clip, data + 1, len);
-    enum weir_decode_status status = frame_decode(codec, clip, len, ts, WIDTH, &picture);
-    must(status <= WEIR_DECODE_FAILED);
-    if (status == WEIR_DECODE_OK)
-        make(&picture, format);
-    frame_picture_done(&picture);
+    if ((data[0] & 8) != 0)
+        look(codec, clip, len, ts);
+    else
+        show(codec, format, clip, len, ts);
     free(clip);
     return 0;
 }

@@ -30,8 +30,13 @@ FAULTS = (
     "nokey",
     "lossy",
     "very-lossy",
+    "frozen",
+    "black",
+    "covered",
 )
-OPTIONS = ("codec", "size", "fps", "gop", "bframes", "audio", "bitrate", "path", "redirect", "user")
+OPTIONS = (
+    "codec", "size", "fps", "gop", "bframes", "audio", "bitrate", "picture", "path", "redirect", "user",
+)  # fmt: skip
 PATH = "/cam"
 
 

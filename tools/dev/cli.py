@@ -42,6 +42,7 @@ def add_camera_command(commands_of: argparse._SubParsersAction[argparse.Argument
     add.add_argument("--size", metavar="WxH", help="640x360; the width a multiple of 40")
     add.add_argument("--fps", type=int, default=15, metavar="N")
     add.add_argument("--bitrate", type=int, metavar="KBIT", help="kbit/s (600)")
+    add.add_argument("--picture", choices=["ball", "room"], help="what it shows (ball)")
     add.add_argument("--path", metavar="PATH", help="mount point (/cam)")
     add.add_argument("--user", help="digest authentication; with --password")
     add.add_argument("--password")

@@ -4,6 +4,7 @@
 #include <libavcodec/avcodec.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/log.h>
+#include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,28 +157,97 @@ static bool to_rgb(const AVFrame *frame, struct frame_picture *picture)
     return is_good;
 }
 
+/* ---- to brightness ---- */
+
+/* Bytes of video are 16 (black) to 235, where they are not of the full range (ITU-R BT.601). */
+static uint8_t to_full(int level)
+{
+    int full = (level - 16) * 255 / 219;
+    return (uint8_t)(full < 0 ? 0 : full > 255 ? 255 : full);
+}
+
+/* The middle pixel of each part. */
+static bool to_luma(const AVFrame *frame, uint8_t *luma)
+{
+    const AVPixFmtDescriptor *kind = av_pix_fmt_desc_get((enum AVPixelFormat)frame->format);
+    uint64_t others = AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BE |
+                      AV_PIX_FMT_FLAG_BITSTREAM | AV_PIX_FMT_FLAG_HWACCEL | AV_PIX_FMT_FLAG_FLOAT;
+    if (!kind || (kind->flags & others) != 0 || kind->comp[0].plane != 0 ||
+        kind->comp[0].depth > 16) {
+        return false;
+    }
+    const AVComponentDescriptor *y = &kind->comp[0];
+    bool is_full = is_full_range(frame);
+    for (int row = 0; row < WEIR_LUMA_HEIGHT; row++) {
+        int at_y = (2 * row + 1) * frame->height / (2 * WEIR_LUMA_HEIGHT);
+        const uint8_t *from = frame->data[0] + (ptrdiff_t)at_y * frame->linesize[0] + y->offset;
+        for (int column = 0; column < WEIR_LUMA_WIDTH; column++) {
+            const uint8_t *at =
+                from + (2 * column + 1) * frame->width / (2 * WEIR_LUMA_WIDTH) * y->step;
+            int level = y->depth > 8 ? (at[0] | at[1] << 8) >> y->shift >> (y->depth - 8) : at[0];
+            luma[row * WEIR_LUMA_WIDTH + column] = is_full ? (uint8_t)level : to_full(level);
+        }
+    }
+    return true;
+}
+
 /* ---- both ---- */
 
-enum weir_decode_status frame_decode(enum weir_still_codec codec, uint8_t *clip, size_t len,
-                                     int64_t ts, uint32_t width, struct frame_picture *ret)
+/* What the decoded frame is made into. */
+typedef enum weir_decode_status use_fn(const AVFrame *frame, void *ret);
+
+static enum weir_decode_status decode(enum weir_still_codec codec, uint8_t *clip, size_t len,
+                                      int64_t ts, bool *ret_is_damaged, use_fn *use, void *ret)
 {
     enum weir_decode_status status = WEIR_DECODE_UNDECODABLE;
-    *ret = (struct frame_picture){0};
     av_log_set_level(AV_LOG_QUIET);
     AVCodecContext *ctx = open_decoder(codec);
     AVFrame *frame = av_frame_alloc();
     if (!ctx || !frame) {
         status = WEIR_DECODE_FAILED;
-    } else if (decode_to(ctx, clip, len, ts, frame, &ret->is_damaged)) {
-        status = set_size(frame, width, ret) ? WEIR_DECODE_OK : WEIR_DECODE_TOO_LARGE;
-    }
-    if (status == WEIR_DECODE_OK) {
-        ret->rgb = malloc((size_t)ret->width * ret->height * 3);
-        status = ret->rgb && to_rgb(frame, ret) ? WEIR_DECODE_OK : WEIR_DECODE_FAILED;
+    } else if (decode_to(ctx, clip, len, ts, frame, ret_is_damaged)) {
+        status = use(frame, ret);
     }
     av_frame_free(&frame);
     avcodec_free_context(&ctx);
     return status;
+}
+
+static enum weir_decode_status make_picture(const AVFrame *frame, void *ret)
+{
+    struct frame_picture *picture = ret;
+    if (!set_size(frame, picture->width, picture)) {
+        return WEIR_DECODE_TOO_LARGE;
+    }
+    picture->rgb = malloc((size_t)picture->width * picture->height * 3);
+    return picture->rgb && to_rgb(frame, picture) ? WEIR_DECODE_OK : WEIR_DECODE_FAILED;
+}
+
+enum weir_decode_status frame_decode(enum weir_still_codec codec, uint8_t *clip, size_t len,
+                                     int64_t ts, uint32_t width, struct frame_picture *ret)
+{
+    *ret = (struct frame_picture){.width = width};
+    return decode(codec, clip, len, ts, &ret->is_damaged, make_picture, ret);
+}
+
+static enum weir_decode_status make_luma(const AVFrame *frame, void *ret)
+{
+    uint8_t **luma = ret;
+    *luma = malloc(WEIR_LUMA_BYTES);
+    if (*luma && to_luma(frame, *luma)) {
+        return WEIR_DECODE_OK;
+    }
+    free(*luma);
+    *luma = NULL;
+    return WEIR_DECODE_FAILED;
+}
+
+enum weir_decode_status frame_luma(enum weir_still_codec codec, uint8_t *clip, size_t len,
+                                   int64_t ts, bool *ret_is_damaged, uint8_t **ret)
+{
+    *ret = NULL;
+    *ret_is_damaged = false;
+    return decode(codec, clip, len, ts, ret_is_damaged, make_luma, ret);
 }
 
 void frame_picture_done(struct frame_picture *picture)

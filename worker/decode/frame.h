@@ -25,6 +25,14 @@ struct frame_picture {
  */
 enum weir_decode_status frame_decode(enum weir_still_codec codec, uint8_t *clip, size_t len,
                                      int64_t ts, uint32_t width, struct frame_picture *ret);
+
+/*
+ * The same frame as WEIR_LUMA_BYTES of brightness. WEIR_DECODE_FAILED: its pixels are of a kind
+ * that has none of its own. `ret` is owned by the caller: free(); set with WEIR_DECODE_OK only.
+ */
+enum weir_decode_status frame_luma(enum weir_still_codec codec, uint8_t *clip, size_t len,
+                                   int64_t ts, bool *ret_is_damaged, uint8_t **ret);
+
 void frame_picture_done(struct frame_picture *picture);
 
 #endif

@@ -130,6 +130,8 @@ bool image_make(const struct frame_picture *picture, enum weir_still_format form
         return make_webp(picture, quality, ret);
     case WEIR_STILL_AVIF:
         return make_avif(picture, quality, ret);
+    case WEIR_STILL_LUMA:
+        break; /* no file: frame.h */
     }
     return false;
 }

@@ -33,10 +33,38 @@ static bool write_all(const void *bytes, size_t len)
     return true;
 }
 
+/* NULL image.bytes unless it is WEIR_DECODE_OK. */
+static void make(const struct weir_decode_ask *ask, uint8_t *clip, struct weir_decode_answer *ret,
+                 struct image *ret_image)
+{
+    enum weir_still_codec codec = (enum weir_still_codec)ask->codec;
+    bool is_damaged = false;
+    *ret = (struct weir_decode_answer){.magic = WEIR_DECODE_MAGIC};
+    if (ask->format == WEIR_STILL_LUMA) {
+        ret->status = frame_luma(codec, clip, ask->bytes, ask->ts, &is_damaged, &ret_image->bytes);
+        ret->width = WEIR_LUMA_WIDTH;
+        ret->height = WEIR_LUMA_HEIGHT;
+        ret_image->len = ret_image->bytes ? WEIR_LUMA_BYTES : 0;
+    } else {
+        struct frame_picture picture = {0};
+        ret->status = frame_decode(codec, clip, ask->bytes, ask->ts, ask->width, &picture);
+        if (ret->status == WEIR_DECODE_OK &&
+            !image_make(&picture, (enum weir_still_format)ask->format, ask->quality, ret_image)) {
+            ret->status = WEIR_DECODE_FAILED;
+        }
+        is_damaged = picture.is_damaged;
+        ret->width = picture.width;
+        ret->height = picture.height;
+        frame_picture_done(&picture);
+    }
+    ret->bytes = (uint32_t)ret_image->len;
+    ret->is_damaged = is_damaged;
+}
+
 bool serve_one(void)
 {
     struct weir_decode_ask ask;
-    struct frame_picture picture = {0};
+    struct weir_decode_answer answer;
     struct image image = {0};
     if (!read_all(&ask, sizeof(ask)) || ask.magic != WEIR_DECODE_MAGIC ||
         ask.bytes > WEIR_CLIP_BYTES_MAX || ask.quality < 1 || ask.quality > 100) {
@@ -47,21 +75,9 @@ bool serve_one(void)
         free(clip);
         return false;
     }
-    enum weir_decode_status status = frame_decode((enum weir_still_codec)ask.codec, clip, ask.bytes,
-                                                  ask.ts, ask.width, &picture);
+    make(&ask, clip, &answer, &image);
     free(clip);
-    if (status == WEIR_DECODE_OK &&
-        !image_make(&picture, (enum weir_still_format)ask.format, ask.quality, &image)) {
-        status = WEIR_DECODE_FAILED;
-    }
-    struct weir_decode_answer answer = {.magic = WEIR_DECODE_MAGIC,
-                                        .status = status,
-                                        .width = picture.width,
-                                        .height = picture.height,
-                                        .bytes = (uint32_t)image.len,
-                                        .is_damaged = picture.is_damaged};
     bool is_sent = write_all(&answer, sizeof(answer)) && write_all(image.bytes, image.len);
-    frame_picture_done(&picture);
     free(image.bytes);
     return is_sent;
 }

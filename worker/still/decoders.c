@@ -40,7 +40,8 @@ struct decoders {
     pthread_cond_t freed;
     struct decoder *all;
     size_t n;
-    size_t turn; /* who is looked at first */
+    size_t turn;      /* who is looked at first */
+    size_t n_waiting; /* threads */
 };
 
 /* ---- on the loop ---- */
@@ -177,9 +178,40 @@ static struct decoder *take(struct decoders *decoders, int64_t deadline_mono_ms)
 {
     pthread_mutex_lock(&decoders->mutex);
     struct decoder *decoder = find_free(decoders);
+    decoders->n_waiting++;
     while (!decoder && weir_clock_wait(&decoders->freed, &decoders->mutex, deadline_mono_ms)) {
         decoder = find_free(decoders);
     }
+    decoders->n_waiting--;
+    if (decoder) {
+        decoder->state = DECODER_TAKEN;
+    }
+    pthread_mutex_unlock(&decoders->mutex);
+    return decoder;
+}
+
+/* Under the mutex. */
+static bool can_spare(const struct decoders *decoders)
+{
+    size_t n_free = 0;
+    for (size_t i = 0; i < decoders->n; i++) {
+        n_free += decoders->all[i].state == DECODER_FREE;
+    }
+    return decoders->n_waiting == 0 && n_free > 0 && (n_free > 1 || decoders->n == 1);
+}
+
+bool decoders_can_spare(struct decoders *decoders)
+{
+    pthread_mutex_lock(&decoders->mutex);
+    bool is_so = can_spare(decoders);
+    pthread_mutex_unlock(&decoders->mutex);
+    return is_so;
+}
+
+static struct decoder *take_spare(struct decoders *decoders)
+{
+    pthread_mutex_lock(&decoders->mutex);
+    struct decoder *decoder = can_spare(decoders) ? find_free(decoders) : NULL;
     if (decoder) {
         decoder->state = DECODER_TAKEN;
     }
@@ -225,19 +257,34 @@ static bool talk(int fd, const struct weir_decode_ask *ask, const uint8_t *clip,
     return true;
 }
 
-enum weir_code decoders_make(struct decoders *decoders, const struct weir_decode_ask *ask,
-                             const uint8_t *clip, int64_t deadline_mono_ms,
-                             struct weir_decode_answer *ret_answer, uint8_t **ret_image,
-                             struct weir_err *err)
+/* `decoder` NULL: there was none. */
+static enum weir_code make(struct decoders *decoders, struct decoder *decoder,
+                           const struct weir_decode_ask *ask, const uint8_t *clip,
+                           struct weir_decode_answer *ret_answer, uint8_t **ret_image,
+                           struct weir_err *err)
 {
     *ret_image = NULL;
-    struct decoder *decoder = take(decoders, deadline_mono_ms);
     if (!decoder) {
         return weir_fail(err, WEIR_EUNAVAILABLE, "every decoder is busy");
     }
     bool is_good = talk(decoder->process.channel_fd, ask, clip, ret_answer, ret_image);
     give(decoders, decoder, is_good);
     return is_good ? WEIR_OK : weir_fail(err, WEIR_EIO, "the decoder broke over it");
+}
+
+enum weir_code decoders_make(struct decoders *decoders, const struct weir_decode_ask *ask,
+                             const uint8_t *clip, int64_t deadline_mono_ms,
+                             struct weir_decode_answer *ret_answer, uint8_t **ret_image,
+                             struct weir_err *err)
+{
+    return make(decoders, take(decoders, deadline_mono_ms), ask, clip, ret_answer, ret_image, err);
+}
+
+enum weir_code decoders_make_spare(struct decoders *decoders, const struct weir_decode_ask *ask,
+                                   const uint8_t *clip, struct weir_decode_answer *ret_answer,
+                                   uint8_t **ret_image, struct weir_err *err)
+{
+    return make(decoders, take_spare(decoders), ask, clip, ret_answer, ret_image, err);
 }
 
 size_t decoders_up(struct decoders *decoders)

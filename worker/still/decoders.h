@@ -35,6 +35,18 @@ WEIR_MUST_USE enum weir_code decoders_make(struct decoders *decoders,
                                            struct weir_decode_answer *ret_answer,
                                            uint8_t **ret_image, struct weir_err *err);
 
+/*
+ * The same for what nobody waits for: WEIR_EUNAVAILABLE at once, unless a decoder is free that
+ * snapshots can do without: nobody waits for one, and another is free too, or there is one only.
+ */
+WEIR_MUST_USE enum weir_code decoders_make_spare(struct decoders *decoders,
+                                                 const struct weir_decode_ask *ask,
+                                                 const uint8_t *clip,
+                                                 struct weir_decode_answer *ret_answer,
+                                                 uint8_t **ret_image, struct weir_err *err);
+/* Whether it would be tried now. Any thread. */
+bool decoders_can_spare(struct decoders *decoders);
+
 /* Decoders that are up. Any thread. */
 size_t decoders_up(struct decoders *decoders);
 

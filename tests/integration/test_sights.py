@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What packets do not tell, on the real services: a camera sends on, but its picture is frozen, black
+or covered. It is looked at every ten seconds, found by that, told, shown and counted. A decoder that
+does not decode is no fault of the camera."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from client import Api, fetch, wait_for
+from conftest import free_port_base
+from dev import topics
+from faults import settings
+from faults.processes import children, stat_of, tell
+from stack import Stack
+
+FOUND_S = 30
+# Besides a fault itself: the switch of the test camera, and what waits until the next second.
+SLACK_S = 3
+LOOKS = 9  # until the camera's noise and view are known, and some more
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
+    try:
+        made.up()
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture(scope="module")
+def user(stack: Stack) -> Api:
+    return stack.user("acme")
+
+
+@pytest.fixture(scope="module")
+def camera(stack: Stack, user: Api) -> str:
+    url = stack.camera("hall", "--gop", "2", "--picture", "room", "--bitrate", "6000")
+    return str(user.add_camera("hall", url, warm=True)["id"])
+
+
+def health(user: Api, camera: str) -> dict[str, Any]:
+    live = user.get(f"/v1/cameras/{camera}").expect(200).json["live"]
+    assert live and live["health"], live
+    return dict(live["health"])
+
+
+def metric(stack: Stack, name: str) -> int:
+    listen = settings.read(stack.home / "env" / "worker-0.env")["WEIR_ADMIN_LISTEN"]
+    text = fetch(f"http://{listen}/metrics").expect(200).body.decode()
+    found = re.findall(rf"^{re.escape(name)} (\d+)$", text, re.MULTILINE)
+    assert len(found) == 1, name
+    return int(found[0])
+
+
+def count(stack: Stack, fault: str) -> int:
+    return metric(stack, f'weir_worker_picture_faults_total{{fault="{fault}"}}')
+
+
+def said(stack: Stack, camera: str) -> list[str]:
+    lines = topics.read(stack.values["WEIR_KAFKA"], "weir.facts.v1").splitlines()
+    facts = [event["data"] for event in map(json.loads, lines) if event["type"] == "fact.health"]
+    return [fact["faults"] for fact in facts if fact["camera_id"] == camera]
+
+
+def await_faults(user: Api, camera: str, faults: list[str], seconds: float) -> dict[str, Any]:
+    def is_so() -> dict[str, Any]:
+        now = health(user, camera)
+        assert now["faults"] == faults, now
+        return now
+
+    return wait_for(f"the faults {faults}", is_so, seconds, 0.2)
+
+
+def look_on(stack: Stack, n: int) -> None:
+    """Until the camera was looked at `n` times more."""
+    until = metric(stack, "weir_worker_looks") + n
+
+    def has_looked() -> bool:
+        return metric(stack, "weir_worker_looks") >= until
+
+    wait_for(f"{n} looks", has_looked, 20 * n + 60, 1)
+
+
+def decoders(stack: Stack) -> list[int]:
+    found = children(stack.home, "worker-0", "weir-decode")
+    assert found
+    return found
+
+
+def cpu_ms(pids: list[int]) -> float:
+    ticks = sum(int(field) for pid in pids for field in stat_of(pid)[11:13])
+    return ticks * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def test_an_empty_room_is_a_healthy_picture(stack: Stack, user: Api, camera: str) -> None:
+    await_faults(user, camera, [], 90)
+    pids, looks = decoders(stack), metric(stack, "weir_worker_looks")
+    before_ms = cpu_ms(pids)
+    look_on(stack, LOOKS)
+    taken = metric(stack, "weir_worker_looks") - looks
+    print(f"a look: {(cpu_ms(pids) - before_ms) / taken:.1f} ms of a decoder")
+    assert health(user, camera)["state"] == "healthy"
+    assert [count(stack, fault) for fault in ("frozen", "black", "covered")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("fault", ["frozen", "black", "covered"])
+def test_a_picture_that_shows_nothing_new_is_found(
+    stack: Stack, user: Api, camera: str, fault: str
+) -> None:
+    await_faults(user, camera, [], 60)
+    look_on(stack, LOOKS)
+    assert count(stack, fault) == 0
+    stack.dev("camera", "fault", "hall", fault)
+    begun = time.monotonic()
+    now = await_faults(user, camera, [fault], FOUND_S + SLACK_S)
+    print(f"found: {fault} {time.monotonic() - begun:.1f} s")
+    assert now["state"] == "degraded" and now["faults_seen"] >= 1
+    assert count(stack, fault) == 1
+    wait_for("it is said", lambda: fault in said(stack, camera), 30)
+    stack.dev("camera", "fault", "hall", "none")
+    now = await_faults(user, camera, [], FOUND_S + SLACK_S)
+    assert now["state"] == "healthy"
+    wait_for("that it is over is said", lambda: said(stack, camera)[-1] == "", 30)
+
+
+def test_decoders_that_hang_or_die_are_no_fault_of_the_camera(
+    stack: Stack, user: Api, camera: str
+) -> None:
+    await_faults(user, camera, [], 90)
+    look_on(stack, LOOKS)
+    missed = metric(stack, "weir_worker_looks_missed")
+    before = health(user, camera)["faults_seen"]
+    tell(decoders(stack), signal.SIGSTOP)
+
+    def has_missed() -> bool:
+        return metric(stack, "weir_worker_looks_missed") > missed
+
+    wait_for("a look comes to nothing", has_missed, 60, 1)
+    now = health(user, camera)
+    assert (now["state"], now["faults"], now["faults_seen"]) == ("healthy", [], before)
+    # The others that are stopped are replaced when a snapshot finds them.
+    user.get(f"/v1/cameras/{camera}/snapshot?mode=latest")
+    tell(decoders(stack), signal.SIGKILL)
+    answer = wait_for(
+        "pictures are made again",
+        lambda: user.get(f"/v1/cameras/{camera}/snapshot?mode=latest").expect(200),
+        30,
+    )
+    assert answer.body[:2] == b"\xff\xd8"
+    now = health(user, camera)
+    assert (now["state"], now["faults"], now["faults_seen"]) == ("healthy", [], before)

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who gets a decoder: real processes, which play one that answers after a while. */
+#include "worker/still/decoders.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "tests/unit/check.h"
+
+/* The test's own program is the decoder, too: it is started without arguments but its name. */
+#define CHANNEL_FD 3
+#define WORKS_MS   400
+
+static int play_decoder(void)
+{
+    struct weir_decode_ask ask;
+    char byte = 1;
+    while (read(CHANNEL_FD, &ask, sizeof(ask)) == (ssize_t)sizeof(ask)) {
+        struct weir_decode_answer answer = {
+            .magic = WEIR_DECODE_MAGIC, .status = WEIR_DECODE_OK, .bytes = 1};
+        usleep(WORKS_MS * 1000);
+        if (write(CHANNEL_FD, &answer, sizeof(answer)) < 0 || write(CHANNEL_FD, &byte, 1) < 0) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+struct maker {
+    struct decoders *decoders;
+    pthread_t thread;
+    enum weir_code code;
+};
+
+static const struct weir_decode_ask nothing = {.magic = WEIR_DECODE_MAGIC, .quality = 1};
+
+static void *make(void *ctx)
+{
+    struct maker *maker = ctx;
+    struct weir_decode_answer answer;
+    uint8_t *image;
+    maker->code = decoders_make(maker->decoders, &nothing, (const uint8_t *)"",
+                                weir_clock_mono_ms() + 5000, &answer, &image, NULL);
+    free(image);
+    return NULL;
+}
+
+static void begin(struct maker *maker, struct decoders *decoders)
+{
+    maker->decoders = decoders;
+    assert_int_equal(pthread_create(&maker->thread, NULL, make, maker), 0);
+    usleep(50000); /* until it has one, or waits */
+}
+
+static void end(struct maker *maker)
+{
+    pthread_join(maker->thread, NULL);
+    assert_int_equal(maker->code, WEIR_OK);
+}
+
+static enum weir_code look(struct decoders *decoders)
+{
+    struct weir_decode_answer answer;
+    uint8_t *image;
+    enum weir_code code =
+        decoders_make_spare(decoders, &nothing, (const uint8_t *)"", &answer, &image, NULL);
+    free(image);
+    return code;
+}
+
+static void a_look_takes_no_decoder_that_snapshots_need(void **state)
+{
+    (void)state;
+    struct weir_loop *loop = weir_loop_new();
+    struct decoders *two = decoders_new(loop, "/proc/self/exe", 2);
+    struct maker makers[3] = {0};
+    assert_true(decoders_can_spare(two));
+    assert_int_equal(look(two), WEIR_OK);
+    begin(&makers[0], two);
+    assert_false(decoders_can_spare(two)); /* one is free, for the next snapshot */
+    int64_t began_ms = weir_clock_mono_ms();
+    assert_int_equal(look(two), WEIR_EUNAVAILABLE);
+    assert_true(weir_clock_mono_ms() - began_ms < WORKS_MS / 2);
+    begin(&makers[1], two);
+    begin(&makers[2], two);
+    assert_int_equal(look(two), WEIR_EUNAVAILABLE);
+    for (int i = 0; i < 3; i++) {
+        end(&makers[i]);
+    }
+    assert_int_equal(look(two), WEIR_OK);
+    decoders_free(two);
+    weir_loop_free(loop);
+}
+
+static void the_only_decoder_is_spared_when_nobody_uses_it(void **state)
+{
+    (void)state;
+    struct weir_loop *loop = weir_loop_new();
+    struct decoders *one = decoders_new(loop, "/proc/self/exe", 1);
+    struct maker makers[2] = {0};
+    assert_int_equal(look(one), WEIR_OK);
+    begin(&makers[0], one);
+    begin(&makers[1], one);
+    assert_int_equal(look(one), WEIR_EUNAVAILABLE);
+    end(&makers[0]);
+    end(&makers[1]);
+    assert_int_equal(look(one), WEIR_OK);
+    decoders_free(one);
+    weir_loop_free(loop);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_look_takes_no_decoder_that_snapshots_need),
+        cmocka_unit_test(the_only_decoder_is_spared_when_nobody_uses_it),
+    };
+    if (argc > 0 && strcmp(argv[0], "weir-decode") == 0) {
+        return play_decoder();
+    }
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
