@@ -215,6 +215,30 @@ void snapshot_lapse_aim(struct snapshot_lapse *lapse, int64_t i, int64_t now_us)
     lapse->query.wait_ms = NEXT_FRAME_MS + (at_us > now_us ? (at_us - now_us) / 1000 : 0);
 }
 
+/* ---- ceilings ---- */
+
+void snapshot_query_cap(struct snapshot_query *query, const struct weir_ceiling *ceiling)
+{
+    int64_t most = weir_quality_box(ceiling->quality).long_side;
+    if (ceiling->quality != WEIR_QUALITY_SOURCE && (query->width == 0 || query->width > most)) {
+        query->width = most;
+    }
+}
+
+enum weir_code snapshot_lapse_cap(struct snapshot_lapse *lapse, const struct weir_ceiling *ceiling,
+                                  struct api_fault *fault)
+{
+    char detail[96];
+    char text[WEIR_CEILING_TEXT_MAX];
+    snapshot_query_cap(&lapse->query, ceiling);
+    if (lapse->n <= 1 || ceiling->fps == 0 || lapse->every_us * ceiling->fps >= 1000000) {
+        return WEIR_OK;
+    }
+    snprintf(detail, sizeof(detail), "every must be at least %d: %s",
+             (int)((1000 + ceiling->fps - 1) / ceiling->fps), weir_ceiling_format(ceiling, text));
+    return fail(fault, "above_ceiling", detail);
+}
+
 /* ---- names of pictures ---- */
 
 bool snapshot_name_write(const struct snapshot_query *query, int64_t frame_us, int64_t ts,

@@ -16,6 +16,7 @@
 #define WEIR_API_SNAPSHOT_QUERY_H
 
 #include "api/fields.h"
+#include "lib/domain/profile.h"
 #include "lib/domain/still.h"
 
 #define SNAPSHOT_AHEAD_MS 2000
@@ -77,6 +78,13 @@ void snapshot_query_set_now(struct snapshot_query *query, int64_t now_us);
 WEIR_MUST_USE enum weir_code snapshot_query_read(snapshot_value_fn *value, void *ctx,
                                                  int64_t now_us, struct snapshot_query *ret,
                                                  struct api_fault *ret_fault);
+
+/* Makes the picture no wider than the ceiling's box is long (docs/adr/0038). */
+void snapshot_query_cap(struct snapshot_query *query, const struct weir_ceiling *ceiling);
+/* Several of them are no more a second than it allows, either; WEIR_ESEMANTIC as above. */
+WEIR_MUST_USE enum weir_code snapshot_lapse_cap(struct snapshot_lapse *lapse,
+                                                const struct weir_ceiling *ceiling,
+                                                struct api_fault *ret_fault);
 
 /* Names of the parameters, NULL-ended. */
 extern const char *const snapshot_parameters[];

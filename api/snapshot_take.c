@@ -46,7 +46,8 @@ const char *snapshot_ms_text(struct api_call *call, int64_t us)
 /* ---- may he? ---- */
 
 /* A camera of the tenant, which is not stopped. */
-enum weir_code snapshot_check_camera(struct api_call *call, const struct weir_id *camera_id)
+enum weir_code snapshot_check_camera(struct api_call *call, const struct weir_id *camera_id,
+                                     struct weir_ceiling *ret)
 {
     struct api *api = call->api;
     struct api_source_wish wish = {.tenant_id = call->tenant_id, .camera_id = *camera_id};
@@ -61,6 +62,9 @@ enum weir_code snapshot_check_camera(struct api_call *call, const struct weir_id
     }
     if (code == WEIR_OK && camera.is_stopped) {
         return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
+    }
+    if (code == WEIR_OK) {
+        *ret = camera.ceiling;
     }
     return code;
 }
@@ -290,8 +294,8 @@ static enum weir_code start_first(struct api_call *call, struct snapshot_taking 
     struct api_starting *starting = &taking->starting;
     enum api_start_phase was = starting->phase;
     if (was == API_START_NEW) {
-        starting->wish = (struct api_start_wish){
-            .camera_id = taking->camera_id, .quality = WEIR_QUALITY_SOURCE, .class = START_CLASS};
+        starting->wish = (struct api_start_wish){.camera_id = taking->camera_id,
+                                                 .class = START_CLASS}; /* by its defaults */
         taking->start_until_mono_ms = weir_clock_mono_ms() + START_MS;
     }
     if (taking->is_watched) {
@@ -311,8 +315,11 @@ static enum weir_code start_first(struct api_call *call, struct snapshot_taking 
         return wait_for_stream(call, taking, &row);
     }
     if (was != API_START_NEW) {
+        struct weir_ceiling ceiling = {0};
         snapshot_query_set_now(&taking->query, weir_clock_wall_us());
-        code = snapshot_check_camera(call, &taking->camera_id); /* that was a while ago */
+        /* That was a while ago. */
+        code = snapshot_check_camera(call, &taking->camera_id, &ceiling);
+        snapshot_query_cap(&taking->query, &ceiling);
     }
     return code == WEIR_OK ? snapshot_fetch(call, taking) : code;
 }

@@ -3,16 +3,15 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from client import Api, wait_for
+from client import wait_for
 from conftest import free_port_base
 from faults.processes import children
+from profiles import effective, probe, sessions, start
 from stack import Stack
 
 
@@ -31,37 +30,6 @@ def camera(stack: Stack) -> dict[str, Any]:
     url = stack.camera("eye", "--size", "1280x720", "--fps", "25", "--gop", "50", "--bitrate", "2500")
     camera = stack.user("acme").add_camera("eye", url, idle_timeout_s=900)
     return {**camera, "port": urllib.parse.urlsplit(url).port}
-
-
-def start(user: Api, camera: dict[str, Any], **profile: Any) -> dict[str, Any]:
-    body = {"camera_id": camera["id"], **profile}
-    return user.call("POST", "/v1/streams", body).expect(200, 202).json
-
-
-def effective(user: Api, stream_id: str) -> dict[str, Any]:
-    """What the stream is, once that is known; a camera that came up a moment ago is measured first."""
-    user.wait_state(stream_id, "queued", "placed", "starting", "running")
-
-    def known() -> dict[str, Any] | None:
-        is_what = user.stream(stream_id)["effective"]
-        return dict(is_what) if is_what and is_what["fps"] else None
-
-    return dict(wait_for("what the stream is", known, 60))
-
-
-def probe(url: str) -> dict[str, Any]:
-    done = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_streams", "-of", "json", url],
-        capture_output=True, timeout=120, check=True,
-    )  # fmt: skip
-    return dict(json.loads(done.stdout)["streams"][0])
-
-
-def sessions(port: int) -> int:
-    """Connections that the camera has accepted."""
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
-    return sum(1 for row in rows if int(row[1].split(":")[1], 16) == port and row[3] == "01")
 
 
 def test_a_camera_as_it_is_and_made_smaller_at_once(stack: Stack, camera: dict[str, Any]) -> None:

@@ -140,6 +140,37 @@ static void several_are_at_equal_distances(void **state)
     assert_int_equal(lapse.query.wait_ms, 3000);
 }
 
+static void no_picture_passes_the_ceiling(void **state)
+{
+    (void)state;
+    const struct weir_ceiling none = {WEIR_QUALITY_SOURCE, 0};
+    const struct weir_ceiling low = {WEIR_QUALITY_LOW, 3};
+    struct snapshot_query query;
+    struct snapshot_lapse lapse;
+    assert_int_equal(read_one("width", "800", &query), WEIR_OK);
+    snapshot_query_cap(&query, &none);
+    assert_int_equal(query.width, 800);
+    snapshot_query_cap(&query, &low);
+    assert_int_equal(query.width, 640);
+    assert_int_equal(read_one("width", "320", &query), WEIR_OK);
+    snapshot_query_cap(&query, &low);
+    assert_int_equal(query.width, 320);
+    assert_int_equal(read_one("at", "now", &query), WEIR_OK);
+    snapshot_query_cap(&query, &low);
+    assert_int_equal(query.width, 640);
+    /* Several are as frames of a stream are. */
+    assert_int_equal(read_lapse(LAPSE_FROM, LAPSE_TO, "every", "334", &lapse), WEIR_OK);
+    assert_int_equal(snapshot_lapse_cap(&lapse, &low, &fault), WEIR_OK);
+    assert_int_equal(lapse.query.width, 640);
+    assert_int_equal(read_lapse(LAPSE_FROM, LAPSE_TO, "every", "333", &lapse), WEIR_OK);
+    assert_int_equal(snapshot_lapse_cap(&lapse, &none, &fault), WEIR_OK);
+    assert_int_equal(snapshot_lapse_cap(&lapse, &low, &fault), WEIR_ESEMANTIC);
+    assert_string_equal(fault.code, "above_ceiling");
+    assert_string_equal(fault.detail, "every must be at least 334: the ceiling is low at 3 fps");
+    assert_int_equal(read_lapse(LAPSE_FROM, LAPSE_FROM, "every", "40", &lapse), WEIR_OK);
+    assert_int_equal(snapshot_lapse_cap(&lapse, &low, &fault), WEIR_OK);
+}
+
 static void of_several_the_number_is_bounded(void **state)
 {
     (void)state;
@@ -247,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_name_is_read_as_it_was_written),
         cmocka_unit_test(several_are_at_equal_distances),
         cmocka_unit_test(of_several_the_number_is_bounded),
+        cmocka_unit_test(no_picture_passes_the_ceiling),
         cmocka_unit_test(a_time_has_a_zone_and_lies_at_most_two_seconds_ahead),
         cmocka_unit_test(where_no_exact_frame_is_asked_for_it_may_be_further_away),
         cmocka_unit_test(what_is_out_of_range_is_named),
