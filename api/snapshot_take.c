@@ -129,11 +129,12 @@ static const char *url_of(struct api_call *call, const struct snapshot_taking *t
     return weir_arena_printf(
         call->arena,
         "http://%s/still/v1/%s/%s?at_us=%" PRId64 "&mode=%s&tolerance_us=%" PRId64
-        "&wait_ms=%" PRId64 "&format=%s&width=%" PRId64 "&quality=%" PRId64 "%s",
+        "&wait_ms=%" PRId64 "&format=%s&width=%" PRId64 "&quality=%" PRId64
+        "&long_side=%d&short_side=%d%s",
         upstream, weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)),
         weir_arena_strdup(call->arena, WEIR_ID_TEXT(&taking->camera_id)), query->at_us, query->mode,
         query->tolerance_us, query->wait_ms, snapshot_format_name(query->format), query->width,
-        query->quality,
+        query->quality, query->box.long_side, query->box.short_side,
         query->has_ts ? weir_arena_printf(call->arena, "&ts=%" PRId64, query->ts) : "");
 }
 
@@ -374,9 +375,9 @@ void snapshot_show(struct api_call *call, const struct snapshot_query *query,
 {
     int64_t frame_us = snapshot_number(&taken->about, "frame_us");
     /* The frame, and what was made of it. */
-    const char *etag =
-        weir_arena_printf(call->arena, "\"%" PRId64 "-%s-%" PRId64 "-%" PRId64 "\"", frame_us,
-                          snapshot_format_name(query->format), query->width, query->quality);
+    const char *etag = weir_arena_printf(
+        call->arena, "\"%" PRId64 "-%s-%" PRId64 "-%" PRId64 "-%d\"", frame_us,
+        snapshot_format_name(query->format), query->width, query->quality, query->box.short_side);
     weir_http_add_header(call->res, "ETag", etag);
     weir_http_add_header(call->res, "Weir-Frame-Time", snapshot_time_text(call, frame_us));
     if (snapshot_is_damaged(&taken->about)) {

@@ -204,6 +204,24 @@ def test_nothing_of_a_camera_passes_its_ceiling(stack: Stack, eye: dict[str, Any
     assert user.ticket(source["id"]).split("/")[-2] == source["id"]
 
 
+@pytest.mark.parametrize(("size", "made"), [("640x480", (480, 360)), ("480x640", (360, 480))])
+def test_a_picture_of_any_shape_fits_into_the_box(
+    stack: Stack, size: str, made: tuple[int, int]
+) -> None:
+    user = stack.user("acme")
+    url = stack.camera(f"shape-{size}", "--size", size, "--gop", "15")
+    camera = user.add_camera(f"shape-{size}", url, max_quality="low")
+    wish = {"mode": "keyframe", "tolerance_ms": 30000, "start": True}
+
+    def taken() -> Any:
+        answer = user.call("POST", f"/v1/cameras/{camera['id']}/snapshots", wish)
+        return answer.status == 201 and answer.json
+
+    link = wait_for("a picture", taken, 60)
+    assert (link["width"], link["height"]) == made
+    assert user.get(link["url"]).expect(200).headers["content-type"] == "image/jpeg"
+
+
 def test_a_repeat_under_another_ceiling_is_told_from_the_first(stack: Stack) -> None:
     user = stack.user("keys")
     camera = user.add_camera("one", DEAD)

@@ -47,8 +47,9 @@ bool serve_one(void)
         free(clip);
         return false;
     }
-    enum weir_decode_status status = frame_decode((enum weir_still_codec)ask.codec, clip, ask.bytes,
-                                                  ask.ts, ask.width, &picture);
+    const struct frame_limits limits = {ask.width, ask.long_side, ask.short_side};
+    enum weir_decode_status status =
+        frame_decode((enum weir_still_codec)ask.codec, clip, ask.bytes, ask.ts, &limits, &picture);
     free(clip);
     if (status == WEIR_DECODE_OK &&
         !image_make(&picture, (enum weir_still_format)ask.format, ask.quality, &image)) {
