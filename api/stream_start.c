@@ -158,7 +158,7 @@ static enum weir_code begin(struct api_call *call, struct api_starting *starting
     struct weir_stream_row row;
     struct api_known_camera camera = {0};
     bool has_asked = false;
-    enum weir_code code = api_call_key(call, &key);
+    enum weir_code code = wish->is_followup ? WEIR_OK : api_call_key(call, &key);
     if (code != WEIR_OK) {
         return code;
     }

@@ -11,6 +11,7 @@ struct api_start_wish {
     struct weir_id camera_id;
     struct profile_wish profile; /* the rest is by the camera's defaults */
     int64_t class;
+    bool is_followup; /* of a start in the same call, which the Idempotency-Key is for */
 };
 
 enum api_start_phase {

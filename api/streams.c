@@ -302,7 +302,10 @@ static enum weir_code change(struct api_call *call)
     if (!watching) {
         watching = weir_arena_alloc(call->arena, sizeof(*watching));
         *watching = (struct api_watching){0};
-        code = read_change(call, watching);
+        code = api_watch_read(call, watching);
+        if (code == WEIR_OK) {
+            code = read_change(call, watching);
+        }
     }
     if (code == WEIR_OK && !call->is_waiting) {
         code = api_watch(call, watching, watching);
@@ -312,6 +315,7 @@ static enum weir_code change(struct api_call *call)
     }
     struct weir_json_out out = {0};
     weir_json_open(&out, NULL, '{');
+    api_watch_write_why(&out, watching);
     api_streams_write(&out, "stream", &watching->starting);
     weir_json_open(&out, "ticket", '{');
     api_tickets_write(&out, &watching->ticket);

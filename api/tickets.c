@@ -285,9 +285,12 @@ struct making {
 /* For what lives by now: what stopped is played again by who starts it. */
 static enum weir_code begin(struct api_call *call, struct making *ret)
 {
-    enum weir_code code = api_streams_find(call, &ret->row);
+    enum weir_code code = api_watch_read(call, &ret->watching);
+    if (code == WEIR_OK) {
+        code = api_streams_find(call, &ret->row);
+    }
     if (code == WEIR_OK && !call->is_waiting) {
-        api_watch_begin(&ret->watching, &ret->row);
+        api_watch_found(&ret->watching, &ret->row);
     }
     return code;
 }
@@ -301,6 +304,7 @@ static void answer(struct api_call *call, const struct making *making)
     weir_json_open(&out, NULL, '{');
     api_tickets_write(&out, &watching->ticket);
     if (!weir_id_equal(&row->stream_id, &making->row.stream_id)) {
+        api_watch_write_why(&out, watching);
         api_streams_write(&out, "stream", &watching->starting);
         weir_json_open(&out, "ticket", '{');
         api_tickets_write(&out, &watching->ticket);

@@ -102,3 +102,60 @@ def test_rights_and_wrong_profiles(stack: Stack, camera: dict[str, Any]) -> None
     stack.user("acme", "operator").call("POST", "/v1/streams", first).expect(200, 202)
     stranger = stack.user("globex")
     stranger.call("PATCH", f"/v1/streams/{source['id']}", {"fps": 5}).expect(404)
+
+
+def test_h265_is_for_players_that_say_they_show_it(stack: Stack) -> None:
+    user = stack.user("acme")
+    url = stack.camera("hevc", "--codec", "h265", "--fps", "15", "--gop", "15", "--bitrate", "500")
+    camera = user.add_camera("hevc", url, idle_timeout_s=900)
+    source = start(user, camera)
+    tickets = f"/v1/streams/{source['id']}/tickets"
+    # Asked for before anybody knows what the camera sends.
+    answer = user.call("POST", tickets).expect(201).json
+    assert "stream" in answer, user.stream(source["id"])
+    made = answer["stream"]
+    assert (made["quality"], made["fps"], made["camera_id"]) == ("low", 0, camera["id"])
+    assert "H.265" in answer["why"] and made["id"] in answer["url"]
+    assert answer["ticket"] == {name: answer[name] for name in ("id", "url", "expires_at")}
+    user.wait_state(made["id"], "queued", "placed", "starting", "running")
+    wait_for("it plays", lambda: user.stream(made["id"])["state"] == "running", 60)
+    assert probe(answer["url"])["codec_name"] == "h264"
+    assert user.stream(made["id"])["effective"]["how"] == "transcode"
+    assert effective(user, source["id"])["codec"] == "hvc1"
+    # Asked for again it is the same one, at once.
+    again = user.call("POST", f"{tickets}?video=avc1").expect(201).json
+    assert again["stream"]["id"] == made["id"]
+
+    for video in ("hvc1", "avc1,hvc1"):
+        shown = user.call("POST", f"{tickets}?video={video}").expect(201).json
+        assert "stream" not in shown and source["id"] in shown["url"]
+    assert probe(shown["url"])["codec_name"] == "hevc"
+    path = f"/v1/streams/{made['id']}"
+    moved = user.call("PATCH", f"{path}?video=hvc1", {"quality": "source"}).expect(200).json
+    assert (moved["stream"]["id"], moved["why"]) == (source["id"], None)
+    key = {"Idempotency-Key": '"to-the-source"'}
+    for _ in range(2):
+        kept = user.call("PATCH", path, {"quality": "source"}, key).expect(200).json
+        assert kept["stream"]["id"] == made["id"] and made["id"] in kept["ticket"]["url"]
+    for wrong in ("h265", "", "hvc1,"):
+        refused = user.call("POST", f"{tickets}?video={wrong}").expect(422).json
+        assert refused["code"] == "unknown_value"
+        user.call("PATCH", f"{path}?video={wrong}", {"quality": "low"}).expect(422)
+    stack.user("globex").call("POST", f"{tickets}?video=hvc1").expect(404)
+    assert sessions(urllib.parse.urlsplit(url).port or 0) == 1
+
+
+def test_a_ticket_of_h265_is_under_the_ceiling_too(stack: Stack) -> None:
+    user = stack.user("acme")
+    url = stack.camera("hevc-wide", "--codec", "h265", "--size", "1280x720", "--fps", "15", "--gop", "15")
+    camera = user.add_camera("hevc-wide", url, idle_timeout_s=900, max_fps=60)
+    source = start(user, camera)
+    assert (source["quality"], source["fps"]) == ("source", 60)
+    tickets = f"/v1/streams/{source['id']}/tickets"
+    assert effective(user, source["id"])["codec"] == "hvc1"
+    made = user.call("POST", tickets).expect(201).json["stream"]
+    assert (made["quality"], made["fps"]) == ("medium", 60)
+    user.call("PATCH", f"/v1/cameras/{camera['id']}", {"max_quality": "low"}).expect(200)
+    for video in ("", "?video=hvc1"):
+        lowered = user.call("POST", tickets + video).expect(201).json
+        assert (lowered["stream"]["quality"], lowered["stream"]["fps"]) == ("low", 60)
