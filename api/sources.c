@@ -66,10 +66,10 @@ enum weir_code api_sources_open(struct api *api, struct api_sources **ret, struc
                                                    "from", origin_names[i]);
     }
     for (int i = 0; i < 2; i++) {
-        sources->starts[i] =
-            weir_metrics_counter(api->metrics, "weir_api_starts_total",
-                                 "Starts that were judged, by whether Postgres was asked for them",
-                                 "postgres", i ? "asked" : "not_asked");
+        sources->starts[i] = weir_metrics_counter(
+            api->metrics, "weir_api_starts_total",
+            "Starts, and tickets as starts, that were judged, by whether Postgres was asked",
+            "postgres", i ? "asked" : "not_asked");
     }
     pthread_mutex_init(&sources->mutex, NULL);
     pthread_cond_init(&sources->landed, NULL);
