@@ -9,7 +9,8 @@
 
 /* As long as its playlist is held; what takes longer plays to those who asked as it comes. */
 #define CODEC_WAIT_MS PLAY_HOLD_MS
-#define ASK_PAUSE_MS  500 /* between questions to its worker */
+#define QUEUE_WAIT_MS 2000 /* for a place; who has to wait for room waits without us */
+#define ASK_PAUSE_MS  500  /* between questions to its worker */
 
 enum weir_code api_watch_read(struct api_call *call, struct api_watching *watching)
 {
@@ -68,13 +69,14 @@ static bool wait_for_codec(struct api_call *call, struct api_watching *watching)
 {
     const struct weir_stream_row *row = &watching->starting.row;
     int64_t now_ms = weir_clock_mono_ms();
-    if (watching->until_mono_ms == 0) {
-        watching->until_mono_ms = now_ms + CODEC_WAIT_MS;
+    int64_t most_ms = row->state == WEIR_STREAM_STATE_QUEUED ? QUEUE_WAIT_MS : CODEC_WAIT_MS;
+    if (watching->since_mono_ms == 0) {
+        watching->since_mono_ms = now_ms;
     }
-    if (now_ms >= watching->until_mono_ms) {
+    if (now_ms - watching->since_mono_ms >= most_ms) {
         return false;
     }
-    watching->is_asking = !watching->is_asking && ask_worker(call, watching);
+    watching->is_asking = !watching->is_asking && row->fps == 0 && ask_worker(call, watching);
     if (!watching->is_asking) {
         watching->token = api_call_wait(call, now_ms + ASK_PAUSE_MS);
         watching->is_watched = true;

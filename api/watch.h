@@ -22,7 +22,7 @@ struct api_watching {
     uint64_t token;
     bool is_asking; /* the camera's worker */
     struct camera_live live;
-    int64_t until_mono_ms;
+    int64_t since_mono_ms; /* 0: it was known at once */
     struct api_minting minting;
     bool is_ready; /* all of it is there */
     struct api_minted ticket;

@@ -60,20 +60,23 @@ static void what_is_not_known_yet_is_waited_for_where_it_will_be(void **state)
     assert_int_equal(codec_judge(&row, false), CODEC_SHOWN);
 }
 
+static void expect_rendition(int64_t width, int64_t height, enum weir_quality quality)
+{
+    struct weir_stream_row row = row_of("hvc1", WEIR_STREAM_STATE_RUNNING);
+    row.fps = 12;
+    row.effective.width = width;
+    row.effective.height = height;
+    const struct weir_profile is = codec_rendition(&row);
+    assert_int_equal(is.quality, quality);
+    assert_int_equal(is.fps, 12);
+}
+
 static void a_rendition_is_as_large_as_the_picture_and_as_fast_as_was_asked(void **state)
 {
     (void)state;
-    struct weir_stream_row row = row_of("hvc1", WEIR_STREAM_STATE_RUNNING);
-    row.fps = 12;
-    struct weir_profile is = codec_rendition(&row);
-    assert_true(is.quality == WEIR_QUALITY_MEDIUM && is.fps == 12);
-    row.effective.width = 3840;
-    row.effective.height = 2160;
-    is = codec_rendition(&row);
-    assert_int_equal(is.quality, WEIR_QUALITY_HIGH);
-    row.effective.width = row.effective.height = 0;
-    is = codec_rendition(&row);
-    assert_int_equal(is.quality, WEIR_QUALITY_HIGH);
+    expect_rendition(1280, 720, WEIR_QUALITY_MEDIUM);
+    expect_rendition(3840, 2160, WEIR_QUALITY_HIGH);
+    expect_rendition(0, 0, WEIR_QUALITY_HIGH); /* not known */
 }
 
 int main(void)
