@@ -47,6 +47,21 @@ bool camera_live_ask(struct api_call *call, struct camera_live *live)
     return true;
 }
 
+bool camera_live_read(struct api_call *call, const struct camera_live *live,
+                      struct weir_ctl_camera_status *ret)
+{
+    const struct weir_http_answer *answer = live->fetch ? fetch_answer(live->fetch) : NULL;
+    struct weir_ctl ctl;
+    bool is_read =
+        answer && answer->status == 200 &&
+        weir_ctl_parse(answer->body, answer->body_len, call->arena, &ctl, NULL) == WEIR_OK &&
+        ctl.type == WEIR_CTL_CAMERA_STATUS;
+    if (is_read) {
+        *ret = ctl.u.camera_status;
+    }
+    return is_read;
+}
+
 /* ---- out ---- */
 
 static void write_lease(struct weir_json_out *out, const struct weir_lease_row *lease)
@@ -139,18 +154,15 @@ static void write_status(struct api_call *call, struct weir_json_out *out,
 void camera_live_write(struct api_call *call, const struct camera_live *live,
                        struct weir_json_out *out)
 {
-    const struct weir_http_answer *answer = live->fetch ? fetch_answer(live->fetch) : NULL;
-    struct weir_ctl ctl;
+    struct weir_ctl_camera_status status;
     if (!live->has_lease) {
         weir_json_null(out, "lease");
         weir_json_null(out, "live");
         return;
     }
     write_lease(out, &live->lease);
-    if (answer && answer->status == 200 &&
-        weir_ctl_parse(answer->body, answer->body_len, call->arena, &ctl, NULL) == WEIR_OK &&
-        ctl.type == WEIR_CTL_CAMERA_STATUS) {
-        write_status(call, out, &ctl.u.camera_status);
+    if (camera_live_read(call, live, &status)) {
+        write_status(call, out, &status);
     } else {
         weir_json_null(out, "live");
     }

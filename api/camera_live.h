@@ -31,6 +31,10 @@ bool camera_live_upstream(struct api_call *call, const struct weir_lease_row *le
  * may write. */
 bool camera_live_ask(struct api_call *call, struct camera_live *live);
 
+/* What it answered, at the next run; false: nothing. */
+bool camera_live_read(struct api_call *call, const struct camera_live *live,
+                      struct weir_ctl_camera_status *ret);
+
 /* Writes "lease" and "live", null where there is nothing. */
 void camera_live_write(struct api_call *call, const struct camera_live *live,
                        struct weir_json_out *out);

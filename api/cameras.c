@@ -6,6 +6,7 @@
 
 #include "api/call.h"
 #include "api/camera_live.h"
+#include "api/ceilings.h"
 #include "api/keys.h"
 #include "api/once.h"
 #include "api/outbox.h"
@@ -20,7 +21,7 @@
     "id, name, url, transport, has_credentials, labels::text, idle_timeout_s, warm, exclusive, "   \
     "version, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "       \
     "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), host, "          \
-    "convert_from(sealed, 'UTF8'), source_version"
+    "convert_from(sealed, 'UTF8'), source_version, " CEILING_COLUMNS
 
 /* By whom $2 names. */
 #define SEEN API_RIGHTS_SQL_SEES("$2")
@@ -41,6 +42,7 @@ enum {
     C_HOST,
     C_SEALED,
     C_SOURCE_VERSION,
+    C_CEILINGS,
 };
 
 enum {
@@ -53,7 +55,8 @@ enum {
     F_IDLE,
     F_WARM,
     F_EXCLUSIVE,
-    N_FIELDS
+    F_CEILINGS,
+    N_FIELDS = F_CEILINGS + CEILINGS_N
 };
 
 #define LABELS_MOST 256 /* the setting may lower it */
@@ -68,7 +71,8 @@ static const char *const transports[] = {"tcp", "udp", NULL};
     [F_TRANSPORT] = {"/source/transport", API_ENUM, .names = transports},                          \
     [F_LABELS] = {"/labels", API_LABELS, .max = LABELS_MOST},                                      \
     [F_IDLE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true},          \
-    [F_WARM] = {"/warm", API_BOOL}, [F_EXCLUSIVE] = {"/exclusive", API_BOOL}
+    [F_WARM] = {"/warm", API_BOOL}, [F_EXCLUSIVE] = {"/exclusive", API_BOOL},                      \
+    CEILING_FIELDS(F_CEILINGS)
 
 static const struct api_field create_fields[N_FIELDS] = {
     [F_NAME] = {"/name", API_STR, .min = 1, .max = 128, .is_required = true}, SOURCE_FIELDS};
@@ -81,6 +85,7 @@ struct camera {
     const char *id_text, *name, *url, *host, *transport, *sealed, *labels, *idle_timeout_s;
     bool has_credentials, warm, exclusive;
     int64_t version, source_version;
+    struct ceiling_texts ceilings;
 };
 
 /* ---- out ---- */
@@ -101,6 +106,8 @@ static void write_row(struct weir_json_out *out, const struct weir_db_rows *rows
     weir_json_raw(out, "idle_timeout_s", idle ? idle : "null");
     weir_json_bool(out, "warm", weir_db_bool(rows, row, C_WARM));
     weir_json_bool(out, "exclusive", weir_db_bool(rows, row, C_EXCLUSIVE));
+    struct ceiling_texts ceilings = ceilings_of_row(rows, row, C_CEILINGS);
+    ceilings_write(&ceilings, out);
     weir_json_int(out, "version", weir_db_int(rows, row, C_VERSION));
     weir_json_str(out, "created_at", weir_db_text(rows, row, C_CREATED));
     weir_json_str(out, "updated_at", weir_db_text(rows, row, C_UPDATED));
@@ -218,6 +225,7 @@ static void overlay(struct api_call *call, const struct api_value *values, const
     if (values[F_EXCLUSIVE].is_given) {
         camera->exclusive = values[F_EXCLUSIVE].boolean;
     }
+    ceilings_overlay(&values[F_CEILINGS], call->arena, &camera->ceilings);
 }
 
 /* ---- rows ---- */
@@ -264,6 +272,10 @@ static enum weir_code save(struct api_call *call, struct weir_db_tx *tx, const c
         camera->idle_timeout_s,
         camera->labels,
         weir_arena_printf(call->arena, "%" PRId64, camera->version),
+        camera->ceilings.text[CEILING_QUALITY],
+        camera->ceilings.text[CEILING_FPS],
+        camera->ceilings.text[CEILING_MAX_QUALITY],
+        camera->ceilings.text[CEILING_MAX_FPS],
     };
     return weir_db_exec(tx, sql, params, sizeof(params) / sizeof(params[0]), call->arena, ret,
                         &call->err);
@@ -353,8 +365,9 @@ static enum weir_code insert(struct api_call *call, struct weir_db_tx *tx, const
     enum weir_code code = save(call, tx,
                                "INSERT INTO camera (id, tenant_id, name, url, host, transport, "
                                "has_credentials, sealed, source_version, warm, exclusive, "
-                               "idle_timeout_s, labels, version) VALUES ($1, $2, $3, $4, $5, $6, "
-                               "$7, convert_to($8, 'UTF8'), $9, $10, $11, $12, $13, $14) "
+                               "idle_timeout_s, labels, version, " CEILING_COLUMNS
+                               ") VALUES ($1, $2, $3, $4, $5, $6, $7, convert_to($8, 'UTF8'), $9, "
+                               "$10, $11, $12, $13, $14, $15, $16, $17, $18) "
                                "RETURNING " COLUMNS,
                                camera, ret);
     if (code == WEIR_OK) {
@@ -477,6 +490,7 @@ static enum weir_code open_row(struct api_call *call, enum lock lock, struct wei
     camera->exclusive = weir_db_bool(*rows, 0, C_EXCLUSIVE);
     camera->version = weir_db_int(*rows, 0, C_VERSION);
     camera->source_version = weir_db_int(*rows, 0, C_SOURCE_VERSION);
+    camera->ceilings = ceilings_of_row(*rows, 0, C_CEILINGS);
     return WEIR_OK;
 }
 
@@ -561,6 +575,7 @@ static enum weir_code patch(struct api_call *call)
                 "UPDATE camera SET name = $3, url = $4, host = $5, transport = $6, "
                 "has_credentials = $7, sealed = convert_to($8, 'UTF8'), source_version = $9, "
                 "warm = $10, exclusive = $11, idle_timeout_s = $12, labels = $13, version = $14, "
+                "default_quality = $15, default_fps = $16, max_quality = $17, max_fps = $18, "
                 "updated_at = now() WHERE id = $1 AND tenant_id = $2 RETURNING " COLUMNS,
                 &camera, &rows);
     if (code == WEIR_OK) {

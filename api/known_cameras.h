@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Cameras that Postgres was asked for lately: whose they are, how many streams their tenant may
- * have and where its cameras may be, and their sealed source, which nobody here can open. What is
- * older than the newest version that was heard of its camera or tenant is not known any more.
- * Thread-safe.
+ * have and where its cameras may be, what streams of them may be, and their sealed source, which
+ * nobody here can open. What is older than the newest version that was heard of its camera or
+ * tenant is not known any more. Thread-safe.
  */
 #ifndef WEIR_API_KNOWN_CAMERAS_H
 #define WEIR_API_KNOWN_CAMERAS_H
@@ -12,6 +12,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/domain/id.h"
+#include "lib/domain/profile.h"
 
 struct api_known_cameras;
 
@@ -23,6 +24,8 @@ struct api_known_camera {
     int64_t source_version;
     const char *sealed;
     bool is_exclusive;
+    struct weir_profile otherwise; /* what a start gets that names nothing */
+    struct weir_ceiling ceiling;
     const char *networks; /* of the tenant's cameras; NULL: the deployment's default */
 };
 

@@ -159,12 +159,20 @@ static enum weir_code take_one(struct api_call *call, struct lapse *lapse)
 
 static enum weir_code begin(struct api_call *call, struct lapse *lapse)
 {
+    struct weir_ceiling ceiling = {0};
+    struct api_fault fault = {0};
     lapse->end_mono_ms = weir_clock_mono_ms() + LIFE_MS;
     enum weir_code code = api_call_id(call, "camera_id", &lapse->taking.camera_id);
     if (code == WEIR_OK) {
         code = read_query(call, &lapse->wish);
     }
-    return code == WEIR_OK ? snapshot_check_camera(call, &lapse->taking.camera_id) : code;
+    if (code == WEIR_OK) {
+        code = snapshot_check_camera(call, &lapse->taking.camera_id, &ceiling);
+    }
+    if (code == WEIR_OK && snapshot_lapse_cap(&lapse->wish, &ceiling, &fault) != WEIR_OK) {
+        return api_call_refuse(call, 422, fault.code, NULL, "%s", fault.detail);
+    }
+    return code;
 }
 
 static enum weir_code run(struct api_call *call)

@@ -215,17 +215,41 @@ void snapshot_lapse_aim(struct snapshot_lapse *lapse, int64_t i, int64_t now_us)
     lapse->query.wait_ms = NEXT_FRAME_MS + (at_us > now_us ? (at_us - now_us) / 1000 : 0);
 }
 
+/* ---- ceilings ---- */
+
+void snapshot_query_cap(struct snapshot_query *query, const struct weir_ceiling *ceiling)
+{
+    bool has_ceiling = ceiling->quality != WEIR_QUALITY_SOURCE;
+    query->box = has_ceiling ? weir_quality_box(ceiling->quality) : (struct weir_box){0, 0};
+}
+
+enum weir_code snapshot_lapse_cap(struct snapshot_lapse *lapse, const struct weir_ceiling *ceiling,
+                                  struct api_fault *fault)
+{
+    char detail[96];
+    char text[WEIR_CEILING_TEXT_MAX];
+    snapshot_query_cap(&lapse->query, ceiling);
+    if (lapse->n <= 1 || ceiling->fps == 0 || lapse->every_us * ceiling->fps >= 1000000) {
+        return WEIR_OK;
+    }
+    snprintf(detail, sizeof(detail), "every must be at least %d: %s",
+             (int)((1000 + ceiling->fps - 1) / ceiling->fps), weir_ceiling_format(ceiling, text));
+    return fail(fault, "above_ceiling", detail);
+}
+
 /* ---- names of pictures ---- */
 
 bool snapshot_name_write(const struct snapshot_query *query, int64_t frame_us, int64_t ts,
                          char text[static SNAPSHOT_NAME_MAX])
 {
-    int len = snprintf(text, SNAPSHOT_NAME_MAX, "%" PRId64 ".%" PRId64 ".%s.%" PRId64 ".%" PRId64,
-                       frame_us, ts, formats[query->format], query->width, query->quality);
+    int len = snprintf(text, SNAPSHOT_NAME_MAX,
+                       "%" PRId64 ".%" PRId64 ".%s.%" PRId64 ".%" PRId64 ".%d.%d", frame_us, ts,
+                       formats[query->format], query->width, query->quality, query->box.long_side,
+                       query->box.short_side);
     return len > 0 && len < SNAPSHOT_NAME_MAX;
 }
 
-#define N_PARTS 5
+#define N_PARTS 7
 
 /* Cuts at the dots; false unless there are so many parts. */
 static bool cut(char *text, char *parts[static N_PARTS])
@@ -246,6 +270,8 @@ bool snapshot_name_read(const char *text, struct snapshot_query *ret)
     char copy[SNAPSHOT_NAME_MAX];
     char *parts[N_PARTS];
     int format = 0;
+    int64_t long_side = 0;
+    int64_t short_side = 0;
     struct api_fault fault;
     struct snapshot_query is = {.mode = modes[0], .has_ts = true};
     bool is_good = WEIR_STR_SET(copy, text) && cut(copy, parts) &&
@@ -253,8 +279,11 @@ bool snapshot_name_read(const char *text, struct snapshot_query *ret)
                    weir_str_to_int(parts[1], -NUMBER_MAX, NUMBER_MAX, &is.ts, NULL) == WEIR_OK &&
                    read_name(parts[2], formats, "", &format, &fault) == WEIR_OK &&
                    weir_str_to_int(parts[3], 0, WEIR_STILL_SIDE_MAX, &is.width, NULL) == WEIR_OK &&
-                   weir_str_to_int(parts[4], 1, 100, &is.quality, NULL) == WEIR_OK;
+                   weir_str_to_int(parts[4], 1, 100, &is.quality, NULL) == WEIR_OK &&
+                   weir_str_to_int(parts[5], 0, WEIR_STILL_SIDE_MAX, &long_side, NULL) == WEIR_OK &&
+                   weir_str_to_int(parts[6], 0, WEIR_STILL_SIDE_MAX, &short_side, NULL) == WEIR_OK;
     if (is_good) {
+        is.box = (struct weir_box){(int)long_side, (int)short_side};
         is.format = (enum weir_still_format)format;
         *ret = is;
     }

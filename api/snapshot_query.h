@@ -16,6 +16,7 @@
 #define WEIR_API_SNAPSHOT_QUERY_H
 
 #include "api/fields.h"
+#include "lib/domain/profile.h"
 #include "lib/domain/still.h"
 
 #define SNAPSHOT_AHEAD_MS 2000
@@ -27,8 +28,9 @@ struct snapshot_query {
     enum weir_still_format format;
     int64_t width; /* 0: as it is */
     int64_t quality;
-    int64_t wait_ms; /* for what is not captured yet */
-    bool is_now;     /* no time was named */
+    struct weir_box box; /* of the ceiling, into which it is made to fit; 0: none */
+    int64_t wait_ms;     /* for what is not captured yet */
+    bool is_now;         /* no time was named */
     bool starts;
     bool has_ts; /* that very frame, as a link names it */
     int64_t ts;  /* 1/90000 s */
@@ -63,8 +65,8 @@ extern const char *const snapshot_lapse_parameters[];
 
 /*
  * One frame and what was made of it, as text for a URL:
- * "<frame_us>.<ts>.<format>.<width>.<quality>". False when it is too long. Reading takes only what
- * was written; the rest is set for that frame.
+ * "<frame_us>.<ts>.<format>.<width>.<quality>.<long side>.<short side>". False when it is too long.
+ * Reading takes only what was written; the rest is set for that frame.
  */
 WEIR_MUST_USE bool snapshot_name_write(const struct snapshot_query *query, int64_t frame_us,
                                        int64_t ts, char text[static SNAPSHOT_NAME_MAX]);
@@ -77,6 +79,13 @@ void snapshot_query_set_now(struct snapshot_query *query, int64_t now_us);
 WEIR_MUST_USE enum weir_code snapshot_query_read(snapshot_value_fn *value, void *ctx,
                                                  int64_t now_us, struct snapshot_query *ret,
                                                  struct api_fault *ret_fault);
+
+/* Has the picture made to fit into the ceiling's box (docs/adr/0038). */
+void snapshot_query_cap(struct snapshot_query *query, const struct weir_ceiling *ceiling);
+/* Several of them are no more a second than it allows, either; WEIR_ESEMANTIC as above. */
+WEIR_MUST_USE enum weir_code snapshot_lapse_cap(struct snapshot_lapse *lapse,
+                                                const struct weir_ceiling *ceiling,
+                                                struct api_fault *ret_fault);
 
 /* Names of the parameters, NULL-ended. */
 extern const char *const snapshot_parameters[];

@@ -46,7 +46,8 @@ const char *snapshot_ms_text(struct api_call *call, int64_t us)
 /* ---- may he? ---- */
 
 /* A camera of the tenant, which is not stopped. */
-enum weir_code snapshot_check_camera(struct api_call *call, const struct weir_id *camera_id)
+enum weir_code snapshot_check_camera(struct api_call *call, const struct weir_id *camera_id,
+                                     struct weir_ceiling *ret)
 {
     struct api *api = call->api;
     struct api_source_wish wish = {.tenant_id = call->tenant_id, .camera_id = *camera_id};
@@ -61,6 +62,9 @@ enum weir_code snapshot_check_camera(struct api_call *call, const struct weir_id
     }
     if (code == WEIR_OK && camera.is_stopped) {
         return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
+    }
+    if (code == WEIR_OK) {
+        *ret = camera.ceiling;
     }
     return code;
 }
@@ -125,11 +129,12 @@ static const char *url_of(struct api_call *call, const struct snapshot_taking *t
     return weir_arena_printf(
         call->arena,
         "http://%s/still/v1/%s/%s?at_us=%" PRId64 "&mode=%s&tolerance_us=%" PRId64
-        "&wait_ms=%" PRId64 "&format=%s&width=%" PRId64 "&quality=%" PRId64 "%s",
+        "&wait_ms=%" PRId64 "&format=%s&width=%" PRId64 "&quality=%" PRId64
+        "&long_side=%d&short_side=%d%s",
         upstream, weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)),
         weir_arena_strdup(call->arena, WEIR_ID_TEXT(&taking->camera_id)), query->at_us, query->mode,
         query->tolerance_us, query->wait_ms, snapshot_format_name(query->format), query->width,
-        query->quality,
+        query->quality, query->box.long_side, query->box.short_side,
         query->has_ts ? weir_arena_printf(call->arena, "&ts=%" PRId64, query->ts) : "");
 }
 
@@ -290,8 +295,8 @@ static enum weir_code start_first(struct api_call *call, struct snapshot_taking 
     struct api_starting *starting = &taking->starting;
     enum api_start_phase was = starting->phase;
     if (was == API_START_NEW) {
-        starting->wish = (struct api_start_wish){
-            .camera_id = taking->camera_id, .quality = WEIR_QUALITY_SOURCE, .class = START_CLASS};
+        starting->wish = (struct api_start_wish){.camera_id = taking->camera_id,
+                                                 .class = START_CLASS}; /* by its defaults */
         taking->start_until_mono_ms = weir_clock_mono_ms() + START_MS;
     }
     if (taking->is_watched) {
@@ -311,8 +316,11 @@ static enum weir_code start_first(struct api_call *call, struct snapshot_taking 
         return wait_for_stream(call, taking, &row);
     }
     if (was != API_START_NEW) {
+        struct weir_ceiling ceiling = {0};
         snapshot_query_set_now(&taking->query, weir_clock_wall_us());
-        code = snapshot_check_camera(call, &taking->camera_id); /* that was a while ago */
+        /* That was a while ago. */
+        code = snapshot_check_camera(call, &taking->camera_id, &ceiling);
+        snapshot_query_cap(&taking->query, &ceiling);
     }
     return code == WEIR_OK ? snapshot_fetch(call, taking) : code;
 }
@@ -367,9 +375,9 @@ void snapshot_show(struct api_call *call, const struct snapshot_query *query,
 {
     int64_t frame_us = snapshot_number(&taken->about, "frame_us");
     /* The frame, and what was made of it. */
-    const char *etag =
-        weir_arena_printf(call->arena, "\"%" PRId64 "-%s-%" PRId64 "-%" PRId64 "\"", frame_us,
-                          snapshot_format_name(query->format), query->width, query->quality);
+    const char *etag = weir_arena_printf(
+        call->arena, "\"%" PRId64 "-%s-%" PRId64 "-%" PRId64 "-%d\"", frame_us,
+        snapshot_format_name(query->format), query->width, query->quality, query->box.short_side);
     weir_http_add_header(call->res, "ETag", etag);
     weir_http_add_header(call->res, "Weir-Frame-Time", snapshot_time_text(call, frame_us));
     if (snapshot_is_damaged(&taken->about)) {

@@ -35,7 +35,8 @@ struct snapshot_taken {
 
 /* A camera of the tenant that the caller sees, and that is not stopped; or answers. */
 WEIR_MUST_USE enum weir_code snapshot_check_camera(struct api_call *call,
-                                                   const struct weir_id *camera_id);
+                                                   const struct weir_id *camera_id,
+                                                   struct weir_ceiling *ret);
 /* One more of the viewer and of call->tenant_id; or 429. */
 WEIR_MUST_USE enum weir_code snapshot_check_quota(struct api_call *call,
                                                   const struct weir_id *viewer_id);

@@ -78,14 +78,16 @@ static enum weir_code answer(struct api_call *call, const struct snapshot_taking
 
 static enum weir_code begin(struct api_call *call, struct snapshot_taking *taking)
 {
+    struct weir_ceiling ceiling = {0};
     enum weir_code code = api_call_id(call, "camera_id", &taking->camera_id);
     if (code == WEIR_OK) {
         code = read_query(call, &taking->query);
     }
     if (code == WEIR_OK) {
-        code = snapshot_check_camera(call, &taking->camera_id);
+        code = snapshot_check_camera(call, &taking->camera_id, &ceiling);
     }
     if (code == WEIR_OK) {
+        snapshot_query_cap(&taking->query, &ceiling);
         struct weir_id viewer_id = ticket_viewer_id(&call->tenant_id, &call->who.subject);
         code = snapshot_check_quota(call, &viewer_id);
     }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "api/cache.h"
+#include "api/ceilings.h"
 #include "api/config.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
@@ -65,10 +66,10 @@ enum weir_code api_sources_open(struct api *api, struct api_sources **ret, struc
                                                    "from", origin_names[i]);
     }
     for (int i = 0; i < 2; i++) {
-        sources->starts[i] =
-            weir_metrics_counter(api->metrics, "weir_api_starts_total",
-                                 "Starts that were judged, by whether Postgres was asked for them",
-                                 "postgres", i ? "asked" : "not_asked");
+        sources->starts[i] = weir_metrics_counter(
+            api->metrics, "weir_api_starts_total",
+            "Starts, and tickets as starts, that were judged, by whether Postgres was asked",
+            "postgres", i ? "asked" : "not_asked");
     }
     pthread_mutex_init(&sources->mutex, NULL);
     pthread_cond_init(&sources->landed, NULL);
@@ -226,6 +227,8 @@ static enum found look_in_redis(struct search *search, struct api_known_camera *
                                          .source_version = entry.source_version,
                                          .sealed = entry.sealed,
                                          .is_exclusive = entry.is_exclusive,
+                                         .otherwise = entry.otherwise,
+                                         .ceiling = entry.ceiling,
                                          .networks = entry.networks};
     }
     return found;
@@ -246,6 +249,8 @@ struct weir_source_entry api_sources_entry(const struct api *api, const struct w
         .is_exclusive = camera->is_exclusive,
         .is_stopped = camera->is_stopped,
         .max_streams = camera->max_streams,
+        .otherwise = camera->otherwise,
+        .ceiling = camera->ceiling,
         .expires_at_ms = weir_clock_wall_ms() + api->settings->source_cache_s * 1000,
     };
 }
@@ -284,6 +289,22 @@ static bool find_in_memory(struct search *search, struct api_known_camera *ret)
 
 /* ---- Postgres ---- */
 
+enum { OF_CAMERA = 8, OF_TENANT = OF_CAMERA + CEILINGS_N }; /* where their columns begin */
+
+/* The camera's default before its tenant's; of both ceilings the lower. */
+static void read_profiles(const struct weir_db_rows *rows, struct api_known_camera *ret)
+{
+    struct ceiling_texts camera = ceilings_of_row(rows, 0, OF_CAMERA);
+    struct ceiling_texts tenant = ceilings_of_row(rows, 0, OF_TENANT);
+    struct weir_ceiling a = ceilings_top(&camera);
+    struct weir_ceiling b = ceilings_top(&tenant);
+    ret->ceiling = weir_ceiling_lower(&a, &b);
+    for (int i = 0; i < CEILINGS_N; i++) {
+        camera.text[i] = camera.text[i] ? camera.text[i] : tenant.text[i];
+    }
+    ret->otherwise = ceilings_default(&camera);
+}
+
 static enum weir_code read_row(struct search *search, struct api_known_camera *ret,
                                struct weir_err *err)
 {
@@ -296,7 +317,9 @@ static enum weir_code read_row(struct search *search, struct api_known_camera *r
         code =
             weir_db_exec(tx,
                          "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'),"
-                         " t.camera_networks, c.exclusive, c.version, t.version, t.stopped"
+                         " t.camera_networks, c.exclusive, c.version, t.version, t.stopped,"
+                         " c.default_quality, c.default_fps, c.max_quality, c.max_fps,"
+                         " t.default_quality, t.default_fps, t.max_quality, t.max_fps"
                          " FROM camera c JOIN tenant t ON t.id = c.tenant_id WHERE c.id = $1",
                          params, 1, search->arena, &rows, err);
     }
@@ -312,6 +335,7 @@ static enum weir_code read_row(struct search *search, struct api_known_camera *r
         ret->version = weir_db_int(rows, 0, 5);
         ret->tenant_version = weir_db_int(rows, 0, 6);
         ret->is_stopped = weir_db_bool(rows, 0, 7);
+        read_profiles(rows, ret);
     }
     return code;
 }

@@ -19,48 +19,18 @@ static enum weir_code refuse_stopped(struct api_call *call)
     return api_call_refuse(call, 403, "tenant_stopped", NULL, "the tenant is stopped");
 }
 
-/* The camera is the tenant's, who is not stopped and has room for another stream. */
-static enum weir_code check_camera(struct api_call *call, const struct weir_id *camera_id,
-                                   bool *ret_asked)
+/* The tenant is not stopped and has room for another stream. */
+static enum weir_code check_room(struct api_call *call, const struct api_known_camera *camera)
 {
-    struct api *api = call->api;
-    struct api_source_wish wish = {.tenant_id = call->tenant_id, .camera_id = *camera_id};
-    struct api_known_camera camera = {0};
-    enum weir_code code = api_sources_find(api, &wish, call->arena, &camera, ret_asked, &call->err);
-    if (code == WEIR_ENOTFOUND) {
-        return api_call_not_found(call);
-    }
-    if (code != WEIR_OK && revocations_is_stopped(api->revocations, &call->tenant_id)) {
+    if (camera->is_stopped) {
         return refuse_stopped(call);
     }
-    if (code != WEIR_OK) {
-        return code == WEIR_EUNKNOWN ? weir_fail(&call->err, WEIR_EUNAVAILABLE, "postgres is away")
-                                     : code;
-    }
-    if (camera.is_stopped) {
-        return refuse_stopped(call);
-    }
-    if ((int64_t)api_view_count_live(api->view, &call->tenant_id) >= camera.max_streams) {
+    if ((int64_t)api_view_count_live(call->api->view, &call->tenant_id) >= camera->max_streams) {
         return api_call_refuse(call, 429, "quota_exceeded", NULL,
                                "the tenant's limit is %" PRId64 " streams at once",
-                               camera.max_streams);
+                               camera->max_streams);
     }
     return WEIR_OK;
-}
-
-/* Whether a start may be sent; of a stream that lives already only the key matters. Redis, or this
- * api's memory, mostly knows; else Postgres is asked. */
-static enum weir_code check_start(struct api_call *call, const struct weir_id *camera_id,
-                                  const struct weir_id *stream_id, const char *key, bool is_live)
-{
-    bool has_asked = false;
-    enum weir_code code = is_live ? WEIR_OK : check_camera(call, camera_id, &has_asked);
-    /* At last: a key is remembered for a day, and what is refused leaves nothing behind. */
-    if (code == WEIR_OK && key) {
-        code = api_keys_judge(call, key, USED_FOR_START, stream_id, &has_asked);
-    }
-    api_sources_count_start(call->api, has_asked);
-    return code;
 }
 
 /* ---- start ---- */
@@ -91,26 +61,27 @@ static enum weir_code finish(struct api_call *call, struct api_starting *startin
 }
 
 /* Names the stream (DESIGN section 2): asking twice is one stream. */
-static struct weir_id stream_id_of(const struct api_call *call, const struct api_start_wish *wish)
+static struct weir_id stream_id_of(const struct api_call *call, const struct weir_id *camera_id,
+                                   const struct weir_profile *profile)
 {
-    const char *name = weir_arena_printf(
-        call->arena, "%s|%s|%s|%" PRId64, WEIR_ID_TEXT(&call->tenant_id),
-        WEIR_ID_TEXT(&wish->camera_id), weir_quality_name(wish->quality), wish->fps);
+    const char *name = weir_arena_printf(call->arena, "%s|%s|%s|%" PRId64,
+                                         WEIR_ID_TEXT(&call->tenant_id), WEIR_ID_TEXT(camera_id),
+                                         weir_quality_name(profile->quality), profile->fps);
     return weir_id_v5(&weir_space_stream, name, strlen(name));
 }
 
 /* What readers see until the log says more. */
 static void expect(struct api_call *call, const struct api_start_wish *wish,
-                   const struct weir_id *stream_id, const struct weir_stream_row *known,
-                   struct weir_stream_row *ret)
+                   const struct weir_profile *profile, const struct weir_id *stream_id,
+                   const struct weir_stream_row *known, struct weir_stream_row *ret)
 {
     int64_t now_ms = weir_clock_wall_ms();
     *ret = (struct weir_stream_row){
         .stream_id = *stream_id,
         .tenant_id = call->tenant_id,
         .camera_id = wish->camera_id,
-        .quality = wish->quality,
-        .fps = wish->fps,
+        .quality = profile->quality,
+        .fps = profile->fps,
         .class = wish->class,
         .state = WEIR_STREAM_STATE_QUEUED,
         .queued_at_ms = now_ms,
@@ -141,19 +112,66 @@ static enum weir_code send_start(struct api_call *call, const struct weir_id *id
     return api_command_send(call, &event, &row->stream_id, &starting->command, state);
 }
 
+/* What the stream will be. Where nobody knows the camera now (`camera` is zeroed), nobody knows its
+ * ceiling: then only the very stream that is asked for can be found, if it lives. */
+static struct weir_profile settle(struct api_starting *starting,
+                                  const struct api_known_camera *camera)
+{
+    starting->asked = ceilings_fill(&starting->wish.profile, &camera->otherwise);
+    starting->ceiling = camera->ceiling;
+    struct weir_profile profile = starting->asked;
+    starting->is_capped = weir_profile_cap(&profile, &camera->ceiling);
+    return profile;
+}
+
+/* Nobody could say anything of the camera. */
+static enum weir_code refuse_unknown(struct api_call *call, enum weir_code found)
+{
+    if (found == WEIR_ENOTFOUND) {
+        return api_call_not_found(call);
+    }
+    if (revocations_is_stopped(call->api->revocations, &call->tenant_id)) {
+        return refuse_stopped(call);
+    }
+    return found == WEIR_EUNKNOWN ? weir_fail(&call->err, WEIR_EUNAVAILABLE, "postgres is away")
+                                  : found;
+}
+
+/* Whether a start may be sent; of a stream that lives already only the key matters. */
+static enum weir_code judge(struct api_call *call, const struct api_known_camera *camera,
+                            enum weir_code found, const struct weir_id *stream_id, bool is_live,
+                            const char *key, bool *asked)
+{
+    enum weir_code code = WEIR_OK;
+    if (!is_live) {
+        code = found == WEIR_OK ? check_room(call, camera) : refuse_unknown(call, found);
+    }
+    /* At last: a key is remembered for a day, and what is refused leaves nothing behind. */
+    return code == WEIR_OK && key ? api_keys_judge(call, key, USED_FOR_START, stream_id, asked)
+                                  : code;
+}
+
 static enum weir_code begin(struct api_call *call, struct api_starting *starting, void *state)
 {
     const struct api_start_wish *wish = &starting->wish;
     const char *key = NULL;
     struct weir_stream_row row;
-    enum weir_code code = api_call_key(call, &key);
+    struct api_known_camera camera = {0};
+    bool has_asked = false;
+    enum weir_code code = wish->is_followup ? WEIR_OK : api_call_key(call, &key);
     if (code != WEIR_OK) {
         return code;
     }
-    struct weir_id stream_id = stream_id_of(call, wish);
+    /* Redis, or this api's memory, mostly knows; else Postgres is asked. */
+    struct api_source_wish source = {.tenant_id = call->tenant_id, .camera_id = wish->camera_id};
+    enum weir_code found =
+        api_sources_find(call->api, &source, call->arena, &camera, &has_asked, &call->err);
+    struct weir_profile profile = settle(starting, &camera);
+    struct weir_id stream_id = stream_id_of(call, &wish->camera_id, &profile);
     bool is_there = api_view_stream(call->api->view, &stream_id, &row);
     bool is_live = is_there && weir_stream_state_is_live(row.state);
-    code = check_start(call, &wish->camera_id, &stream_id, key, is_live);
+    code = judge(call, &camera, found, &stream_id, is_live, key, &has_asked);
+    api_sources_count_start(call->api, has_asked);
     if (code != WEIR_OK) {
         return code;
     }
@@ -164,7 +182,7 @@ static enum weir_code begin(struct api_call *call, struct api_starting *starting
         return WEIR_OK;
     }
     struct weir_id id = api_keys_command_id(call, key);
-    expect(call, wish, &stream_id, is_there ? &row : NULL, &starting->row);
+    expect(call, wish, &profile, &stream_id, is_there ? &row : NULL, &starting->row);
     return send_start(call, &id, starting, state);
 }
 

@@ -3,14 +3,15 @@
 #ifndef WEIR_API_STREAM_START_H
 #define WEIR_API_STREAM_START_H
 
+#include "api/ceilings.h"
 #include "api/command.h"
 #include "api/view.h"
 
 struct api_start_wish {
     struct weir_id camera_id;
-    enum weir_quality quality;
-    int64_t fps;
+    struct profile_wish profile; /* the rest is by the camera's defaults */
     int64_t class;
+    bool is_followup; /* of a start in the same call, which the Idempotency-Key is for */
 };
 
 enum api_start_phase {
@@ -24,13 +25,17 @@ enum api_start_phase {
 struct api_starting {
     struct api_start_wish wish;
     enum api_start_phase phase;
+    struct weir_profile asked; /* with what was not named */
+    struct weir_ceiling ceiling;
+    bool is_capped; /* the stream is less than was asked for: the ceiling */
     struct api_sent command;
     struct weir_stream_row row; /* the stream, once it is live or accepted */
 };
 
 /*
  * Goes on with the start; the caller may see the camera. After API_START_SENT the call runs again
- * with `state`, and this is called again. Once live or accepted it does nothing more.
+ * with `state`, and this is called again. Once live or accepted it does nothing more. What passes
+ * the camera's ceiling is lowered to it (docs/adr/0038).
  */
 WEIR_MUST_USE enum weir_code api_stream_start(struct api_call *call, struct api_starting *starting,
                                               void *state);

@@ -9,8 +9,7 @@
 
 #include "api/keys.h"
 #include "api/rights.h"
-#include "api/stream_start.h"
-#include "api/tickets.h"
+#include "api/watch.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
@@ -23,7 +22,7 @@ static const char *const qualities[] = {"source", "low", "medium", "high", "ultr
 static const struct api_field start_fields[N_FIELDS] = {
     [F_CAMERA] = {"/camera_id", API_ID, .is_required = true},
     [F_QUALITY] = {"/quality", API_ENUM, .names = qualities},
-    [F_FPS] = {"/fps", API_INT, .min = 0, .max = 60},
+    [F_FPS] = {"/fps", API_INT, .min = 0, .max = WEIR_FPS_MAX},
     [F_CLASS] = {"/class", API_INT, .min = 0, .max = 3},
 };
 
@@ -60,8 +59,9 @@ static void write_effective(struct weir_json_out *out, const struct weir_effecti
     weir_json_close(out, '}');
 }
 
-static void write_stream(struct weir_json_out *out, const char *name,
-                         const struct weir_stream_row *row)
+/* The object stays open. */
+static void write_row(struct weir_json_out *out, const char *name,
+                      const struct weir_stream_row *row)
 {
     bool is_placed = !weir_id_is_nil(&row->worker_id);
     weir_json_open(out, name, '{');
@@ -80,6 +80,35 @@ static void write_stream(struct weir_json_out *out, const char *name,
     write_time(out, "queued_at", row->queued_at_ms);
     write_time(out, "placed_at", row->placed_at_ms);
     write_time(out, "changed_at", row->changed_at_ms);
+}
+
+static void write_stream(struct weir_json_out *out, const char *name,
+                         const struct weir_stream_row *row)
+{
+    write_row(out, name, row);
+    weir_json_close(out, '}');
+}
+
+/* What was asked for, where the ceiling made something else of it. */
+static void write_capped(struct weir_json_out *out, const struct api_starting *starting)
+{
+    char why[WEIR_CEILING_TEXT_MAX];
+    if (!starting->is_capped) {
+        weir_json_null(out, "capped");
+        return;
+    }
+    weir_json_open(out, "capped", '{');
+    weir_json_str(out, "quality", weir_quality_name(starting->asked.quality));
+    weir_json_int(out, "fps", starting->asked.fps);
+    weir_json_str(out, "why", weir_ceiling_format(&starting->ceiling, why));
+    weir_json_close(out, '}');
+}
+
+void api_streams_write(struct weir_json_out *out, const char *name,
+                       const struct api_starting *starting)
+{
+    write_row(out, name, &starting->row);
+    write_capped(out, starting);
     weir_json_close(out, '}');
 }
 
@@ -181,6 +210,16 @@ static bool may_come_first(const struct api_call *call)
     return api_rights_by_role(call, WEIR_ROLE_OPERATOR);
 }
 
+/* 0 frames a second are named, too: as the camera sends them. */
+static struct profile_wish wish_of(const struct api_value *quality, const struct api_value *fps)
+{
+    return (struct profile_wish){
+        .names_quality = quality->is_given,
+        .names_fps = fps->is_given,
+        .profile = {(enum weir_quality)quality->integer, fps->integer},
+    };
+}
+
 static enum weir_code start(struct api_call *call)
 {
     struct api_starting *starting = call->state;
@@ -193,8 +232,7 @@ static enum weir_code start(struct api_call *call)
         if (code == WEIR_OK) {
             starting->wish = (struct api_start_wish){
                 .camera_id = values[F_CAMERA].id,
-                .quality = (enum weir_quality)values[F_QUALITY].integer,
-                .fps = values[F_FPS].integer,
+                .profile = wish_of(&values[F_QUALITY], &values[F_FPS]),
                 .class = values[F_CLASS].is_given ? values[F_CLASS].integer : CLASS_DEFAULT,
             };
             code = check_known(call);
@@ -213,7 +251,11 @@ static enum weir_code start(struct api_call *call)
     if (code != WEIR_OK || starting->phase == API_START_SENT) {
         return code;
     }
-    answer(call, answer_start(call, starting), &starting->row);
+    int status = answer_start(call, starting);
+    struct weir_json_out out = {0};
+    api_streams_write(&out, NULL, starting);
+    api_call_set_etag(call, shown_version(&starting->row));
+    api_call_json(call, status, &out);
     return WEIR_OK;
 }
 
@@ -223,16 +265,10 @@ enum { C_QUALITY, C_FPS, C_FIELDS };
 
 static const struct api_field change_fields[C_FIELDS] = {
     [C_QUALITY] = {"/quality", API_ENUM, .names = qualities},
-    [C_FPS] = {"/fps", API_INT, .min = 0, .max = 60},
+    [C_FPS] = {"/fps", API_INT, .min = 0, .max = WEIR_FPS_MAX},
 };
 
-/* What a change keeps over its runs; in the call's arena. */
-struct changing {
-    struct api_starting starting;
-    struct api_minting minting;
-};
-
-static enum weir_code read_change(struct api_call *call, struct changing *ret)
+static enum weir_code read_change(struct api_call *call, struct api_watching *ret)
 {
     struct api_value values[C_FIELDS];
     struct weir_stream_row row;
@@ -247,11 +283,12 @@ static enum weir_code read_change(struct api_call *call, struct changing *ret)
         return api_call_refuse(call, 422, "missing_field", "/quality",
                                "quality or fps must be there");
     }
+    /* What is not named stays; the camera's defaults are for starts. */
+    struct profile_wish wish = wish_of(&values[C_QUALITY], &values[C_FPS]);
+    struct weir_profile is = {row.quality, row.fps};
     ret->starting.wish = (struct api_start_wish){
         .camera_id = row.camera_id,
-        .quality =
-            values[C_QUALITY].is_given ? (enum weir_quality)values[C_QUALITY].integer : row.quality,
-        .fps = values[C_FPS].is_given ? values[C_FPS].integer : row.fps,
+        .profile = {true, true, ceilings_fill(&wish, &is)},
         .class = row.class == CLASS_FIRST && !may_come_first(call) ? CLASS_DEFAULT : row.class,
     };
     return WEIR_OK;
@@ -260,31 +297,32 @@ static enum weir_code read_change(struct api_call *call, struct changing *ret)
 /* A stream's profile never changes: there is another stream, and a ticket for it. */
 static enum weir_code change(struct api_call *call)
 {
-    struct changing *changing = call->state;
+    struct api_watching *watching = call->state;
     enum weir_code code = WEIR_OK;
-    if (!changing) {
-        changing = weir_arena_alloc(call->arena, sizeof(*changing));
-        *changing = (struct changing){0};
-        code = read_change(call, changing);
+    if (!watching) {
+        watching = weir_arena_alloc(call->arena, sizeof(*watching));
+        *watching = (struct api_watching){0};
+        code = api_watch_read(call, watching);
+        if (code == WEIR_OK) {
+            code = read_change(call, watching);
+        }
     }
     if (code == WEIR_OK && !call->is_waiting) {
-        code = api_stream_start(call, &changing->starting, changing);
+        code = api_watch(call, watching, watching);
     }
-    if (code != WEIR_OK || call->is_waiting || changing->starting.phase == API_START_SENT) {
+    if (code != WEIR_OK || !watching->is_ready) {
         return code;
     }
     struct weir_json_out out = {0};
     weir_json_open(&out, NULL, '{');
-    write_stream(&out, "stream", &changing->starting.row);
-    code = api_tickets_mint(call, &changing->minting, &changing->starting.row, &out, "ticket");
-    if (code == WEIR_OK && !call->is_waiting) {
-        weir_json_close(&out, '}');
-        api_call_json(call, answer_start(call, &changing->starting), &out);
-        return WEIR_OK;
-    }
-    call->state = changing; /* of what waits, the start is over */
-    weir_buf_done(&out.buf);
-    return code;
+    api_watch_write_why(&out, watching);
+    api_streams_write(&out, "stream", &watching->starting);
+    weir_json_open(&out, "ticket", '{');
+    api_tickets_write(&out, &watching->ticket);
+    weir_json_close(&out, '}');
+    weir_json_close(&out, '}');
+    api_call_json(call, answer_start(call, &watching->starting), &out);
+    return WEIR_OK;
 }
 
 /* ---- stop ---- */

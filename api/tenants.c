@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/call.h"
+#include "api/ceilings.h"
 #include "api/outbox.h"
 #include "api/revoke.h"
 #include "api/sources.h"
@@ -17,7 +18,7 @@
     "id, name, max_streams, max_cameras, idle_timeout_s, version, "                                \
     "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "                \
     "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), stopped, "       \
-    "camera_networks, max_warm_cameras"
+    "camera_networks, max_warm_cameras, " CEILING_COLUMNS
 
 enum {
     F_ID,
@@ -28,17 +29,19 @@ enum {
     F_IDLE,
     F_STOPPED,
     F_NETWORKS,
-    N_FIELDS
+    F_CEILINGS,
+    N_FIELDS = F_CEILINGS + CEILINGS_N
 };
 
-enum { C_VERSION = 5, C_STOPPED = 8, C_NETWORKS = 9, C_MAX_WARM = 10 };
+enum { C_VERSION = 5, C_STOPPED = 8, C_NETWORKS = 9, C_MAX_WARM = 10, C_CEILINGS = 11 };
 
 #define COMMON_FIELDS                                                                              \
     [F_MAX_STREAMS] = {"/max_streams", API_INT, .max = 1000000},                                   \
     [F_MAX_CAMERAS] = {"/max_cameras", API_INT, .max = 1000000},                                   \
     [F_MAX_WARM] = {"/max_warm_cameras", API_INT, .max = 1000000},                                 \
     [F_IDLE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true},          \
-    [F_NETWORKS] = {"/camera_networks", API_NETWORKS, .is_nullable = true}
+    [F_NETWORKS] = {"/camera_networks", API_NETWORKS, .is_nullable = true},                        \
+    CEILING_FIELDS(F_CEILINGS)
 
 static const struct api_field create_fields[N_FIELDS] = {
     [F_ID] = {"/id", API_ID},
@@ -90,6 +93,8 @@ static void write_tenant(struct weir_json_out *out, const struct weir_db_rows *r
     weir_json_raw(out, "idle_timeout_s",
                   weir_db_text(rows, row, 4) ? weir_db_text(rows, row, 4) : "null");
     write_networks(out, weir_db_text(rows, row, C_NETWORKS));
+    struct ceiling_texts ceilings = ceilings_of_row(rows, row, C_CEILINGS);
+    ceilings_write(&ceilings, out);
     weir_json_bool(out, "stopped", weir_db_bool(rows, row, C_STOPPED));
     weir_json_int(out, "version", weir_db_int(rows, row, C_VERSION));
     weir_json_str(out, "created_at", weir_db_text(rows, row, 6));
@@ -214,6 +219,8 @@ static enum weir_code create(struct api_call *call)
     const struct api_settings *settings = call->api->settings;
     struct weir_id id = values[F_ID].is_given ? values[F_ID].id : weir_id_new(weir_clock_wall_ms());
     const char *id_text = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&id));
+    struct ceiling_texts ceilings = {{NULL}};
+    ceilings_overlay(&values[F_CEILINGS], call->arena, &ceilings);
     const char *params[] = {
         id_text,
         values[F_NAME].str,
@@ -224,6 +231,10 @@ static enum weir_code create(struct api_call *call)
             : NULL,
         networks_text(call->arena, &values[F_NETWORKS]),
         number_text(call->arena, &values[F_MAX_WARM], settings->default_max_warm_cameras),
+        ceilings.text[CEILING_QUALITY],
+        ceilings.text[CEILING_FPS],
+        ceilings.text[CEILING_MAX_QUALITY],
+        ceilings.text[CEILING_MAX_FPS],
     };
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     code = begin(call, &tx);
@@ -234,9 +245,9 @@ static enum weir_code create(struct api_call *call)
                          weir_arena_printf(call->arena, "/v1/tenants/%s", id_text));
     return change(call, &tx,
                   "INSERT INTO tenant (id, name, max_streams, max_cameras, idle_timeout_s, "
-                  "camera_networks, max_warm_cameras) VALUES ($1, $2, $3, $4, $5, $6, $7) "
-                  "RETURNING " COLUMNS,
-                  params, 7, 201, "tenant.create");
+                  "camera_networks, max_warm_cameras, " CEILING_COLUMNS
+                  ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING " COLUMNS,
+                  params, sizeof(params) / sizeof(params[0]), 201, "tenant.create");
 }
 
 enum lock { LOCK_NONE, LOCK_FOR_CHANGE };
@@ -298,6 +309,8 @@ static enum weir_code patch(struct api_call *call)
         values[F_IDLE].is_given
             ? (values[F_IDLE].is_null ? NULL : number_text(call->arena, &values[F_IDLE], 0))
             : weir_db_text(rows, 0, 4);
+    struct ceiling_texts ceilings = ceilings_of_row(rows, 0, C_CEILINGS);
+    ceilings_overlay(&values[F_CEILINGS], call->arena, &ceilings);
     const char *params[] = {
         id,
         values[F_NAME].is_given ? values[F_NAME].str : weir_db_text(rows, 0, 1),
@@ -310,12 +323,17 @@ static enum weir_code patch(struct api_call *call)
         values[F_NETWORKS].is_given ? networks_text(call->arena, &values[F_NETWORKS])
                                     : weir_db_text(rows, 0, C_NETWORKS),
         number_text(call->arena, &values[F_MAX_WARM], weir_db_int(rows, 0, C_MAX_WARM)),
+        ceilings.text[CEILING_QUALITY],
+        ceilings.text[CEILING_FPS],
+        ceilings.text[CEILING_MAX_QUALITY],
+        ceilings.text[CEILING_MAX_FPS],
     };
     return change(call, &tx,
                   "UPDATE tenant SET name = $2, max_streams = $3, max_cameras = $4, "
                   "idle_timeout_s = $5, stopped = $6, camera_networks = $7, max_warm_cameras = $8, "
+                  "default_quality = $9, default_fps = $10, max_quality = $11, max_fps = $12, "
                   "version = version + 1, updated_at = now() WHERE id = $1 RETURNING " COLUMNS,
-                  params, 8, 200, "tenant.update");
+                  params, sizeof(params) / sizeof(params[0]), 200, "tenant.update");
 }
 
 /* Each of its cameras is told to be gone, too: the topic keeps what it knows of them for ever. */

@@ -9,6 +9,7 @@
 #include "api/streams.h"
 #include "api/ticket_ids.h"
 #include "api/ticket_quota.h"
+#include "api/watch.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 
@@ -205,21 +206,27 @@ static enum weir_code count(struct api_call *call, struct api_minting *minting,
 
 /* ---- create ---- */
 
-static void write_ticket(struct api_call *call, const struct weir_ticket *ticket,
-                         int64_t ends_at_ms, struct weir_json_out *out, const char *name)
+static struct api_minted write_text(struct api_call *call, const struct weir_ticket *ticket,
+                                    int64_t ends_at_ms)
 {
     char text[WEIR_TICKET_TEXT_MAX];
     char expires_at[WEIR_TIME_TEXT_MAX];
     weir_ticket_mint(call->api->tickets, ticket, text);
     weir_clock_format_ms(ends_at_ms, expires_at);
-    weir_json_open(out, name, '{');
-    weir_json_str(out, "id", WEIR_ID_TEXT(&ticket->ticket_id));
-    weir_json_str(out, "url",
-                  weir_arena_printf(call->arena, "%s/live/%s/%s/index.m3u8",
-                                    call->api->settings->gateway_url, text,
-                                    WEIR_ID_TEXT(&ticket->stream_id)));
-    weir_json_str(out, "expires_at", expires_at);
-    weir_json_close(out, '}');
+    return (struct api_minted){
+        .id = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&ticket->ticket_id)),
+        .url = weir_arena_printf(call->arena, "%s/live/%s/%s/index.m3u8",
+                                 call->api->settings->gateway_url, text,
+                                 WEIR_ID_TEXT(&ticket->stream_id)),
+        .expires_at = weir_arena_strdup(call->arena, expires_at),
+    };
+}
+
+void api_tickets_write(struct weir_json_out *out, const struct api_minted *minted)
+{
+    weir_json_str(out, "id", minted->id);
+    weir_json_str(out, "url", minted->url);
+    weir_json_str(out, "expires_at", minted->expires_at);
 }
 
 static enum weir_code wait_for_next_second(struct api_call *call, struct api_minting *minting,
@@ -240,8 +247,7 @@ static const char *ticket_detail(struct api_call *call, const struct weir_ticket
 }
 
 enum weir_code api_tickets_mint(struct api_call *call, struct api_minting *minting,
-                                const struct weir_stream_row *row, struct weir_json_out *out,
-                                const char *name)
+                                const struct weir_stream_row *row, struct api_minted *ret)
 {
     struct weir_ticket ticket = {
         .tenant_id = call->tenant_id,
@@ -262,7 +268,7 @@ enum weir_code api_tickets_mint(struct api_call *call, struct api_minting *minti
     if (code != WEIR_OK) {
         return code;
     }
-    write_ticket(call, &ticket, issue.ends_at_ms, out, name);
+    *ret = write_text(call, &ticket, issue.ends_at_ms);
     api_activity_note(call->api->activity, &call->tenant_id, &row->stream_id, row->generation, NULL,
                       WEIR_EV_VIEWERS_SOURCE_TICKET);
     api_call_note(call, "ticket.create", "stream", &row->stream_id,
@@ -270,25 +276,59 @@ enum weir_code api_tickets_mint(struct api_call *call, struct api_minting *minti
     return WEIR_OK;
 }
 
+/* What making one keeps over the runs of a call; in its arena. */
+struct making {
+    struct api_watching watching;
+    struct weir_stream_row row; /* the stream of the path, once found */
+};
+
+/* For what lives by now: what stopped is played again by who starts it. */
+static enum weir_code begin(struct api_call *call, struct making *ret)
+{
+    enum weir_code code = api_watch_read(call, &ret->watching);
+    if (code == WEIR_OK) {
+        code = api_streams_find(call, &ret->row);
+    }
+    if (code == WEIR_OK && !call->is_waiting) {
+        api_watch_found(&ret->watching, &ret->row);
+    }
+    return code;
+}
+
+/* The ticket, which plays what is there for this viewer; of another stream it is said which. */
+static void answer(struct api_call *call, const struct making *making)
+{
+    const struct api_watching *watching = &making->watching;
+    const struct weir_stream_row *row = &watching->starting.row;
+    struct weir_json_out out = {0};
+    weir_json_open(&out, NULL, '{');
+    api_tickets_write(&out, &watching->ticket);
+    if (!weir_id_equal(&row->stream_id, &making->row.stream_id)) {
+        api_watch_write_why(&out, watching);
+        api_streams_write(&out, "stream", &watching->starting);
+        weir_json_open(&out, "ticket", '{');
+        api_tickets_write(&out, &watching->ticket);
+        weir_json_close(&out, '}');
+    }
+    weir_json_close(&out, '}');
+    api_call_json(call, 201, &out);
+}
+
 static enum weir_code create(struct api_call *call)
 {
-    struct weir_stream_row row;
-    struct api_minting *minting = call->state;
-    enum weir_code code = api_streams_find(call, &row);
+    struct making *making = call->state;
+    enum weir_code code = WEIR_OK;
+    if (!making) {
+        making = weir_arena_alloc(call->arena, sizeof(*making));
+        *making = (struct making){0};
+        code = begin(call, making);
+    }
     if (code != WEIR_OK || call->is_waiting) {
         return code;
     }
-    if (!minting) {
-        minting = weir_arena_alloc(call->arena, sizeof(*minting));
-        *minting = (struct api_minting){0};
-        call->state = minting;
-    }
-    struct weir_json_out out = {0};
-    code = api_tickets_mint(call, minting, &row, &out, NULL);
-    if (code == WEIR_OK && !call->is_waiting) {
-        api_call_json(call, 201, &out);
-    } else {
-        weir_buf_done(&out.buf);
+    code = api_watch(call, &making->watching, making);
+    if (code == WEIR_OK && making->watching.is_ready) {
+        answer(call, making);
     }
     return code;
 }

@@ -29,13 +29,22 @@ struct api_minting {
     int waits;
 };
 
+/* What the client is given; in the call's arena. */
+struct api_minted {
+    const char *id;
+    const char *url; /* the secret of it */
+    const char *expires_at;
+};
+
 /*
- * Judges the caller's right, and writes a ticket for the stream as the object `name` (NULL: none)
- * into `out`; tells activity and audit. Where `call->is_waiting` then, nothing was written and the
- * call runs again.
+ * Judges the caller's right, and mints a ticket for the stream; tells activity and audit. Where
+ * `call->is_waiting` then, nothing was minted and the call runs again.
  */
 WEIR_MUST_USE enum weir_code api_tickets_mint(struct api_call *call, struct api_minting *minting,
                                               const struct weir_stream_row *row,
-                                              struct weir_json_out *out, const char *name);
+                                              struct api_minted *ret);
+
+/* As members of the open object. */
+void api_tickets_write(struct weir_json_out *out, const struct api_minted *minted);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Follows config.v1 from its end: a camera whose address changed is fetched again, and so are those
- * of a tenant whose networks did. What changed before the start is of no interest, for an address
- * is fetched as it is now.
+ * Follows config.v1 from its end: a camera that changed is fetched again, and so are those of a
+ * tenant that did: its networks and its ceiling are told with the address. What changed before the
+ * start is of no interest, for an address is fetched as it is now.
  */
 #include "lib/base/log.h"
 #include "worker/worker.h"
@@ -28,8 +28,7 @@ static void take(struct worker *worker, const struct weir_bus_message *message)
         leases_config_changed(worker, &camera->camera_id, camera->version);
     } else if (event.type == WEIR_EV_CONFIG_TENANT) {
         const struct weir_ev_config_tenant *tenant = &event.u.config_tenant;
-        leases_tenant_changed(worker, &tenant->tenant_id, tenant->version,
-                              tenant->has_camera_networks ? tenant->camera_networks : NULL);
+        leases_tenant_changed(worker, &tenant->tenant_id, tenant->version);
     }
 }
 

@@ -270,15 +270,14 @@ void leases_config_changed(struct worker *worker, const struct weir_id *camera_i
     }
 }
 
-void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_id, int64_t version,
-                           const char *networks)
+void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_id, int64_t version)
 {
     void *value;
     weir_versions_hear(worker->heard, tenant_id, version);
     for (size_t at = 0; weir_map_next(worker->leases, &at, NULL, &value);) {
         struct lease *lease = value;
-        bool is_same = networks && strcmp(lease->source.networks, networks) == 0;
-        if (lease->has_source && weir_id_equal(&lease->row.tenant_id, tenant_id) && !is_same) {
+        if (lease->has_source && weir_id_equal(&lease->row.tenant_id, tenant_id) &&
+            version > lease->source.tenant_version) {
             lease->is_stale = true;
             lease->fetch_at_ms = 0;
             worker_pass_soon(worker);

@@ -7,6 +7,7 @@
 
 #include "lib/base/str.h"
 #include "lib/domain/json.h"
+#include "lib/domain/source_entry.h"
 
 #define ASK_TIMEOUT_MS 1000 /* of one api; then another one is asked */
 
@@ -98,6 +99,16 @@ static enum weir_code take_networks(const struct weir_json *json, struct source 
     return WEIR_OK;
 }
 
+/* An api from before there were ceilings says nothing of one. */
+static enum weir_code take_ceiling(const struct weir_json *json, struct source *source,
+                                   struct weir_err *err)
+{
+    bool is_told = weir_json_find(json, "max_quality") || weir_json_find(json, "max_fps");
+    return !is_told || weir_ceiling_read(json, &source->ceiling)
+               ? WEIR_OK
+               : weir_fail(err, WEIR_EINVAL, "the ceiling is not as it should be");
+}
+
 static int64_t find_int(const struct weir_json *json, const char *name)
 {
     const struct weir_json *value = weir_json_find(json, name);
@@ -135,6 +146,9 @@ enum weir_code source_read(const struct weir_http_answer *answer, const struct w
         return weir_fail(err, WEIR_EINVAL, "the api's answer lacks sealed or version");
     }
     code = take_networks(&outer, &source, err);
+    if (code == WEIR_OK) {
+        code = take_ceiling(&outer, &source, err);
+    }
     if (code == WEIR_OK) {
         code = open_sealed(sealed, ring, arena, &inner, err);
     }

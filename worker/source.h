@@ -12,13 +12,15 @@
  * The route answers only for cameras that the log places on the asking worker. The sealed text is
  * {"tenant_id","camera_id","version","url","username","password","transport"}; it must be about the
  * camera and tenant of the lease and the version that is told beside it. `networks` is where the
- * tenant's cameras may be (lib/domain/reach.h), beside the seal because it is not the camera's.
+ * tenant's cameras may be (lib/domain/reach.h), beside the seal because it is not the camera's; so
+ * are `max_quality` and `max_fps`, the ceiling of its streams (lib/domain/profile.h).
  */
 #ifndef WEIR_WORKER_SOURCE_H
 #define WEIR_WORKER_SOURCE_H
 
 #include "lib/base/arena.h"
 #include "lib/domain/events.h"
+#include "lib/domain/profile.h"
 #include "lib/domain/reach.h"
 #include "lib/io/http_client.h"
 #include "lib/io/seal.h"
@@ -38,6 +40,7 @@ struct source {
     enum weir_ctl_tap_camera_transport transport;
     bool is_exclusive; /* may never be pulled twice */
     char networks[WEIR_NETWORKS_TEXT_MAX];
+    struct weir_ceiling ceiling; /* that no stream of it passes */
 };
 
 /* What a worker has heard of a camera and its tenant: older versions will not do; 0: any. */

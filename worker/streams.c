@@ -55,6 +55,7 @@ static void send_route(struct worker *worker, const struct stream *stream)
 
 static void send_publish(struct worker *worker, const struct stream *stream)
 {
+    bool has_ceiling = !weir_ceiling_is_none(&stream->ceiling);
     struct weir_ctl ctl = {.type = WEIR_CTL_TAP_PUBLISH};
     struct weir_ctl_tap_publish *publish = &ctl.u.tap_publish;
     publish->camera_id = stream->row.camera_id;
@@ -68,6 +69,9 @@ static void send_publish(struct worker *worker, const struct stream *stream)
     publish->has_quality = publish->has_fps = true;
     publish->quality = stream->row.quality;
     publish->fps = stream->row.fps;
+    publish->has_max_quality = publish->has_max_fps = has_ceiling;
+    publish->max_quality = stream->ceiling.quality;
+    publish->max_fps = stream->ceiling.fps;
     publish->has_segments = true;
     snprintf(publish->segments, sizeof(publish->segments), "%s/%s", stream->slot->segments,
              publish->path);
@@ -106,6 +110,24 @@ static void leave_slot(struct worker *worker, struct stream *stream)
     probe_cancel(&stream->muxer_probe);
 }
 
+/* As it was told with the camera's address. */
+static struct weir_ceiling ceiling_of(const struct worker *worker, const struct stream *stream)
+{
+    const struct lease *lease = leases_find(worker, &stream->row.camera_id);
+    return lease && lease->has_source ? lease->source.ceiling : stream->ceiling;
+}
+
+/* Whether it is published as something else by now, because the ceiling was moved. */
+static bool is_capped_otherwise(const struct worker *worker, const struct stream *stream)
+{
+    struct weir_profile is = {stream->row.quality, stream->row.fps};
+    struct weir_profile should_be = is;
+    struct weir_ceiling ceiling = ceiling_of(worker, stream);
+    weir_profile_cap(&is, &stream->ceiling);
+    weir_profile_cap(&should_be, &ceiling);
+    return is.quality != should_be.quality || is.fps != should_be.fps;
+}
+
 static void publish(struct worker *worker, struct stream *stream, int64_t now_ms)
 {
     struct slot *slot = slots_pick(&worker->slots);
@@ -117,6 +139,7 @@ static void publish(struct worker *worker, struct stream *stream, int64_t now_ms
     }
     stream->no_room_since_ms = 0;
     stream->slot = slot;
+    stream->ceiling = ceiling_of(worker, stream);
     stream->run = ++worker->last_run;
     stream->published_at_ms = now_ms;
     slots_take(&worker->slots, slot);
@@ -590,6 +613,11 @@ bool streams_pass(struct worker *worker)
         bool is_due = stream->publish_again_at_ms && now_ms >= stream->publish_again_at_ms;
         if (stream->slot && is_due) {
             leave_failed(worker, stream);
+        }
+        if (stream->slot && is_capped_otherwise(worker, stream)) {
+            log_step(stream, "stream: published anew", "its camera's ceiling was moved");
+            send_unpublish(worker, stream);
+            leave_slot(worker, stream);
         }
         is_waiting = is_waiting || stream->no_room_since_ms;
         while (step(worker, stream, now_ms)) {

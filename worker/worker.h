@@ -99,8 +99,9 @@ struct stream {
     bool is_wanted;
     bool is_fading; /* when !is_wanted: it moved to another worker a moment ago */
     int64_t seen_at_ms;
-    struct slot *slot; /* NULL: not published */
-    int64_t run;       /* of all publishings of this worker, rising */
+    struct slot *slot;           /* NULL: not published */
+    struct weir_ceiling ceiling; /* that the tap was told */
+    int64_t run;                 /* of all publishings of this worker, rising */
     int64_t published_at_ms;
     int64_t publish_at_ms;
     int64_t no_room_since_ms; /* 0: there was room */
@@ -235,10 +236,8 @@ void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *s
 void leases_tap_started(struct worker *worker);
 /* A camera's configuration changed to `version`. */
 void leases_config_changed(struct worker *worker, const struct weir_id *camera_id, int64_t version);
-/* A tenant changed to `version`; `networks` is where its cameras may be, NULL when that is the
- * default. */
-void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_id, int64_t version,
-                           const char *networks);
+/* A tenant changed to `version`. */
+void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_id, int64_t version);
 /* Any camera's may have. */
 void leases_all_changed(struct worker *worker);
 

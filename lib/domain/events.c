@@ -888,6 +888,8 @@ static const struct codec_field weir_ctl_tap_publish_fields[] = {
     {REQ(weir_ctl_tap_publish, api_socket), STR(1, 107, TEXT)},
     {OPT(weir_ctl_tap_publish, quality), ENUM(weir_quality)},
     {OPT(weir_ctl_tap_publish, fps), INT(0, 60)},
+    {OPT(weir_ctl_tap_publish, max_quality), ENUM(weir_quality)},
+    {OPT(weir_ctl_tap_publish, max_fps), INT(0, 60)},
     {OPT(weir_ctl_tap_publish, segments), STR(1, 400, TEXT)},
 };
 OBJECT(weir_ctl_tap_publish);

@@ -1161,6 +1161,11 @@ struct weir_ctl_tap_publish {
     enum weir_quality quality; /* Absent: source */
     bool has_fps;
     int64_t fps; /* At most so many frames per second; 0 or absent: as the camera sends; 0..60 */
+    /* The camera's ceiling, to which quality is lowered; source or absent: none */
+    bool has_max_quality;
+    enum weir_quality max_quality;
+    bool has_max_fps;
+    int64_t max_fps; /* As max_quality, of fps; 0 or absent: none; 0..60 */
     /* Folder that the engine makes for this path when its muxer is there; absent: the API
      * alone is asked; 1..400 bytes, UTF-8 without control characters */
     bool has_segments;

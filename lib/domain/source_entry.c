@@ -21,6 +21,10 @@ const char *weir_source_entry_write(const struct weir_source_entry *entry, struc
     weir_json_int(&out, "tenant_version", entry->tenant_version);
     weir_json_int(&out, "max_streams", entry->max_streams);
     weir_json_bool(&out, "stopped", entry->is_stopped);
+    weir_json_str(&out, "default_quality", weir_quality_name(entry->otherwise.quality));
+    weir_json_int(&out, "default_fps", entry->otherwise.fps);
+    weir_json_str(&out, "max_quality", weir_quality_name(entry->ceiling.quality));
+    weir_json_int(&out, "max_fps", entry->ceiling.fps);
     weir_json_int(&out, "expires_at_ms", entry->expires_at_ms);
     weir_json_close(&out, '}');
     return weir_json_take(&out, arena, &len);
@@ -52,6 +56,28 @@ static bool read_bool(const struct weir_json *json, const char *name, bool *ret)
     return true;
 }
 
+static bool read_quality(const struct weir_json *json, const char *name, enum weir_quality *ret)
+{
+    const char *text = weir_json_find_str(json, name);
+    return text && weir_quality_get(text, ret) == WEIR_OK;
+}
+
+static bool read_fps(const struct weir_json *json, const char *name, int64_t *ret)
+{
+    return read_int(json, name, ret) && *ret <= WEIR_FPS_MAX;
+}
+
+bool weir_ceiling_read(const struct weir_json *json, struct weir_ceiling *ret)
+{
+    struct weir_ceiling ceiling = {0};
+    bool is_read = read_quality(json, "max_quality", &ceiling.quality) &&
+                   read_fps(json, "max_fps", &ceiling.fps);
+    if (is_read) {
+        *ret = ceiling;
+    }
+    return is_read;
+}
+
 enum weir_code weir_source_entry_parse(const char *text, struct weir_arena *arena,
                                        struct weir_source_entry *ret, struct weir_err *err)
 {
@@ -76,7 +102,10 @@ enum weir_code weir_source_entry_parse(const char *text, struct weir_arena *aren
         !read_int(&json, "max_streams", &entry.max_streams) ||
         !read_int(&json, "expires_at_ms", &entry.expires_at_ms) ||
         !read_bool(&json, "exclusive", &entry.is_exclusive) ||
-        !read_bool(&json, "stopped", &entry.is_stopped)) {
+        !read_bool(&json, "stopped", &entry.is_stopped) ||
+        !read_quality(&json, "default_quality", &entry.otherwise.quality) ||
+        !read_fps(&json, "default_fps", &entry.otherwise.fps) ||
+        !weir_ceiling_read(&json, &entry.ceiling)) {
         return weir_fail(err, WEIR_EPARSE, "not the entry of a camera's source");
     }
     *ret = entry;

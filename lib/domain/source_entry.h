@@ -5,10 +5,13 @@
  *
  *     {"tenant_id":"...","camera_id":"...","version":7,"sealed":"...","exclusive":false,
  *      "networks":"public","camera_version":9,"tenant_version":3,"max_streams":100,
- *      "stopped":false,"expires_at_ms":1795000000000}
+ *      "stopped":false,"default_quality":"source","default_fps":0,"max_quality":"medium",
+ *      "max_fps":0,"expires_at_ms":1795000000000}
  *
  * `version` is the one that was sealed; `camera_version` and `tenant_version` are those of the
- * rows, which rise with every change: by them it is told what is out of date.
+ * rows, which rise with every change: by them it is told what is out of date. Defaults and ceiling
+ * are what comes of the camera's and its tenant's together; an entry without them is none, so that
+ * nothing written by those who knew of no ceiling passes one.
  */
 #ifndef WEIR_DOMAIN_SOURCE_ENTRY_H
 #define WEIR_DOMAIN_SOURCE_ENTRY_H
@@ -17,6 +20,8 @@
 
 #include "lib/base/arena.h"
 #include "lib/domain/id.h"
+#include "lib/domain/json.h"
+#include "lib/domain/profile.h"
 
 #define WEIR_SOURCE_ENTRY_MAX_BYTES 32768
 /* What such an entry's signature is good for. */
@@ -31,8 +36,10 @@ struct weir_source_entry {
     const char *sealed;
     const char *networks; /* where the tenant's cameras may be */
     bool is_exclusive;
-    bool is_stopped;       /* the tenant is */
-    int64_t max_streams;   /* of the tenant */
+    bool is_stopped;               /* the tenant is */
+    int64_t max_streams;           /* of the tenant */
+    struct weir_profile otherwise; /* what a start gets that names nothing */
+    struct weir_ceiling ceiling;
     int64_t expires_at_ms; /* wall clock; from then on it says nothing */
 };
 
@@ -44,6 +51,9 @@ const char *weir_source_entry_write(const struct weir_source_entry *entry,
 WEIR_MUST_USE enum weir_code weir_source_entry_parse(const char *text, struct weir_arena *arena,
                                                      struct weir_source_entry *ret,
                                                      struct weir_err *err);
+
+/* The ceiling of such an entry alone; false when it is not there as it should be. */
+WEIR_MUST_USE bool weir_ceiling_read(const struct weir_json *json, struct weir_ceiling *ret);
 
 /* Where it is kept in Redis: a hash of `v`, the camera's version, and `e`, the signed entry, which
  * is missing for a while after a change. */

@@ -50,6 +50,8 @@ struct weir_decode_ask {
     uint32_t width;   /* at most so wide, pixels; 0: as it is. Never enlarged. */
     uint32_t quality; /* 1..100; PNG has none */
     uint32_t bytes;
+    uint32_t long_side; /* of the box that it is to fit into however it is turned; 0: any */
+    uint32_t short_side;
     int64_t ts; /* of the frame that is wanted */
 };
 

@@ -1,16 +1,32 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Request bodies: JSON, the table of fields, addresses of cameras, the CDN's reports. */
+/* Request bodies: JSON, the table of fields, addresses of cameras, the CDN's reports. And short
+ * texts out of URLs: what a player shows, names of pictures. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/ceilings.h"
+#include "api/codec_rules.h"
 #include "api/fields.h"
+#include "api/snapshot_query.h"
 #include "api/source_url.h"
 #include "api/views.h"
 #include "lib/base/arena.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { NAME, URL, TRANSPORT, SIZE, LABELS, WARM, ID, NETWORKS, ENDS, N_FIELDS };
+enum {
+    NAME,
+    URL,
+    TRANSPORT,
+    SIZE,
+    LABELS,
+    WARM,
+    ID,
+    NETWORKS,
+    ENDS,
+    CEILINGS,
+    N_FIELDS = CEILINGS + CEILINGS_N
+};
 
 static const char *const names[] = {"tcp", "udp", NULL};
 static const struct api_field fields[N_FIELDS] = {
@@ -23,6 +39,7 @@ static const struct api_field fields[N_FIELDS] = {
     [ID] = {"/id", API_ID},
     [NETWORKS] = {"/camera_networks", API_NETWORKS, .is_nullable = true},
     [ENDS] = {"/ends_at", API_TIME, .is_nullable = true},
+    CEILING_FIELDS(CEILINGS),
 };
 
 static void must(bool holds)
@@ -47,9 +64,37 @@ static void try_views(const struct weir_json *json)
     }
 }
 
+static void try_ceilings(const struct api_value *values, struct weir_arena *arena)
+{
+    struct ceiling_texts texts = {{NULL}};
+    ceilings_overlay(values, arena, &texts);
+    struct weir_profile otherwise = ceilings_default(&texts);
+    struct weir_ceiling top = ceilings_top(&texts);
+    weir_profile_cap(&otherwise, &top);
+    must(otherwise.fps >= 0 && otherwise.fps <= WEIR_FPS_MAX);
+    must(top.fps >= 0 && (top.fps == 0 || otherwise.fps <= top.fps));
+}
+
+static void try_texts(const char *text)
+{
+    struct snapshot_query query;
+    struct snapshot_query again;
+    char name[SNAPSHOT_NAME_MAX];
+    bool shows_hvc1 = false;
+    if (codec_read(text, &shows_hvc1))
+        must(shows_hvc1 == (strstr(text, "hvc1") != NULL) &&
+             strspn(text, "ahvc1,") == strlen(text));
+    if (snapshot_name_read(text, &query)) {
+        must(snapshot_name_write(&query, query.at_us, query.ts, name));
+        must(snapshot_name_read(name, &again) && again.width == query.width &&
+             again.box.short_side == query.box.short_side);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct weir_arena *arena = weir_arena_new(0);
+    try_texts(weir_arena_memdup(arena, data, size));
     struct weir_json json;
     struct api_value values[N_FIELDS];
     struct api_fault fault;
@@ -57,6 +102,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (weir_json_parse((const char *)data, size, arena, &json, NULL) == WEIR_OK) {
         if (api_fields_read(fields, N_FIELDS, &json, values, &fault) == WEIR_OK) {
             must(values[NAME].str && strlen(values[NAME].str) <= 128);
+            try_ceilings(&values[CEILINGS], arena);
             must(!values[SIZE].is_given || values[SIZE].is_null || values[SIZE].integer <= 86400);
         } else {
             must(fault.code && memchr(fault.pointer, '\0', sizeof(fault.pointer)));

@@ -49,10 +49,8 @@ static void make(const struct frame_picture *picture, enum weir_still_format for
 {
     struct image image;
     must(picture->rgb != NULL && picture->width >= 1 && picture->width <= WIDTH);
-    must(picture->height >= 1 && picture->height <= 16 * WEIR_STILL_SIDE_MAX);
-    if (picture->height > 1024) {
-        return; /* slow, and nothing but size is new */
-    }
+    must(picture->height >= 1 && picture->height <= 2 * WIDTH &&
+         (picture->height <= WIDTH / 2 || picture->width <= WIDTH / 2));
     if (image_make(picture, format, 50, &image))
         must(image.len > 0 && image.len <= WEIR_STILL_IMAGE_MAX);
     free(image.bytes);
@@ -70,8 +68,9 @@ static void look(enum weir_still_codec codec, uint8_t *clip, size_t len, int64_t
 static void show(enum weir_still_codec codec, enum weir_still_format format, uint8_t *clip,
                  size_t len, int64_t ts)
 {
+    const struct frame_limits limits = {WIDTH, 2 * WIDTH, WIDTH / 2};
     struct frame_picture picture;
-    enum weir_decode_status status = frame_decode(codec, clip, len, ts, WIDTH, &picture);
+    enum weir_decode_status status = frame_decode(codec, clip, len, ts, &limits, &picture);
     must(status <= WEIR_DECODE_FAILED);
     if (status == WEIR_DECODE_OK)
         make(&picture, format);

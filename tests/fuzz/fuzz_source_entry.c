@@ -35,6 +35,8 @@ static void check_entry(const char *text, struct weir_arena *arena)
     must(weir_id_equal(&entry.tenant_id, &again.tenant_id) &&
          weir_id_equal(&entry.camera_id, &again.camera_id));
     must(entry.camera_version == again.camera_version && entry.camera_version >= 0);
+    must(weir_ceiling_is_same(&entry.ceiling, &again.ceiling) && entry.ceiling.fps >= 0 &&
+         entry.ceiling.fps <= WEIR_FPS_MAX);
     must(strcmp(entry.sealed, again.sealed) == 0 && strcmp(entry.networks, again.networks) == 0);
 }
 

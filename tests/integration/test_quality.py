@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +11,7 @@ import pytest
 from client import Api, wait_for
 from conftest import free_port_base
 from faults.processes import children
+from profiles import effective, probe, sessions, start
 from stack import Stack
 
 
@@ -31,37 +30,6 @@ def camera(stack: Stack) -> dict[str, Any]:
     url = stack.camera("eye", "--size", "1280x720", "--fps", "25", "--gop", "50", "--bitrate", "2500")
     camera = stack.user("acme").add_camera("eye", url, idle_timeout_s=900)
     return {**camera, "port": urllib.parse.urlsplit(url).port}
-
-
-def start(user: Api, camera: dict[str, Any], **profile: Any) -> dict[str, Any]:
-    body = {"camera_id": camera["id"], **profile}
-    return user.call("POST", "/v1/streams", body).expect(200, 202).json
-
-
-def effective(user: Api, stream_id: str) -> dict[str, Any]:
-    """What the stream is, once that is known; a camera that came up a moment ago is measured first."""
-    user.wait_state(stream_id, "queued", "placed", "starting", "running")
-
-    def known() -> dict[str, Any] | None:
-        is_what = user.stream(stream_id)["effective"]
-        return dict(is_what) if is_what and is_what["fps"] else None
-
-    return dict(wait_for("what the stream is", known, 60))
-
-
-def probe(url: str) -> dict[str, Any]:
-    done = subprocess.run(
-        ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_streams", "-of", "json", url],
-        capture_output=True, timeout=120, check=True,
-    )  # fmt: skip
-    return dict(json.loads(done.stdout)["streams"][0])
-
-
-def sessions(port: int) -> int:
-    """Connections that the camera has accepted."""
-    with open("/proc/net/tcp", encoding="ascii") as table:
-        rows = [line.split() for line in table.readlines()[1:]]
-    return sum(1 for row in rows if int(row[1].split(":")[1], 16) == port and row[3] == "01")
 
 
 def test_a_camera_as_it_is_and_made_smaller_at_once(stack: Stack, camera: dict[str, Any]) -> None:
@@ -134,3 +102,67 @@ def test_rights_and_wrong_profiles(stack: Stack, camera: dict[str, Any]) -> None
     stack.user("acme", "operator").call("POST", "/v1/streams", first).expect(200, 202)
     stranger = stack.user("globex")
     stranger.call("PATCH", f"/v1/streams/{source['id']}", {"fps": 5}).expect(404)
+
+
+def led_elsewhere(user: Api, tickets: str) -> dict[str, Any]:
+    """A ticket for another stream; where the camera needs longer than is waited, once it is there."""
+
+    def asked() -> dict[str, Any] | None:
+        answer = user.call("POST", tickets).expect(201).json
+        return dict(answer) if "stream" in answer else None
+
+    return dict(wait_for("a ticket for a rendition", asked, 90))
+
+
+def test_h265_is_for_players_that_say_they_show_it(stack: Stack) -> None:
+    user = stack.user("acme")
+    url = stack.camera("hevc", "--codec", "h265", "--fps", "15", "--gop", "15", "--bitrate", "500")
+    camera = user.add_camera("hevc", url, idle_timeout_s=900)
+    source = start(user, camera)
+    tickets = f"/v1/streams/{source['id']}/tickets"
+    # Asked for before anybody knows what the camera sends.
+    answer = led_elsewhere(user, tickets)
+    made = answer["stream"]
+    assert (made["quality"], made["fps"], made["camera_id"]) == ("low", 0, camera["id"])
+    assert "H.265" in answer["why"] and made["id"] in answer["url"]
+    assert answer["ticket"] == {name: answer[name] for name in ("id", "url", "expires_at")}
+    user.wait_state(made["id"], "queued", "placed", "starting", "running")
+    wait_for("it plays", lambda: user.stream(made["id"])["state"] == "running", 60)
+    assert probe(answer["url"])["codec_name"] == "h264"
+    assert user.stream(made["id"])["effective"]["how"] == "transcode"
+    assert effective(user, source["id"])["codec"] == "hvc1"
+    # Asked for again it is the same one, at once.
+    again = user.call("POST", f"{tickets}?video=avc1").expect(201).json
+    assert again["stream"]["id"] == made["id"]
+
+    for video in ("hvc1", "avc1,hvc1"):
+        shown = user.call("POST", f"{tickets}?video={video}").expect(201).json
+        assert "stream" not in shown and source["id"] in shown["url"]
+    assert probe(shown["url"])["codec_name"] == "hevc"
+    path = f"/v1/streams/{made['id']}"
+    moved = user.call("PATCH", f"{path}?video=hvc1", {"quality": "source"}).expect(200).json
+    assert (moved["stream"]["id"], moved["why"]) == (source["id"], None)
+    key = {"Idempotency-Key": '"to-the-source"'}
+    for _ in range(2):
+        kept = user.call("PATCH", path, {"quality": "source"}, key).expect(200).json
+        assert kept["stream"]["id"] == made["id"] and made["id"] in kept["ticket"]["url"]
+    for wrong in ("h265", "", "hvc1,"):
+        refused = user.call("POST", f"{tickets}?video={wrong}").expect(422).json
+        assert refused["code"] == "unknown_value"
+        user.call("PATCH", f"{path}?video={wrong}", {"quality": "low"}).expect(422)
+    stack.user("globex").call("POST", f"{tickets}?video=hvc1").expect(404)
+    assert sessions(urllib.parse.urlsplit(url).port or 0) == 1
+
+
+def test_a_ticket_of_h265_is_under_the_ceiling_too(stack: Stack) -> None:
+    user = stack.user("acme")
+    url = stack.camera("hevc-wide", "--codec", "h265", "--size", "1280x720", "--fps", "15", "--gop", "15")
+    camera = user.add_camera("hevc-wide", url, idle_timeout_s=900)
+    tickets = f"/v1/streams/{start(user, camera)['id']}/tickets"
+    made = led_elsewhere(user, tickets)["stream"]
+    assert (made["quality"], made["fps"]) == ("medium", 0)
+    user.call("PATCH", f"/v1/cameras/{camera['id']}", {"max_quality": "low", "max_fps": 9}).expect(200)
+    for video in ("", "?video=hvc1"):
+        lowered = user.call("POST", tickets + video).expect(201).json
+        assert (lowered["stream"]["quality"], lowered["stream"]["fps"]) == ("low", 9)
+        assert lowered["why"] == "the ceiling is low at 9 fps"

@@ -103,8 +103,18 @@ static bool decode_to(AVCodecContext *ctx, uint8_t *clip, size_t len, int64_t ts
 
 /* ---- to pixels ---- */
 
-/* Square pixels: width and height as they are to be looked at, made smaller to `width`. */
-static bool set_size(const AVFrame *frame, uint32_t width, struct frame_picture *ret)
+/* Makes `side` as long as `most` (0: any) where it is longer, and `other` smaller with it. */
+static void shrink(int64_t *side, int64_t *other, uint32_t most)
+{
+    if (most > 0 && *side > most) {
+        *other = (*other * most + *side / 2) / *side;
+        *side = most;
+    }
+}
+
+/* Square pixels: width and height as they are to be looked at, made smaller to the limits. */
+static bool set_size(const AVFrame *frame, const struct frame_limits *limits,
+                     struct frame_picture *ret)
 {
     AVRational sar = frame->sample_aspect_ratio;
     int64_t w = frame->width;
@@ -114,10 +124,9 @@ static bool set_size(const AVFrame *frame, uint32_t width, struct frame_picture 
         w = sar.num < sar.den ? w * sar.num / sar.den : w;
         h = sar.num > sar.den ? h * sar.den / sar.num : h;
     }
-    if (width > 0 && w > width) {
-        h = (h * width + w / 2) / w;
-        w = width;
-    }
+    shrink(&w, &h, limits->width);
+    shrink(w > h ? &w : &h, w > h ? &h : &w, limits->long_side);
+    shrink(w > h ? &h : &w, w > h ? &w : &h, limits->short_side);
     ret->width = (uint32_t)(w > 0 ? w : 1);
     ret->height = (uint32_t)(h > 0 ? h : 1);
     return frame->width <= (int)WEIR_STILL_SIDE_MAX && frame->height <= (int)WEIR_STILL_SIDE_MAX;
@@ -213,10 +222,16 @@ static enum weir_decode_status decode(enum weir_still_codec codec, uint8_t *clip
     return status;
 }
 
+struct wanted_picture {
+    const struct frame_limits *limits;
+    struct frame_picture *picture;
+};
+
 static enum weir_decode_status make_picture(const AVFrame *frame, void *ret)
 {
-    struct frame_picture *picture = ret;
-    if (!set_size(frame, picture->width, picture)) {
+    const struct wanted_picture *wanted = ret;
+    struct frame_picture *picture = wanted->picture;
+    if (!set_size(frame, wanted->limits, picture)) {
         return WEIR_DECODE_TOO_LARGE;
     }
     picture->rgb = malloc((size_t)picture->width * picture->height * 3);
@@ -224,10 +239,12 @@ static enum weir_decode_status make_picture(const AVFrame *frame, void *ret)
 }
 
 enum weir_decode_status frame_decode(enum weir_still_codec codec, uint8_t *clip, size_t len,
-                                     int64_t ts, uint32_t width, struct frame_picture *ret)
+                                     int64_t ts, const struct frame_limits *limits,
+                                     struct frame_picture *ret)
 {
-    *ret = (struct frame_picture){.width = width};
-    return decode(codec, clip, len, ts, &ret->is_damaged, make_picture, ret);
+    struct wanted_picture wanted = {limits, ret};
+    *ret = (struct frame_picture){0};
+    return decode(codec, clip, len, ts, &ret->is_damaged, make_picture, &wanted);
 }
 
 static enum weir_decode_status make_luma(const AVFrame *frame, void *ret)

@@ -19,12 +19,20 @@ struct frame_picture {
     bool is_damaged; /* something it is made from was missing or broken */
 };
 
+/* How large it may be, pixels; 0: any size. */
+struct frame_limits {
+    uint32_t width;
+    uint32_t long_side; /* however it is turned */
+    uint32_t short_side;
+};
+
 /*
- * Decodes up to the frame shown at `ts` and scales it to at most `width` pixels (0: as it is; never
- * larger). `clip` is changed: lengths of NAL units become start codes.
+ * Decodes up to the frame shown at `ts` and scales it to within the limits, keeping its shape;
+ * never larger. `clip` is changed: lengths of NAL units become start codes.
  */
 enum weir_decode_status frame_decode(enum weir_still_codec codec, uint8_t *clip, size_t len,
-                                     int64_t ts, uint32_t width, struct frame_picture *ret);
+                                     int64_t ts, const struct frame_limits *limits,
+                                     struct frame_picture *ret);
 
 /*
  * The same frame as WEIR_LUMA_BYTES of brightness. WEIR_DECODE_FAILED: its pixels are of a kind

@@ -46,8 +46,9 @@ static void make(const struct weir_decode_ask *ask, uint8_t *clip, struct weir_d
         ret->height = WEIR_LUMA_HEIGHT;
         ret_image->len = ret_image->bytes ? WEIR_LUMA_BYTES : 0;
     } else {
+        const struct frame_limits limits = {ask->width, ask->long_side, ask->short_side};
         struct frame_picture picture = {0};
-        ret->status = frame_decode(codec, clip, ask->bytes, ask->ts, ask->width, &picture);
+        ret->status = frame_decode(codec, clip, ask->bytes, ask->ts, &limits, &picture);
         if (ret->status == WEIR_DECODE_OK &&
             !image_make(&picture, (enum weir_still_format)ask->format, ask->quality, ret_image)) {
             ret->status = WEIR_DECODE_FAILED;

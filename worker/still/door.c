@@ -107,6 +107,8 @@ static struct picture *make(struct door *door, const struct still_question *ques
                                   .width = question->width,
                                   .quality = question->quality,
                                   .bytes = (uint32_t)clip->found.bytes,
+                                  .long_side = question->long_side,
+                                  .short_side = question->short_side,
                                   .ts = clip->found.ts};
     struct weir_decode_answer is = {0};
     uint8_t *image WEIR_CLEANUP(weir_freep) = NULL;
@@ -136,7 +138,9 @@ static struct picture_key key_of(const struct still_question *question, int64_t 
                                 .ts = ts,
                                 .format = question->format,
                                 .width = question->width,
-                                .quality = question->quality};
+                                .quality = question->quality,
+                                .long_side = question->long_side,
+                                .short_side = question->short_side};
 }
 
 static struct picture *find_or_make(struct door *door, const struct still_question *question,

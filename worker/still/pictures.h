@@ -25,6 +25,8 @@ struct picture_key {
     uint32_t format;
     uint32_t width;
     uint32_t quality;
+    uint32_t long_side;
+    uint32_t short_side;
     uint32_t reserved; /* 0 */
 };
 

@@ -30,9 +30,10 @@ struct number {
     const char *name;
     int64_t min;
     int64_t max;
+    bool is_optional; /* 0 then */
 };
 
-enum { N_AT, N_TOLERANCE, N_WAIT, N_WIDTH, N_QUALITY, N_NUMBERS };
+enum { N_AT, N_TOLERANCE, N_WAIT, N_WIDTH, N_QUALITY, N_LONG, N_SHORT, N_NUMBERS };
 
 static const struct number numbers[N_NUMBERS] = {
     [N_AT] = {"at_us", 0, US_MAX},
@@ -40,6 +41,8 @@ static const struct number numbers[N_NUMBERS] = {
     [N_WAIT] = {"wait_ms", 0, STILL_WAIT_MAX_MS},
     [N_WIDTH] = {"width", 0, WEIR_STILL_SIDE_MAX},
     [N_QUALITY] = {"quality", 1, 100},
+    [N_LONG] = {"long_side", 0, WEIR_STILL_SIDE_MAX, true},
+    [N_SHORT] = {"short_side", 0, WEIR_STILL_SIDE_MAX, true},
 };
 
 enum weir_code still_question_read(const char *tenant_id, const char *camera_id,
@@ -56,6 +59,10 @@ enum weir_code still_question_read(const char *tenant_id, const char *camera_id,
     }
     for (int i = 0; code == WEIR_OK && i < N_NUMBERS; i++) {
         const char *text = value(ctx, numbers[i].name);
+        read[i] = 0;
+        if (!text && numbers[i].is_optional) {
+            continue;
+        }
         code = weir_str_to_int(text ? text : "", numbers[i].min, numbers[i].max, &read[i], err);
         code = code == WEIR_OK ? code : weir_fail_in(err, code, "%s", numbers[i].name);
     }
@@ -78,6 +85,8 @@ enum weir_code still_question_read(const char *tenant_id, const char *camera_id,
         ret->format = (enum weir_still_format)format;
         ret->width = (uint32_t)read[N_WIDTH];
         ret->quality = (uint32_t)read[N_QUALITY];
+        ret->long_side = (uint32_t)read[N_LONG];
+        ret->short_side = (uint32_t)read[N_SHORT];
     }
     return code;
 }

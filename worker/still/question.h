@@ -3,10 +3,11 @@
  * What is asked of weir-still, and what may be answered. Pure.
  *
  *     GET /v1/still/<tenant_id>/<camera_id>?at_us=..&mode=..&tolerance_us=..&wait_ms=..&format=..
- *         &width=..&quality=..[&ts=..]
+ *         &width=..&quality=..[&long_side=..&short_side=..][&ts=..]
  *
  * With `ts`, the presentation time that an earlier answer gave, that very frame is meant: it is
- * answered from what was kept, also when the ring has gone on.
+ * answered from what was kept, also when the ring has gone on. The sides are those of the box that
+ * the picture is made to fit into, however it is turned.
  * The api names every value; it is the api that knows what a user may leave out.
  */
 #ifndef WEIR_WORKER_STILL_QUESTION_H
@@ -21,8 +22,10 @@ struct still_question {
     struct weir_ctl_clip_ask ask;
     int64_t tolerance_us; /* a frame that is further from the time is none; >= 0 */
     enum weir_still_format format;
-    uint32_t width;   /* 0..WEIR_STILL_SIDE_MAX */
-    uint32_t quality; /* 1..100 */
+    uint32_t width;     /* 0..WEIR_STILL_SIDE_MAX */
+    uint32_t quality;   /* 1..100 */
+    uint32_t long_side; /* 0..WEIR_STILL_SIDE_MAX; 0: any */
+    uint32_t short_side;
     bool has_ts;
     int64_t ts; /* 1/90000 s */
 };

@@ -21,17 +21,11 @@
 #define SLOW_FPS_MILLI  3000 /* up to here a segment is longer */
 #define SLOW_SEGMENT_MS 2000
 
-struct tier {
-    int long_side;
-    int short_side;
-    int64_t bitrate_bps;
-};
-
-/* Bit rates at 30 frames a second; docs/adr/0034 */
-static const struct tier tiers[WEIR_QUALITY_N] = {
-    [WEIR_QUALITY_SOURCE] = {65535, 65535, 0}, /* as many bits as the tier that it fits into */
-    [WEIR_QUALITY_LOW] = {640, 360, 400000},     [WEIR_QUALITY_MEDIUM] = {1280, 720, 1800000},
-    [WEIR_QUALITY_HIGH] = {1920, 1080, 4000000}, [WEIR_QUALITY_ULTRA] = {3840, 2160, 12000000},
+/* Bit rates at 30 frames a second; docs/adr/0034. The source has as many as the tier that it fits
+ * into. */
+static const int64_t tier_bps[WEIR_QUALITY_N] = {
+    [WEIR_QUALITY_SOURCE] = 0,     [WEIR_QUALITY_LOW] = 400000,     [WEIR_QUALITY_MEDIUM] = 1800000,
+    [WEIR_QUALITY_HIGH] = 4000000, [WEIR_QUALITY_ULTRA] = 12000000,
 };
 
 /* ---- what the camera sends ---- */
@@ -90,28 +84,28 @@ static int64_t max(int64_t a, int64_t b)
     return a > b ? a : b;
 }
 
-static bool fits(const struct tap_facts *facts, const struct tier *tier)
+static bool fits(const struct tap_facts *facts, enum weir_quality quality)
 {
+    struct weir_box box = weir_quality_box(quality);
     int long_side = facts->width > facts->height ? facts->width : facts->height;
     int short_side = facts->width > facts->height ? facts->height : facts->width;
-    return long_side <= tier->long_side && short_side <= tier->short_side;
+    return long_side <= box.long_side && short_side <= box.short_side;
 }
 
-static const struct tier *rate_tier(const struct tap_facts *facts, enum weir_quality quality)
+/* No more than what is encoded in software has. */
+static enum weir_quality rate_tier(const struct tap_facts *facts, enum weir_quality quality)
 {
     if (quality != WEIR_QUALITY_SOURCE)
-        return &tiers[quality];
-    int at = WEIR_QUALITY_LOW;
-    while (at < WEIR_QUALITY_HIGH && !fits(facts, &tiers[at]))
-        at++;
-    return &tiers[at];
+        return quality;
+    enum weir_quality is = weir_quality_of_picture(facts->width, facts->height);
+    return is > WEIR_QUALITY_HIGH ? WEIR_QUALITY_HIGH : is;
 }
 
 static int64_t rate_of(const struct tap_facts *facts, enum weir_quality quality, int64_t fps_milli)
 {
     double fps = fps_milli > 1000 ? (double)fps_milli / 1000 : 1;
     double share = pow(fps / RATE_FPS, RATE_POWER);
-    return (int64_t)((double)rate_tier(facts, quality)->bitrate_bps * share);
+    return (int64_t)((double)tier_bps[rate_tier(facts, quality)] * share);
 }
 
 static int64_t capped_fps(const struct tap_facts *facts, int64_t fps)
@@ -120,17 +114,18 @@ static int64_t capped_fps(const struct tap_facts *facts, int64_t fps)
 }
 
 /* Why the picture itself does not do; NULL where it does. */
-static const char *why_not_picture(const struct tap_facts *facts, const struct tap_profile *profile)
+static const char *why_not_picture(const struct tap_facts *facts,
+                                   const struct weir_profile *profile)
 {
     if (profile->quality != WEIR_QUALITY_SOURCE && facts->codec != TAP_CODEC_H264)
         return "the camera does not send H.264";
     if (profile->quality != WEIR_QUALITY_SOURCE && !facts->is_plain)
         return "the camera's H.264 is not 4:2:0 with 8 bit and whole frames";
-    return fits(facts, &tiers[profile->quality]) ? NULL : "the camera's picture is larger";
+    return fits(facts, profile->quality) ? NULL : "the camera's picture is larger";
 }
 
 static const char *why_not_as_it_is(const struct tap_facts *facts,
-                                    const struct tap_profile *profile)
+                                    const struct weir_profile *profile)
 {
     if (profile->fps > 0 && facts->fps_milli > profile->fps * FPS_SLACK_PPT)
         return "the camera sends more frames";
@@ -142,18 +137,18 @@ static const char *why_not_as_it_is(const struct tap_facts *facts,
     return facts->gop_ms > GOP_MOST_MS ? "the camera's keyframes are too rare" : NULL;
 }
 
-static bool has_enough_keyframes(const struct tap_facts *facts, const struct tap_profile *profile)
+static bool has_enough_keyframes(const struct tap_facts *facts, const struct weir_profile *profile)
 {
     return profile->fps > 0 && facts->gop_ms > 0 && profile->fps * facts->gop_ms <= FPS_SLACK_PPT;
 }
 
-static void set_transcode(const struct tap_facts *facts, const struct tap_profile *profile,
+static void set_transcode(const struct tap_facts *facts, const struct weir_profile *profile,
                           struct tap_choice *ret)
 {
-    const struct tier *tier = &tiers[profile->quality];
+    struct weir_box box = weir_quality_box(profile->quality);
     ret->how = WEIR_RENDITION_HOW_TRANSCODE;
-    ret->long_side = (int)min(tier->long_side, SOFTWARE_LONG);
-    ret->short_side = (int)min(tier->short_side, SOFTWARE_SHORT);
+    ret->long_side = (int)min(box.long_side, SOFTWARE_LONG);
+    ret->short_side = (int)min(box.short_side, SOFTWARE_SHORT);
     ret->fps_milli = max(capped_fps(facts, profile->fps), FPS_MIN_MILLI);
     ret->bitrate_bps = rate_of(facts, profile->quality, ret->fps_milli);
     if (facts->bitrate_bps > RATE_MIN_BPS)
@@ -162,7 +157,7 @@ static void set_transcode(const struct tap_facts *facts, const struct tap_profil
     ret->is_main = profile->quality == WEIR_QUALITY_LOW;
 }
 
-void tap_choose(const struct tap_facts *facts, const struct tap_profile *profile,
+void tap_choose(const struct tap_facts *facts, const struct weir_profile *profile,
                 struct tap_choice *ret)
 {
     *ret = (struct tap_choice){.how = WEIR_RENDITION_HOW_PASSTHROUGH,

@@ -10,7 +10,7 @@
 #ifndef WEIR_WORKER_TAP_CHOICE_H
 #define WEIR_WORKER_TAP_CHOICE_H
 
-#include "lib/domain/events.h"
+#include "lib/domain/profile.h"
 #include "worker/tap/ring.h"
 
 /* What a camera sends, measured. */
@@ -33,11 +33,6 @@ void tap_facts_measure(const struct tap_ring *ring, const struct tap_format *for
 /* Enough was seen to choose by. */
 bool tap_facts_are_known(const struct tap_facts *facts);
 
-struct tap_profile {
-    enum weir_quality quality;
-    int64_t fps; /* at most so many; 0: as the camera */
-};
-
 struct tap_choice {
     enum weir_rendition_how how;
     const char *why; /* for people */
@@ -51,7 +46,7 @@ struct tap_choice {
 };
 
 /* `facts` are known. */
-void tap_choose(const struct tap_facts *facts, const struct tap_profile *profile,
+void tap_choose(const struct tap_facts *facts, const struct weir_profile *profile,
                 struct tap_choice *ret);
 
 #endif

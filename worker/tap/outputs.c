@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/tap/outputs.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 struct follower {
     struct weir_list node;
     struct weir_ctl_tap_publish spec;
+    struct weir_profile profile;     /* lowered to the ceiling */
     struct tap_rendition *rendition; /* NULL: the camera as it is */
     struct tap_publisher *publisher; /* NULL until it is known what there is to publish */
     bool is_live;
@@ -45,12 +47,32 @@ static struct follower *find_follower(const struct tap_outputs *outputs,
     return NULL;
 }
 
+static struct weir_ceiling ceiling_of(const struct weir_ctl_tap_publish *spec)
+{
+    return (struct weir_ceiling){
+        .quality = spec->has_max_quality ? spec->max_quality : WEIR_QUALITY_SOURCE,
+        .fps = spec->has_max_fps ? spec->max_fps : 0,
+    };
+}
+
+/* What lies at the ceiling may have been asked for as more. */
+static void add_ceiling(const struct follower *follower, struct weir_effective *effective)
+{
+    struct weir_ceiling ceiling = ceiling_of(&follower->spec);
+    char text[WEIR_CEILING_TEXT_MAX];
+    size_t len = strlen(effective->why);
+    if (weir_profile_is_at(&follower->profile, &ceiling))
+        snprintf(effective->why + len, sizeof(effective->why) - len, "; %s",
+                 weir_ceiling_format(&ceiling, text));
+}
+
 /* What is published of a camera that came up a moment ago is not known at once. */
 static void report_live(const struct tap_outputs *outputs, struct follower *follower)
 {
     struct weir_effective effective;
     tap_rendition_describe(follower->rendition, outputs->from.ring, outputs->from.format,
                            &effective);
+    add_ceiling(follower, &effective);
     follower->is_described = effective.fps > 0;
     tap_report_stream(outputs->from.control, &follower->spec, TAP_PUBLISHER_LIVE,
                       WEIR_REASON_started, "", &effective);
@@ -194,7 +216,7 @@ static uint32_t free_number(struct tap_outputs *outputs)
 
 /* NULL when there are too many. */
 static struct tap_rendition *rendition_of(struct tap_outputs *outputs,
-                                          const struct tap_profile *profile)
+                                          const struct weir_profile *profile)
 {
     WEIR_LIST_FOR(pos, &outputs->renditions)
     {
@@ -260,10 +282,12 @@ void tap_outputs_unpublish(struct tap_outputs *outputs, const struct weir_id *st
 
 void tap_outputs_publish(struct tap_outputs *outputs, const struct weir_ctl_tap_publish *spec)
 {
-    struct tap_profile profile = {
+    struct weir_ceiling ceiling = ceiling_of(spec);
+    struct weir_profile profile = {
         .quality = spec->has_quality ? spec->quality : WEIR_QUALITY_SOURCE,
         .fps = spec->has_fps ? spec->fps : 0,
     };
+    weir_profile_cap(&profile, &ceiling);
     bool is_source = profile.quality == WEIR_QUALITY_SOURCE && profile.fps == 0;
     tap_outputs_unpublish(outputs, &spec->stream_id, spec->generation);
     struct tap_rendition *rendition = is_source ? NULL : rendition_of(outputs, &profile);
@@ -275,6 +299,7 @@ void tap_outputs_publish(struct tap_outputs *outputs, const struct weir_ctl_tap_
     }
     struct follower *follower = weir_xalloc(sizeof(*follower));
     follower->spec = *spec;
+    follower->profile = profile;
     follower->rendition = rendition;
     if (rendition != NULL)
         rendition->n_users++;

@@ -11,7 +11,7 @@
 /* A keyframe may come so much of its interval too early. */
 #define EARLY_PARTS 10
 
-struct tap_rendition *tap_rendition_new(uint32_t number, const struct tap_profile *profile)
+struct tap_rendition *tap_rendition_new(uint32_t number, const struct weir_profile *profile)
 {
     struct tap_rendition *r = weir_xalloc(sizeof(*r));
     r->number = number;

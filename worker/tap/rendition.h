@@ -13,7 +13,7 @@
 struct tap_rendition {
     struct weir_list node; /* in the camera's list */
     uint32_t number;       /* of lib/domain/xcode.h */
-    struct tap_profile profile;
+    struct weir_profile profile;
     int n_users; /* publishers */
     bool is_chosen;
     struct tap_choice choice; /* once chosen */
@@ -24,7 +24,7 @@ struct tap_rendition {
     int64_t due_ts;  /* the next keyframe is taken from here on */
 };
 
-struct tap_rendition *tap_rendition_new(uint32_t number, const struct tap_profile *profile);
+struct tap_rendition *tap_rendition_new(uint32_t number, const struct weir_profile *profile);
 void tap_rendition_free(struct tap_rendition *rendition);
 
 /* Chooses, once enough of the camera is known; true when it is chosen. */

@@ -62,11 +62,12 @@ static void a_camera_is_started_for_now_only(void **state)
 static void a_name_is_read_as_it_was_written(void **state)
 {
     (void)state;
-    struct snapshot_query query = {.format = WEIR_STILL_WEBP, .width = 640, .quality = 80};
+    struct snapshot_query query = {
+        .format = WEIR_STILL_WEBP, .width = 640, .quality = 80, .box = {1280, 720}};
     struct snapshot_query is;
     char text[SNAPSHOT_NAME_MAX];
     assert_true(snapshot_name_write(&query, NOW_US, -77, text));
-    assert_string_equal(text, "1795000000123456.-77.webp.640.80");
+    assert_string_equal(text, "1795000000123456.-77.webp.640.80.1280.720");
     assert_true(snapshot_name_read(text, &is));
     assert_int_equal(is.at_us, NOW_US);
     assert_true(is.has_ts);
@@ -74,23 +75,28 @@ static void a_name_is_read_as_it_was_written(void **state)
     assert_int_equal(is.format, WEIR_STILL_WEBP);
     assert_int_equal(is.width, 640);
     assert_int_equal(is.quality, 80);
+    assert_true(is.box.long_side == 1280 && is.box.short_side == 720);
     assert_int_equal(is.tolerance_us, 0);
     assert_int_equal(is.wait_ms, 0);
     assert_string_equal(is.mode, "exact");
     static const char *const bad[] = {"",
-                                      "1.2.jpeg.0",
-                                      "1.2.jpeg.0.85.1",
-                                      "-1.2.jpeg.0.85",
-                                      "1.2.gif.0.85",
-                                      "1.2.jpeg.8193.85",
-                                      "1.2.jpeg.0.0",
-                                      "1.2.jpeg.0.101",
-                                      "1.x.jpeg.0.85",
-                                      "1.2.jpeg.0.85 ",
-                                      "99999999999999999999.2.jpeg.0.85"};
+                                      "1.2.jpeg.0.85",
+                                      "1.2.jpeg.0.85.0",
+                                      "1.2.jpeg.0.85.0.0.1",
+                                      "-1.2.jpeg.0.85.0.0",
+                                      "1.2.gif.0.85.0.0",
+                                      "1.2.jpeg.8193.85.0.0",
+                                      "1.2.jpeg.0.0.0.0",
+                                      "1.2.jpeg.0.101.0.0",
+                                      "1.2.jpeg.0.85.8193.0",
+                                      "1.2.jpeg.0.85.0.-1",
+                                      "1.x.jpeg.0.85.0.0",
+                                      "1.2.jpeg.0.85.0.0 ",
+                                      "99999999999999999999.2.jpeg.0.85.0.0"};
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_false(snapshot_name_read(bad[i], &is));
     }
+    assert_true(snapshot_name_read("1.2.jpeg.0.85.0.0", &is));
 }
 
 /* from and to, and one value more. */
@@ -138,6 +144,34 @@ static void several_are_at_equal_distances(void **state)
     assert_int_equal(lapse.query.width, 640);
     snapshot_lapse_aim(&lapse, 0, INT64_C(1794999989000000));
     assert_int_equal(lapse.query.wait_ms, 3000);
+}
+
+static void no_picture_passes_the_ceiling(void **state)
+{
+    (void)state;
+    const struct weir_ceiling none = {WEIR_QUALITY_SOURCE, 0};
+    const struct weir_ceiling low = {WEIR_QUALITY_LOW, 3};
+    struct snapshot_query query;
+    struct snapshot_lapse lapse;
+    assert_int_equal(read_one("width", "800", &query), WEIR_OK);
+    snapshot_query_cap(&query, &none);
+    assert_true(query.box.long_side == 0 && query.box.short_side == 0);
+    snapshot_query_cap(&query, &low);
+    assert_true(query.box.long_side == 640 && query.box.short_side == 360);
+    assert_int_equal(query.width, 800);
+    snapshot_query_cap(&query, &none);
+    assert_int_equal(query.box.short_side, 0);
+    /* Several are as frames of a stream are. */
+    assert_int_equal(read_lapse(LAPSE_FROM, LAPSE_TO, "every", "334", &lapse), WEIR_OK);
+    assert_int_equal(snapshot_lapse_cap(&lapse, &low, &fault), WEIR_OK);
+    assert_int_equal(lapse.query.box.short_side, 360);
+    assert_int_equal(read_lapse(LAPSE_FROM, LAPSE_TO, "every", "333", &lapse), WEIR_OK);
+    assert_int_equal(snapshot_lapse_cap(&lapse, &none, &fault), WEIR_OK);
+    assert_int_equal(snapshot_lapse_cap(&lapse, &low, &fault), WEIR_ESEMANTIC);
+    assert_string_equal(fault.code, "above_ceiling");
+    assert_string_equal(fault.detail, "every must be at least 334: the ceiling is low at 3 fps");
+    assert_int_equal(read_lapse(LAPSE_FROM, LAPSE_FROM, "every", "40", &lapse), WEIR_OK);
+    assert_int_equal(snapshot_lapse_cap(&lapse, &low, &fault), WEIR_OK);
 }
 
 static void of_several_the_number_is_bounded(void **state)
@@ -247,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_name_is_read_as_it_was_written),
         cmocka_unit_test(several_are_at_equal_distances),
         cmocka_unit_test(of_several_the_number_is_bounded),
+        cmocka_unit_test(no_picture_passes_the_ceiling),
         cmocka_unit_test(a_time_has_a_zone_and_lies_at_most_two_seconds_ahead),
         cmocka_unit_test(where_no_exact_frame_is_asked_for_it_may_be_further_away),
         cmocka_unit_test(what_is_out_of_range_is_named),

@@ -15,6 +15,8 @@ static const struct weir_source_entry entry = {
     .networks = "public 10.0.0.0/8",
     .is_exclusive = true,
     .max_streams = 100,
+    .otherwise = {WEIR_QUALITY_HIGH, 12},
+    .ceiling = {WEIR_QUALITY_MEDIUM, 10},
     .expires_at_ms = 1795000000000,
 };
 
@@ -36,6 +38,9 @@ static void what_is_written_is_read_again(void **state)
     assert_true(back.is_exclusive && !back.is_stopped);
     assert_int_equal(back.max_streams, 100);
     assert_int_equal(back.expires_at_ms, entry.expires_at_ms);
+    assert_int_equal(back.otherwise.quality, WEIR_QUALITY_HIGH);
+    assert_int_equal(back.otherwise.fps, 12);
+    assert_true(weir_ceiling_is_same(&back.ceiling, &entry.ceiling));
 }
 
 static void an_entry_that_lacks_anything_is_none(void **state)
@@ -44,8 +49,9 @@ static void an_entry_that_lacks_anything_is_none(void **state)
     struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
     struct weir_source_entry back;
     static const char *const names[] = {
-        "tenant_id", "camera_id",      "version",     "sealed",  "exclusive",
-        "networks",  "camera_version", "max_streams", "stopped", "expires_at_ms"};
+        "tenant_id",       "camera_id",      "version",     "sealed",  "exclusive",
+        "networks",        "camera_version", "max_streams", "stopped", "expires_at_ms",
+        "default_quality", "default_fps",    "max_quality", "max_fps"};
     const char *whole = weir_source_entry_write(&entry, arena);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char *text = weir_arena_strdup(arena, whole);
@@ -60,11 +66,29 @@ static void an_entry_that_lacks_anything_is_none(void **state)
     assert_int_equal(weir_source_entry_parse(long_text, arena, &back, NULL), WEIR_ELIMIT);
 }
 
+static void a_ceiling_of_another_kind_is_none(void **state)
+{
+    (void)state;
+    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
+    static const char *const wrong[] = {
+        "{\"max_quality\":\"best\",\"max_fps\":0}", "{\"max_quality\":\"low\",\"max_fps\":61}",
+        "{\"max_quality\":\"low\",\"max_fps\":-1}", "{\"max_quality\":null,\"max_fps\":0}",
+        "{\"max_quality\":\"low\"}"};
+    struct weir_json json;
+    struct weir_ceiling ceiling = {WEIR_QUALITY_HIGH, 7};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(weir_json_parse(wrong[i], strlen(wrong[i]), arena, &json, NULL), WEIR_OK);
+        assert_false(weir_ceiling_read(&json, &ceiling));
+    }
+    assert_true(ceiling.quality == WEIR_QUALITY_HIGH && ceiling.fps == 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(an_entry_that_lacks_anything_is_none),
+        cmocka_unit_test(a_ceiling_of_another_kind_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

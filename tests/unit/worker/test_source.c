@@ -41,16 +41,22 @@ static int tear_down(void **state)
 }
 
 /* The api's answer around a sealed text. */
-static struct weir_http_answer answer_of(struct setup *setup, const char *inner, int version)
+static struct weir_http_answer answer_with(struct setup *setup, const char *inner, int version,
+                                           const char *more)
 {
     struct weir_seal_public public_key = weir_seal_public_of(&setup->key.keys[0]);
     const char *sealed = weir_seal(&public_key, inner, strlen(inner), setup->arena);
     char *body = weir_arena_printf(setup->arena,
                                    "{\"camera_id\":\"" CAMERA "\",\"tenant_id\":\"" TENANT
                                    "\",\"version\":%d,\"sealed\":\"%s\","
-                                   "\"networks\":\"10.0.0.0/8, public\"}",
-                                   version, sealed);
+                                   "\"networks\":\"10.0.0.0/8, public\"%s}",
+                                   version, sealed, more);
     return (struct weir_http_answer){.status = 200, .body = body, .body_len = strlen(body)};
+}
+
+static struct weir_http_answer answer_of(struct setup *setup, const char *inner, int version)
+{
+    return answer_with(setup, inner, version, "");
 }
 
 static enum weir_code read_inner(struct setup *setup, const char *inner, struct source *ret)
@@ -88,6 +94,29 @@ static void a_camera_may_have_no_credentials(void **state)
         WEIR_OK);
     assert_false(source.has_username || source.has_password);
     assert_int_equal(source.transport, WEIR_CTL_TAP_CAMERA_TRANSPORT_TCP);
+}
+
+static void a_ceiling_is_told_beside_the_seal(void **state)
+{
+    struct setup *setup = *state;
+    struct source source = {0};
+    const char *inner = INNER(TENANT, CAMERA, "7", "\"url\":\"rtsp://cam/1\"");
+    struct weir_http_answer answer =
+        answer_with(setup, inner, 7, ",\"max_quality\":\"low\",\"max_fps\":5");
+    assert_int_equal(
+        source_read(&answer, &setup->key, &setup->tenant_id, &setup->camera_id, &source, NULL),
+        WEIR_OK);
+    assert_true(source.ceiling.quality == WEIR_QUALITY_LOW && source.ceiling.fps == 5);
+    answer = answer_of(setup, inner, 7);
+    assert_int_equal(
+        source_read(&answer, &setup->key, &setup->tenant_id, &setup->camera_id, &source, NULL),
+        WEIR_OK);
+    assert_true(weir_ceiling_is_none(&source.ceiling));
+    /* One that cannot be understood is not as good as none. */
+    answer = answer_with(setup, inner, 7, ",\"max_quality\":\"tiny\",\"max_fps\":5");
+    assert_int_equal(
+        source_read(&answer, &setup->key, &setup->tenant_id, &setup->camera_id, &source, NULL),
+        WEIR_EINVAL);
 }
 
 static void a_sealed_text_about_something_else_is_refused(void **state)
@@ -186,6 +215,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_SETUP(a_sealed_source_is_opened),
         IN_SETUP(a_camera_may_have_no_credentials),
+        IN_SETUP(a_ceiling_is_told_beside_the_seal),
         IN_SETUP(a_sealed_text_about_something_else_is_refused),
         IN_SETUP(a_text_sealed_for_another_key_is_refused),
         IN_SETUP(a_source_without_an_address_is_refused),

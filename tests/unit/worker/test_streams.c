@@ -156,11 +156,46 @@ static void a_publisher_that_fails_again_waits_longer(void **state)
     assert_int_equal(find(cell)->run, 3);
 }
 
+static void a_ceiling_that_makes_another_picture_publishes_it_anew(void **state)
+{
+    struct cell *cell = *state;
+    cell->lease.has_source = true;
+    cell->lease.source.ceiling = (struct weir_ceiling){WEIR_QUALITY_HIGH, 0};
+    cell->row.quality = WEIR_QUALITY_MEDIUM;
+    streams_take_row(&cell->worker, &cell->row);
+    pass_for(cell, 50);
+    tell(cell, WEIR_CTL_TAP_STREAM_STATE_PUBLISHING);
+    assert_int_equal(find(cell)->run, 1);
+    assert_int_equal(find(cell)->ceiling.quality, WEIR_QUALITY_HIGH);
+    /* Still above the stream: nobody's picture is touched. */
+    cell->lease.source.ceiling.fps = 0;
+    cell->lease.source.ceiling.quality = WEIR_QUALITY_MEDIUM;
+    pass_for(cell, 50);
+    assert_int_equal(find(cell)->run, 1);
+    cell->lease.source.ceiling.fps = 10;
+    pass_for(cell, 50);
+    assert_int_equal(find(cell)->run, 2);
+    assert_int_equal(find(cell)->ceiling.fps, 10);
+    pass_for(cell, 50);
+    assert_int_equal(find(cell)->run, 2);
+    /* And back, when it is lifted. */
+    cell->lease.source.ceiling = (struct weir_ceiling){WEIR_QUALITY_SOURCE, 0};
+    pass_for(cell, 50);
+    assert_int_equal(find(cell)->run, 3);
+    /* What is not known just now is no reason. */
+    cell->lease.has_source = false;
+    cell->lease.source.ceiling = (struct weir_ceiling){WEIR_QUALITY_LOW, 1};
+    pass_for(cell, 50);
+    assert_int_equal(find(cell)->run, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_stream_whose_publisher_failed_is_published_again, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_ceiling_that_makes_another_picture_publishes_it_anew,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_publisher_that_fails_again_waits_longer, set_up,
                                         tear_down),
     };

@@ -53,6 +53,11 @@ static void a_whole_question_is_read(void **state)
     assert_int_equal(question.format, WEIR_STILL_WEBP);
     assert_int_equal(question.width, 640);
     assert_int_equal(question.quality, 80);
+    assert_true(question.long_side == 0 && question.short_side == 0);
+    assert_int_equal(read_with("long_side", "640", &question), WEIR_OK);
+    assert_int_equal(question.long_side, 640);
+    assert_int_equal(read_with("short_side", "360", &question), WEIR_OK);
+    assert_int_equal(question.short_side, 360);
 }
 
 static void a_frame_can_be_named(void **state)
@@ -79,7 +84,8 @@ static void each_value_has_its_limits_and_is_needed(void **state)
         {"mode", NULL},       {"mode", "Exact"}, {"tolerance_us", "-1"},
         {"wait_ms", "10001"}, {"format", "gif"}, {"format", NULL},
         {"width", "8193"},    {"width", "1e3"},  {"quality", "0"},
-        {"quality", "101"},   {"quality", ""},
+        {"quality", "101"},   {"quality", ""},   {"long_side", "8193"},
+        {"short_side", ""},
     };
     struct still_question question;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -31,7 +31,7 @@ static struct tap_facts sub_stream(void)
 static struct tap_choice choose(struct tap_facts facts, enum weir_quality quality, int64_t fps)
 {
     struct tap_choice choice;
-    struct tap_profile profile = {quality, fps};
+    struct weir_profile profile = {quality, fps};
     assert_true(tap_facts_are_known(&facts));
     tap_choose(&facts, &profile, &choice);
     return choice;

@@ -22,7 +22,7 @@ struct fixture {
 static struct fixture begin(enum weir_rendition_how how, int64_t fps_milli)
 {
     struct fixture f = {.format = {.video = TAP_CODEC_H264, .audio = TAP_CODEC_AAC}};
-    struct tap_profile profile = {WEIR_QUALITY_LOW, 1};
+    struct weir_profile profile = {WEIR_QUALITY_LOW, 1};
     tap_ring_init(&f.camera, 60000, 1 << 24);
     for (int64_t i = 0; i < 250; i++) {
         struct tap_unit *unit = unit_new(TAP_VIDEO, i % 25 == 0, i * FRAME, key_a, sizeof(key_a));
