@@ -48,8 +48,9 @@ static enum weir_code check_camera(struct api_call *call, const struct weir_id *
     return WEIR_OK;
 }
 
-/* Whether a start may be sent; of a stream that lives already only the key matters. Redis, or this
- * api's memory, mostly knows; else Postgres is asked. */
+/* Whether a start may be sent; of a stream that lives already only the key matters, and as nothing
+ * is done, none is left behind. Redis, or this api's memory, mostly knows; else Postgres is asked.
+ */
 static enum weir_code check_start(struct api_call *call, const struct weir_id *camera_id,
                                   const struct weir_id *stream_id, const char *key, bool is_live)
 {
@@ -57,7 +58,8 @@ static enum weir_code check_start(struct api_call *call, const struct weir_id *c
     enum weir_code code = is_live ? WEIR_OK : check_camera(call, camera_id, &has_asked);
     /* At last: a key is remembered for a day, and what is refused leaves nothing behind. */
     if (code == WEIR_OK && key) {
-        code = api_keys_judge(call, key, USED_FOR_START, stream_id, &has_asked);
+        code = is_live ? api_keys_look(call, key, USED_FOR_START, stream_id, &has_asked)
+                       : api_keys_judge(call, key, USED_FOR_START, stream_id, &has_asked);
     }
     api_sources_count_start(call->api, has_asked);
     return code;
