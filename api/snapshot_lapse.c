@@ -112,7 +112,8 @@ static enum weir_code fetch_next(struct api_call *call, struct lapse *lapse)
 {
     struct weir_id viewer_id = ticket_viewer_id(&call->tenant_id, &call->who.subject);
     if (lapse->next == lapse->wish.n) {
-        return answer(call, lapse);
+        enum weir_code code = lapse->taking.may(call, &lapse->taking);
+        return code == WEIR_OK ? answer(call, lapse) : code;
     }
     if (weir_clock_mono_ms() >= lapse->end_mono_ms) {
         return weir_fail(&call->err, WEIR_EUNAVAILABLE, "the pictures took too long");
@@ -160,6 +161,7 @@ static enum weir_code take_one(struct api_call *call, struct lapse *lapse)
 static enum weir_code begin(struct api_call *call, struct lapse *lapse)
 {
     lapse->end_mono_ms = weir_clock_mono_ms() + LIFE_MS;
+    lapse->taking.may = snapshot_may;
     enum weir_code code = api_call_id(call, "camera_id", &lapse->taking.camera_id);
     if (code == WEIR_OK) {
         code = read_query(call, &lapse->wish);

@@ -65,6 +65,12 @@ enum weir_code snapshot_check_camera(struct api_call *call, const struct weir_id
     return code;
 }
 
+enum weir_code snapshot_may(struct api_call *call, const struct snapshot_taking *taking)
+{
+    enum weir_code code = api_call_check_again(call);
+    return code == WEIR_OK ? snapshot_check_camera(call, &taking->camera_id) : code;
+}
+
 enum weir_code snapshot_check_quota(struct api_call *call, const struct weir_id *viewer_id)
 {
     const struct api_settings *settings = call->api->settings;
@@ -235,7 +241,11 @@ enum weir_code snapshot_fetch(struct api_call *call, struct snapshot_taking *tak
     if (wait_for_moment(call, taking)) {
         return WEIR_OK;
     }
+    enum weir_code code = taking->is_ahead ? taking->may(call, taking) : WEIR_OK;
     taking->is_ahead = false;
+    if (code != WEIR_OK) {
+        return code;
+    }
     const char *url = url_of(call, taking);
     if (!url) {
         return refuse_not_running(call, &taking->query);
@@ -312,7 +322,7 @@ static enum weir_code start_first(struct api_call *call, struct snapshot_taking 
     }
     if (was != API_START_NEW) {
         snapshot_query_set_now(&taking->query, weir_clock_wall_us());
-        code = snapshot_check_camera(call, &taking->camera_id); /* that was a while ago */
+        code = taking->may(call, taking); /* that was a while ago */
     }
     return code == WEIR_OK ? snapshot_fetch(call, taking) : code;
 }

@@ -13,10 +13,16 @@
 #include "api/stream_start.h"
 #include "lib/domain/json.h"
 
+struct snapshot_taking;
+
+/* Whether who asks may still have the picture; or answers. */
+typedef enum weir_code snapshot_may_fn(struct api_call *call, const struct snapshot_taking *taking);
+
 /* Over the runs of one call, in its arena. */
 struct snapshot_taking {
     struct snapshot_query query;
     struct weir_id camera_id;
+    snapshot_may_fn *may; /* asked again when the call has waited, before the picture is made */
     /* The stream that is started for it. */
     struct api_starting starting;
     bool is_watched;
@@ -36,11 +42,13 @@ struct snapshot_taken {
 /* A camera of the tenant that the caller sees, and that is not stopped; or answers. */
 WEIR_MUST_USE enum weir_code snapshot_check_camera(struct api_call *call,
                                                    const struct weir_id *camera_id);
+/* Of who has a token: he and his right to the camera, after a wait. */
+enum weir_code snapshot_may(struct api_call *call, const struct snapshot_taking *taking);
 /* One more of the viewer and of call->tenant_id; or 429. */
 WEIR_MUST_USE enum weir_code snapshot_check_quota(struct api_call *call,
                                                   const struct weir_id *viewer_id);
 
-/* Fills query and camera_id of what is zeroed, or answers. */
+/* Fills query, camera_id and may of what is zeroed, or answers. */
 typedef enum weir_code snapshot_begin_fn(struct api_call *call, struct snapshot_taking *taking);
 /* Answers with the picture. */
 typedef enum weir_code snapshot_end_fn(struct api_call *call, const struct snapshot_taking *taking,

@@ -78,6 +78,7 @@ static enum weir_code answer(struct api_call *call, const struct snapshot_taking
 
 static enum weir_code begin(struct api_call *call, struct snapshot_taking *taking)
 {
+    taking->may = snapshot_may;
     enum weir_code code = api_call_id(call, "camera_id", &taking->camera_id);
     if (code == WEIR_OK) {
         code = read_query(call, &taking->query);
