@@ -48,14 +48,33 @@ static enum weir_code check_camera(struct api_call *call, const struct weir_id *
     return WEIR_OK;
 }
 
+/* Each is decoded, scaled and encoded for itself, whoever watches it. */
+static enum weir_code check_renditions(struct api_call *call, const struct api_start_wish *wish)
+{
+    int64_t most = call->api->settings->renditions_max;
+    if (!weir_stream_is_rendition(wish->quality, wish->fps) ||
+        (int64_t)api_view_count_renditions(call->api->view, &call->tenant_id, &wish->camera_id) <
+            most) {
+        return WEIR_OK;
+    }
+    return api_call_refuse(call, 429, "too_many_renditions", NULL,
+                           "%" PRId64 " other qualities and frame rates of this camera are made "
+                           "already, which is the limit: take one of these (GET /v1/streams?"
+                           "camera_id=), the camera's own (quality source, fps 0), or stop one",
+                           most);
+}
+
 /* Whether a start may be sent; of a stream that lives already only the key matters, and as nothing
  * is done, none is left behind. Redis, or this api's memory, mostly knows; else Postgres is asked.
  */
-static enum weir_code check_start(struct api_call *call, const struct weir_id *camera_id,
+static enum weir_code check_start(struct api_call *call, const struct api_start_wish *wish,
                                   const struct weir_id *stream_id, const char *key, bool is_live)
 {
     bool has_asked = false;
-    enum weir_code code = is_live ? WEIR_OK : check_camera(call, camera_id, &has_asked);
+    enum weir_code code = is_live ? WEIR_OK : check_camera(call, &wish->camera_id, &has_asked);
+    if (code == WEIR_OK && !is_live) {
+        code = check_renditions(call, wish);
+    }
     /* At last: a key is remembered for a day, and what is refused leaves nothing behind. */
     if (code == WEIR_OK && key) {
         code = is_live ? api_keys_look(call, key, USED_FOR_START, stream_id, &has_asked)
@@ -155,7 +174,7 @@ static enum weir_code begin(struct api_call *call, struct api_starting *starting
     struct weir_id stream_id = stream_id_of(call, wish);
     bool is_there = api_view_stream(call->api->view, &stream_id, &row);
     bool is_live = is_there && weir_stream_state_is_live(row.state);
-    code = check_start(call, &wish->camera_id, &stream_id, key, is_live);
+    code = check_start(call, wish, &stream_id, key, is_live);
     if (code != WEIR_OK) {
         return code;
     }
