@@ -143,19 +143,7 @@ static enum weir_code link_to(struct api_call *call, const struct snapshot_takin
 
 static enum weir_code begin_create(struct api_call *call, struct snapshot_taking *taking)
 {
-    taking->may = snapshot_may;
-    enum weir_code code = api_call_id(call, "camera_id", &taking->camera_id);
-    if (code == WEIR_OK) {
-        code = read_body(call, &taking->query);
-    }
-    if (code == WEIR_OK) {
-        code = snapshot_check_camera(call, &taking->camera_id);
-    }
-    if (code == WEIR_OK) {
-        struct weir_id viewer_id = ticket_viewer_id(&call->tenant_id, &call->who.subject);
-        code = snapshot_check_quota(call, &viewer_id);
-    }
-    return code;
+    return snapshot_begin(call, taking, read_body);
 }
 
 static enum weir_code create(struct api_call *call)

@@ -44,9 +44,22 @@ WEIR_MUST_USE enum weir_code snapshot_check_camera(struct api_call *call,
                                                    const struct weir_id *camera_id);
 /* Of who has a token: he and his right to the camera, after a wait. */
 enum weir_code snapshot_may(struct api_call *call, const struct snapshot_taking *taking);
-/* One more of the viewer and of call->tenant_id; or 429. */
+/* One more of the viewer and of call->tenant_id; or 429. `viewer_id` NULL: of who has a token. */
 WEIR_MUST_USE enum weir_code snapshot_check_quota(struct api_call *call,
                                                   const struct weir_id *viewer_id);
+
+/* Reads what is asked for, or answers. */
+typedef enum weir_code snapshot_read_fn(struct api_call *call, struct snapshot_query *ret);
+/* Of who has a token: the camera of the path, what is asked for, his right to it and to one more
+ * picture. What most snapshot_begin_fn are. */
+WEIR_MUST_USE enum weir_code snapshot_begin(struct api_call *call, struct snapshot_taking *taking,
+                                            snapshot_read_fn *read);
+
+/* For questions in the URL: only parameters of the NULL-ended list are there, or 422; and the
+ * snapshot_value_fn of a request. */
+WEIR_MUST_USE enum weir_code snapshot_check_parameters(struct api_call *call,
+                                                       const char *const *known);
+const char *snapshot_parameter(void *req, const char *name);
 
 /* Fills query, camera_id and may of what is zeroed, or answers. */
 typedef enum weir_code snapshot_begin_fn(struct api_call *call, struct snapshot_taking *taking);
