@@ -129,6 +129,11 @@ static enum weir_code check_revoked(struct api_call *call)
     return code;
 }
 
+enum weir_code api_call_check_again(struct api_call *call)
+{
+    return check_revoked(call);
+}
+
 static enum weir_code admit(struct api_call *call, enum api_need need)
 {
     enum weir_code code = weir_http_is_inline(call->req) ? recall_token(call) : judge_token(call);

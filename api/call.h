@@ -57,6 +57,9 @@ void api_call_run(struct api *api, struct weir_http_request *req, struct weir_ht
  * comes at a wake of the token, or at `deadline_mono_ms`. */
 uint64_t api_call_wait(struct api_call *call, int64_t deadline_mono_ms);
 
+/* After a wait: the caller, who was let in at the first run, may have been revoked since (401). */
+WEIR_MUST_USE enum weir_code api_call_check_again(struct api_call *call);
+
 /* Ends a run on the server's thread without an answer; the next one is in the pool and may block.
  * Returns a code to hand on. */
 enum weir_code api_call_later(struct api_call *call);

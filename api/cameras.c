@@ -7,7 +7,6 @@
 #include "api/call.h"
 #include "api/camera_live.h"
 #include "api/ceilings.h"
-#include "api/keys.h"
 #include "api/once.h"
 #include "api/outbox.h"
 #include "api/revoke.h"
@@ -359,7 +358,7 @@ static enum weir_code check_quota(struct api_call *call, struct weir_db_tx *tx)
     return WEIR_OK;
 }
 
-static enum weir_code insert(struct api_call *call, struct weir_db_tx *tx, const char *key,
+static enum weir_code insert(struct api_call *call, struct weir_db_tx *tx,
                              const struct camera *camera, struct weir_db_rows **ret)
 {
     enum weir_code code = save(call, tx,
@@ -370,10 +369,7 @@ static enum weir_code insert(struct api_call *call, struct weir_db_tx *tx, const
                                "$10, $11, $12, $13, $14, $15, $16, $17, $18) "
                                "RETURNING " COLUMNS,
                                camera, ret);
-    if (code == WEIR_OK) {
-        code = publish(call, tx, camera, false);
-    }
-    return code == WEIR_OK ? api_once_remember(call, tx, key, camera->id_text) : code;
+    return code == WEIR_OK ? publish(call, tx, camera, false) : code;
 }
 
 static void set_location(struct api_call *call, const char *id_text)
@@ -404,8 +400,7 @@ static enum weir_code create(struct api_call *call)
 {
     struct api_value values[N_FIELDS];
     char host[API_HOST_MAX + 1];
-    const char *key = NULL;
-    const char *earlier = NULL;
+    struct api_once once = {0};
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     struct weir_db_rows *rows = NULL;
     enum weir_code code = read_body(call, create_fields, values, host);
@@ -413,22 +408,10 @@ static enum weir_code create(struct api_call *call)
         code = api_call_refuse(call, 422, "missing_field", "/source", "/source is missing");
     }
     if (code == WEIR_OK) {
-        code = api_call_key(call, &key);
+        code = api_once_begin(call, &tx, &once);
     }
-    if (code == WEIR_OK) {
-        code = begin(call, &tx);
-    }
-    if (code == WEIR_OK) {
-        code = api_once_lock(call, tx);
-    }
-    if (code == WEIR_OK) {
-        code = api_once_find(call, tx, key, &earlier);
-    }
-    if (code == WEIR_OK && earlier) {
-        return answer_earlier(call, tx, earlier);
-    }
-    if (code == WEIR_OK && key) {
-        code = api_keys_check(call, key);
+    if (code == WEIR_OK && once.earlier) {
+        return answer_earlier(call, tx, once.earlier);
     }
     if (code == WEIR_OK) {
         code = check_quota(call, tx);
@@ -445,12 +428,9 @@ static enum weir_code create(struct api_call *call)
     struct camera camera = {.id = weir_id_new(weir_clock_wall_ms()), .version = 1, .labels = "{}"};
     camera.id_text = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&camera.id));
     overlay(call, values, host, &camera);
-    code = insert(call, tx, key, &camera, &rows);
+    code = insert(call, tx, &camera, &rows);
     if (code == WEIR_OK) {
-        code = weir_db_commit(&tx, &call->err);
-    }
-    if (code == WEIR_OK && key) {
-        api_keys_note(call, key);
+        code = api_once_commit(call, &tx, &once, camera.id_text);
     }
     if (code == WEIR_OK) {
         set_location(call, camera.id_text);

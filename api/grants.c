@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "api/grant_rules.h"
-#include "api/keys.h"
 #include "api/list.h"
 #include "api/once.h"
 #include "api/revoke.h"
@@ -245,39 +244,28 @@ static enum weir_code answer_earlier(struct api_call *call, struct weir_db_tx *t
     return code;
 }
 
-static enum weir_code read_body(struct api_call *call, struct api_value values[static N_FIELDS],
-                                const char **key)
+static enum weir_code read_body(struct api_call *call, struct api_value values[static N_FIELDS])
 {
     enum weir_code code = api_call_body(call, create_fields, N_FIELDS, values);
     if (code == WEIR_OK && weir_id_is_nil(&values[F_SUBJECT].id)) {
         code = api_call_refuse(call, 422, "unknown_value", "/subject",
                                "/subject names nobody: it is all zeros");
     }
-    return code == WEIR_OK ? api_call_key(call, key) : code;
+    return code;
 }
 
 static enum weir_code create(struct api_call *call)
 {
     struct api_value values[N_FIELDS];
-    const char *key = NULL;
-    const char *earlier = NULL;
+    struct api_once once = {0};
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     struct weir_db_rows *rows = NULL;
-    enum weir_code code = read_body(call, values, &key);
+    enum weir_code code = read_body(call, values);
     if (code == WEIR_OK) {
-        code = begin(call, &tx);
+        code = api_once_begin(call, &tx, &once);
     }
-    if (code == WEIR_OK) {
-        code = api_once_lock(call, tx);
-    }
-    if (code == WEIR_OK) {
-        code = api_once_find(call, tx, key, &earlier);
-    }
-    if (code == WEIR_OK && earlier) {
-        return answer_earlier(call, tx, earlier);
-    }
-    if (code == WEIR_OK && key) {
-        code = api_keys_check(call, key);
+    if (code == WEIR_OK && once.earlier) {
+        return answer_earlier(call, tx, once.earlier);
     }
     struct weir_id id = weir_id_new(weir_clock_wall_ms());
     const char *id_text = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&id));
@@ -285,13 +273,7 @@ static enum weir_code create(struct api_call *call)
         code = insert(call, tx, id_text, values, &rows);
     }
     if (code == WEIR_OK) {
-        code = api_once_remember(call, tx, key, id_text);
-    }
-    if (code == WEIR_OK) {
-        code = weir_db_commit(&tx, &call->err);
-    }
-    if (code == WEIR_OK && key) {
-        api_keys_note(call, key);
+        code = api_once_commit(call, &tx, &once, id_text);
     }
     if (code == WEIR_OK) {
         set_location(call, id_text);

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "api/keys.h"
 #include "api/list.h"
 #include "api/once.h"
 #include "api/revoke.h"
@@ -145,28 +144,15 @@ static enum weir_code insert(struct api_call *call, struct weir_db_tx *tx, const
 static enum weir_code create(struct api_call *call)
 {
     struct api_value values[N_FIELDS];
-    const char *key = NULL;
-    const char *earlier = NULL;
+    struct api_once once = {0};
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     struct weir_db_rows *rows = NULL;
     enum weir_code code = api_call_body(call, create_fields, N_FIELDS, values);
     if (code == WEIR_OK) {
-        code = api_call_key(call, &key);
+        code = api_once_begin(call, &tx, &once);
     }
-    if (code == WEIR_OK) {
-        code = begin(call, &tx);
-    }
-    if (code == WEIR_OK) {
-        code = api_once_lock(call, tx);
-    }
-    if (code == WEIR_OK) {
-        code = api_once_find(call, tx, key, &earlier);
-    }
-    if (code == WEIR_OK && earlier) {
-        return answer_earlier(call, tx, earlier);
-    }
-    if (code == WEIR_OK && key) {
-        code = api_keys_check(call, key);
+    if (code == WEIR_OK && once.earlier) {
+        return answer_earlier(call, tx, once.earlier);
     }
     if (code == WEIR_OK) {
         code = check_quota(call, tx);
@@ -177,13 +163,7 @@ static enum weir_code create(struct api_call *call)
         code = insert(call, tx, id_text, values[F_NAME].str, &rows);
     }
     if (code == WEIR_OK) {
-        code = api_once_remember(call, tx, key, id_text);
-    }
-    if (code == WEIR_OK) {
-        code = weir_db_commit(&tx, &call->err);
-    }
-    if (code == WEIR_OK && key) {
-        api_keys_note(call, key);
+        code = api_once_commit(call, &tx, &once, id_text);
     }
     if (code == WEIR_OK) {
         set_location(call, id_text);

@@ -111,6 +111,26 @@ static enum weir_code ask_postgres(struct api_call *call, const char *key,
     return code == WEIR_OK ? weir_db_commit(&tx, &call->err) : code;
 }
 
+/* Leaves everything as it is. */
+#define LOOK_AT_KEY                                                                                \
+    "SELECT fingerprint <> $2::bytea FROM idempotency"                                             \
+    " WHERE key = $1 AND made_at >= now() - interval '24 hours'"
+
+static enum weir_code look_into_postgres(struct api_call *call, const char *key, bool *ret_is_other)
+{
+    struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
+    struct weir_db_rows *rows = NULL;
+    const char *params[] = {key, api_call_fingerprint(call)};
+    enum weir_code code = weir_db_begin(call->api->db, &call->tenant_id, &tx, &call->err);
+    if (code == WEIR_OK) {
+        code = weir_db_exec(tx, LOOK_AT_KEY, params, 2, call->arena, &rows, &call->err);
+    }
+    if (code == WEIR_OK) {
+        *ret_is_other = weir_db_count(rows) > 0 && weir_db_bool(rows, 0, 0);
+    }
+    return code;
+}
+
 static bool is_away(enum weir_code code)
 {
     return code == WEIR_EUNAVAILABLE || code == WEIR_ETIMEOUT || code == WEIR_EUNKNOWN;
@@ -130,6 +150,22 @@ enum weir_code api_keys_judge(struct api_call *call, const char *key, enum used_
     if (!is_other && ask_redis(call, &command_id, &is_other) != WEIR_OK) {
         *ret_asked = true;
         enum weir_code code = ask_postgres(call, key, &command_id, &is_other);
+        if (code != WEIR_OK) {
+            return is_away(code) ? WEIR_OK : code;
+        }
+    }
+    return is_other ? refuse(call) : WEIR_OK;
+}
+
+enum weir_code api_keys_look(struct api_call *call, const char *key, enum used_for what,
+                             const struct weir_id *stream_id, bool *ret_asked)
+{
+    struct weir_id command_id = api_keys_command_id(call, key);
+    struct place place = place_of(call, &command_id);
+    bool is_other = used_keys_is_other(call->api->used_keys, &command_id, what, stream_id);
+    if (!is_other && look_at_place(call, &place, &is_other) != WEIR_OK) {
+        *ret_asked = true;
+        enum weir_code code = look_into_postgres(call, key, &is_other);
         if (code != WEIR_OK) {
             return is_away(code) ? WEIR_OK : code;
         }

@@ -21,6 +21,12 @@ WEIR_MUST_USE enum weir_code api_keys_judge(struct api_call *call, const char *k
                                             enum used_for what, const struct weir_id *stream_id,
                                             bool *ret_asked);
 
+/* As above, of a wish that changes nothing, such as the start of a stream that lives: nothing is
+ * remembered, so that no row of Redis is left for each of any number of such requests. */
+WEIR_MUST_USE enum weir_code api_keys_look(struct api_call *call, const char *key,
+                                           enum used_for what, const struct weir_id *stream_id,
+                                           bool *ret_asked);
+
 /* For what Postgres remembers with the object that it made: 422 when a start or stop had the key.
  * Nothing is remembered. */
 WEIR_MUST_USE enum weir_code api_keys_check(struct api_call *call, const char *key);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/once.h"
 
+#include "api/keys.h"
+
 enum weir_code api_once_lock(struct api_call *call, struct weir_db_tx *tx)
 {
     const char *tenant = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id));
@@ -8,12 +10,10 @@ enum weir_code api_once_lock(struct api_call *call, struct weir_db_tx *tx)
                         call->arena, NULL, &call->err);
 }
 
-enum weir_code api_once_find(struct api_call *call, struct weir_db_tx *tx, const char *key,
-                             const char **ret_id)
+/* Sets `ret_id` where this key made something before. */
+static enum weir_code find(struct api_call *call, struct weir_db_tx *tx, const char *key,
+                           const char **ret_id)
 {
-    if (!key) {
-        return WEIR_OK;
-    }
     const char *params[] = {key, api_call_fingerprint(call)};
     struct weir_db_rows *rows = NULL;
     enum weir_code code = weir_db_exec(
@@ -29,12 +29,9 @@ enum weir_code api_once_find(struct api_call *call, struct weir_db_tx *tx, const
     return code;
 }
 
-enum weir_code api_once_remember(struct api_call *call, struct weir_db_tx *tx, const char *key,
-                                 const char *id)
+static enum weir_code remember(struct api_call *call, struct weir_db_tx *tx, const char *key,
+                               const char *id)
 {
-    if (!key) {
-        return WEIR_OK;
-    }
     const char *params[] = {weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)), key,
                             api_call_fingerprint(call), id};
     enum weir_code code =
@@ -46,4 +43,34 @@ enum weir_code api_once_remember(struct api_call *call, struct weir_db_tx *tx, c
                               "object_id) VALUES ($1, $2, $3::bytea, 201, $4)",
                               params, 4, call->arena, NULL, &call->err)
                : code;
+}
+
+enum weir_code api_once_begin(struct api_call *call, struct weir_db_tx **tx, struct api_once *ret)
+{
+    *ret = (struct api_once){0};
+    enum weir_code code = api_call_key(call, &ret->key);
+    if (code == WEIR_OK) {
+        code = weir_db_begin(call->api->db, &call->tenant_id, tx, &call->err);
+    }
+    if (code == WEIR_OK) {
+        code = api_once_lock(call, *tx);
+    }
+    if (code == WEIR_OK && ret->key) {
+        code = find(call, *tx, ret->key, &ret->earlier);
+    }
+    /* What made something is no start's or stop's. */
+    return code == WEIR_OK && ret->key && !ret->earlier ? api_keys_check(call, ret->key) : code;
+}
+
+enum weir_code api_once_commit(struct api_call *call, struct weir_db_tx **tx,
+                               const struct api_once *once, const char *id)
+{
+    enum weir_code code = once->key ? remember(call, *tx, once->key, id) : WEIR_OK;
+    if (code == WEIR_OK) {
+        code = weir_db_commit(tx, &call->err);
+    }
+    if (code == WEIR_OK && once->key) {
+        api_keys_note(call, once->key);
+    }
+    return code;
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "api/snapshot_take.h"
-#include "api/ticket_ids.h"
 #include "lib/base/clock.h"
 
 #define LIFE_MS 30000
@@ -24,35 +23,15 @@ struct lapse {
 
 /* ---- the question ---- */
 
-static const char *value_of(void *ctx, const char *name)
-{
-    return weir_http_query(ctx, name);
-}
-
-static bool is_known(const char *name)
-{
-    for (size_t i = 0; snapshot_lapse_parameters[i]; i++) {
-        if (strcmp(snapshot_lapse_parameters[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum weir_code read_query(struct api_call *call, struct snapshot_lapse *ret)
 {
     struct api_fault fault = {0};
-    const char *name;
-    const char *value;
-    for (size_t at = 0; weir_http_next_query(call->req, &at, &name, &value);) {
-        if (!is_known(name)) {
-            return api_call_refuse(call, 422, "unknown_parameter", NULL,
-                                   "the query has a parameter that is not known here");
-        }
+    enum weir_code code = snapshot_check_parameters(call, snapshot_lapse_parameters);
+    if (code == WEIR_OK && snapshot_lapse_read(snapshot_parameter, call->req, weir_clock_wall_us(),
+                                               ret, &fault) != WEIR_OK) {
+        code = api_call_refuse(call, 422, fault.code, NULL, "%s", fault.detail);
     }
-    return snapshot_lapse_read(value_of, call->req, weir_clock_wall_us(), ret, &fault) == WEIR_OK
-               ? WEIR_OK
-               : api_call_refuse(call, 422, fault.code, NULL, "%s", fault.detail);
+    return code;
 }
 
 /* ---- the answer ---- */
@@ -110,14 +89,14 @@ static enum weir_code answer(struct api_call *call, const struct lapse *lapse)
 
 static enum weir_code fetch_next(struct api_call *call, struct lapse *lapse)
 {
-    struct weir_id viewer_id = ticket_viewer_id(&call->tenant_id, &call->who.subject);
     if (lapse->next == lapse->wish.n) {
-        return answer(call, lapse);
+        enum weir_code code = lapse->taking.may(call, &lapse->taking);
+        return code == WEIR_OK ? answer(call, lapse) : code;
     }
     if (weir_clock_mono_ms() >= lapse->end_mono_ms) {
         return weir_fail(&call->err, WEIR_EUNAVAILABLE, "the pictures took too long");
     }
-    enum weir_code code = snapshot_check_quota(call, &viewer_id);
+    enum weir_code code = snapshot_check_quota(call, NULL);
     if (code != WEIR_OK) {
         return code;
     }
@@ -162,6 +141,7 @@ static enum weir_code begin(struct api_call *call, struct lapse *lapse)
     struct weir_ceiling ceiling = {0};
     struct api_fault fault = {0};
     lapse->end_mono_ms = weir_clock_mono_ms() + LIFE_MS;
+    lapse->taking.may = snapshot_may;
     enum weir_code code = api_call_id(call, "camera_id", &lapse->taking.camera_id);
     if (code == WEIR_OK) {
         code = read_query(call, &lapse->wish);

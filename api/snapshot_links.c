@@ -143,20 +143,7 @@ static enum weir_code link_to(struct api_call *call, const struct snapshot_takin
 
 static enum weir_code begin_create(struct api_call *call, struct snapshot_taking *taking)
 {
-    struct weir_ceiling ceiling = {0};
-    enum weir_code code = api_call_id(call, "camera_id", &taking->camera_id);
-    if (code == WEIR_OK) {
-        code = read_body(call, &taking->query);
-    }
-    if (code == WEIR_OK) {
-        code = snapshot_check_camera(call, &taking->camera_id, &ceiling);
-    }
-    if (code == WEIR_OK) {
-        snapshot_query_cap(&taking->query, &ceiling);
-        struct weir_id viewer_id = ticket_viewer_id(&call->tenant_id, &call->who.subject);
-        code = snapshot_check_quota(call, &viewer_id);
-    }
-    return code;
+    return snapshot_begin(call, taking, read_body);
 }
 
 static enum weir_code create(struct api_call *call)
@@ -198,6 +185,14 @@ static enum weir_code check_ticket(struct api_call *call, const char *name,
                : WEIR_OK;
 }
 
+/* A camera whose clock is ahead sends frames of moments that are to come. */
+static enum weir_code may_follow(struct api_call *call, struct snapshot_taking *taking)
+{
+    struct weir_ticket ticket;
+    (void)taking;
+    return check_ticket(call, weir_http_param(call->req, "picture"), &ticket);
+}
+
 static enum weir_code begin_get(struct api_call *call, struct snapshot_taking *taking)
 {
     const char *name = weir_http_param(call->req, "picture");
@@ -208,6 +203,7 @@ static enum weir_code begin_get(struct api_call *call, struct snapshot_taking *t
     }
     call->tenant_id = ticket.tenant_id;
     taking->camera_id = ticket.camera_id;
+    taking->may = may_follow;
     return snapshot_name_read(name, &taking->query) ? snapshot_check_quota(call, &ticket.viewer_id)
                                                     : api_call_not_found(call);
 }

@@ -10,6 +10,7 @@
 #include "api/keys.h"
 #include "api/rights.h"
 #include "api/sources.h"
+#include "api/ticket_ids.h"
 #include "api/ticket_quota.h"
 #include "lib/base/clock.h"
 #include "lib/domain/stream_state.h"
@@ -43,6 +44,35 @@ const char *snapshot_ms_text(struct api_call *call, int64_t us)
                              (us < 0 ? -us : us) / 1000, (us < 0 ? -us : us) % 1000 / 100);
 }
 
+/* ---- the question ---- */
+
+const char *snapshot_parameter(void *req, const char *name)
+{
+    return weir_http_query(req, name);
+}
+
+static bool is_known(const char *const *known, const char *name)
+{
+    size_t i = 0;
+    while (known[i] && strcmp(known[i], name) != 0) {
+        i++;
+    }
+    return known[i] != NULL;
+}
+
+enum weir_code snapshot_check_parameters(struct api_call *call, const char *const *known)
+{
+    const char *name;
+    const char *value;
+    for (size_t at = 0; weir_http_next_query(call->req, &at, &name, &value);) {
+        if (!is_known(known, name)) {
+            return api_call_refuse(call, 422, "unknown_parameter", NULL,
+                                   "the query has a parameter that is not known here");
+        }
+    }
+    return WEIR_OK;
+}
+
 /* ---- may he? ---- */
 
 /* A camera of the tenant, which is not stopped. */
@@ -69,12 +99,31 @@ enum weir_code snapshot_check_camera(struct api_call *call, const struct weir_id
     return code;
 }
 
+/* Lowers what is asked for to what he may see of it. */
+static enum weir_code check_and_cap(struct api_call *call, struct snapshot_taking *taking)
+{
+    struct weir_ceiling ceiling = {0};
+    enum weir_code code = snapshot_check_camera(call, &taking->camera_id, &ceiling);
+    if (code == WEIR_OK) {
+        snapshot_query_cap(&taking->query, &ceiling);
+    }
+    return code;
+}
+
+enum weir_code snapshot_may(struct api_call *call, struct snapshot_taking *taking)
+{
+    enum weir_code code = api_call_check_again(call);
+    return code == WEIR_OK ? check_and_cap(call, taking) : code;
+}
+
 enum weir_code snapshot_check_quota(struct api_call *call, const struct weir_id *viewer_id)
 {
     const struct api_settings *settings = call->api->settings;
+    struct weir_id own = ticket_viewer_id(&call->tenant_id, &call->who.subject);
     int64_t retry_ms = 0;
-    enum ticket_quota_verdict verdict = ticket_quota_take(
-        call->api->snapshot_quota, &call->tenant_id, viewer_id, weir_clock_mono_ms(), &retry_ms);
+    enum ticket_quota_verdict verdict =
+        ticket_quota_take(call->api->snapshot_quota, &call->tenant_id, viewer_id ? viewer_id : &own,
+                          weir_clock_mono_ms(), &retry_ms);
     if (verdict == TICKET_QUOTA_OK) {
         return WEIR_OK;
     }
@@ -85,6 +134,20 @@ enum weir_code snapshot_check_quota(struct api_call *call, const struct weir_id 
         call, 429, "quota_exceeded", NULL, "the %s's limit is %" PRId64 " snapshots in ten seconds",
         is_viewer ? "viewer" : "tenant",
         is_viewer ? settings->snapshots_viewer_max : settings->snapshots_tenant_max);
+}
+
+enum weir_code snapshot_begin(struct api_call *call, struct snapshot_taking *taking,
+                              snapshot_read_fn *read)
+{
+    taking->may = snapshot_may;
+    enum weir_code code = api_call_id(call, "camera_id", &taking->camera_id);
+    if (code == WEIR_OK) {
+        code = read(call, &taking->query);
+    }
+    if (code == WEIR_OK) {
+        code = check_and_cap(call, taking);
+    }
+    return code == WEIR_OK ? snapshot_check_quota(call, NULL) : code;
 }
 
 /* ---- where from? ---- */
@@ -240,7 +303,11 @@ enum weir_code snapshot_fetch(struct api_call *call, struct snapshot_taking *tak
     if (wait_for_moment(call, taking)) {
         return WEIR_OK;
     }
+    enum weir_code code = taking->is_ahead ? taking->may(call, taking) : WEIR_OK;
     taking->is_ahead = false;
+    if (code != WEIR_OK) {
+        return code;
+    }
     const char *url = url_of(call, taking);
     if (!url) {
         return refuse_not_running(call, &taking->query);
@@ -316,11 +383,8 @@ static enum weir_code start_first(struct api_call *call, struct snapshot_taking 
         return wait_for_stream(call, taking, &row);
     }
     if (was != API_START_NEW) {
-        struct weir_ceiling ceiling = {0};
         snapshot_query_set_now(&taking->query, weir_clock_wall_us());
-        /* That was a while ago. */
-        code = snapshot_check_camera(call, &taking->camera_id, &ceiling);
-        snapshot_query_cap(&taking->query, &ceiling);
+        code = taking->may(call, taking); /* that was a while ago */
     }
     return code == WEIR_OK ? snapshot_fetch(call, taking) : code;
 }

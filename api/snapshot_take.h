@@ -13,10 +13,16 @@
 #include "api/stream_start.h"
 #include "lib/domain/json.h"
 
+struct snapshot_taking;
+
+/* Whether who asks may still have the picture, and no larger than he may; or answers. */
+typedef enum weir_code snapshot_may_fn(struct api_call *call, struct snapshot_taking *taking);
+
 /* Over the runs of one call, in its arena. */
 struct snapshot_taking {
     struct snapshot_query query;
     struct weir_id camera_id;
+    snapshot_may_fn *may; /* asked again when the call has waited, before the picture is made */
     /* The stream that is started for it. */
     struct api_starting starting;
     bool is_watched;
@@ -37,11 +43,26 @@ struct snapshot_taken {
 WEIR_MUST_USE enum weir_code snapshot_check_camera(struct api_call *call,
                                                    const struct weir_id *camera_id,
                                                    struct weir_ceiling *ret);
-/* One more of the viewer and of call->tenant_id; or 429. */
+/* Of who has a token: he and his right to the camera, after a wait. */
+enum weir_code snapshot_may(struct api_call *call, struct snapshot_taking *taking);
+/* One more of the viewer and of call->tenant_id; or 429. `viewer_id` NULL: of who has a token. */
 WEIR_MUST_USE enum weir_code snapshot_check_quota(struct api_call *call,
                                                   const struct weir_id *viewer_id);
 
-/* Fills query and camera_id of what is zeroed, or answers. */
+/* Reads what is asked for, or answers. */
+typedef enum weir_code snapshot_read_fn(struct api_call *call, struct snapshot_query *ret);
+/* Of who has a token: the camera of the path, what is asked for, his right to it and to one more
+ * picture. What most snapshot_begin_fn are. */
+WEIR_MUST_USE enum weir_code snapshot_begin(struct api_call *call, struct snapshot_taking *taking,
+                                            snapshot_read_fn *read);
+
+/* For questions in the URL: only parameters of the NULL-ended list are there, or 422; and the
+ * snapshot_value_fn of a request. */
+WEIR_MUST_USE enum weir_code snapshot_check_parameters(struct api_call *call,
+                                                       const char *const *known);
+const char *snapshot_parameter(void *req, const char *name);
+
+/* Fills query, camera_id and may of what is zeroed, or answers. */
 typedef enum weir_code snapshot_begin_fn(struct api_call *call, struct snapshot_taking *taking);
 /* Answers with the picture. */
 typedef enum weir_code snapshot_end_fn(struct api_call *call, const struct snapshot_taking *taking,

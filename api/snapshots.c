@@ -1,45 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/snapshots.h"
 
-#include <inttypes.h>
-#include <string.h>
-
 #include "api/snapshot_take.h"
-#include "api/ticket_ids.h"
 #include "lib/base/clock.h"
 
 /* ---- the question ---- */
 
-static const char *value_of(void *ctx, const char *name)
-{
-    return weir_http_query(ctx, name);
-}
-
-static bool is_known(const char *name)
-{
-    for (size_t i = 0; snapshot_parameters[i]; i++) {
-        if (strcmp(snapshot_parameters[i], name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static enum weir_code read_query(struct api_call *call, struct snapshot_query *ret)
 {
     struct api_fault fault = {0};
-    const char *name;
-    const char *value;
-    for (size_t at = 0; weir_http_next_query(call->req, &at, &name, &value);) {
-        if (!is_known(name)) {
-            return api_call_refuse(call, 422, "unknown_parameter", NULL,
-                                   "the query has a parameter that is not known here");
-        }
+    enum weir_code code = snapshot_check_parameters(call, snapshot_parameters);
+    if (code == WEIR_OK && snapshot_query_read(snapshot_parameter, call->req, weir_clock_wall_us(),
+                                               ret, &fault) != WEIR_OK) {
+        code = api_call_refuse(call, 422, fault.code, NULL, "%s", fault.detail);
     }
-    if (snapshot_query_read(value_of, call->req, weir_clock_wall_us(), ret, &fault) != WEIR_OK) {
-        return api_call_refuse(call, 422, fault.code, NULL, "%s", fault.detail);
-    }
-    return WEIR_OK;
+    return code;
 }
 
 /* ---- the answer ---- */
@@ -78,20 +53,7 @@ static enum weir_code answer(struct api_call *call, const struct snapshot_taking
 
 static enum weir_code begin(struct api_call *call, struct snapshot_taking *taking)
 {
-    struct weir_ceiling ceiling = {0};
-    enum weir_code code = api_call_id(call, "camera_id", &taking->camera_id);
-    if (code == WEIR_OK) {
-        code = read_query(call, &taking->query);
-    }
-    if (code == WEIR_OK) {
-        code = snapshot_check_camera(call, &taking->camera_id, &ceiling);
-    }
-    if (code == WEIR_OK) {
-        snapshot_query_cap(&taking->query, &ceiling);
-        struct weir_id viewer_id = ticket_viewer_id(&call->tenant_id, &call->who.subject);
-        code = snapshot_check_quota(call, &viewer_id);
-    }
-    return code;
+    return snapshot_begin(call, taking, read_query);
 }
 
 static enum weir_code take(struct api_call *call)

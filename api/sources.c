@@ -2,18 +2,17 @@
 #include "api/sources.h"
 
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "api/cache.h"
 #include "api/ceilings.h"
 #include "api/config.h"
+#include "api/flights.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/io/sign.h"
 
-#define FLIGHTS_MAX  64
 #define FLIGHT_MS    2500  /* longer than a statement may take */
 #define CHANGED_MS   60000 /* longer than anybody may take to write what he read before */
 #define VERSION_TEXT 24
@@ -35,11 +34,7 @@ struct api_sources {
     struct weir_metric *found[N_FOUND];
     struct weir_metric *origins[N_ORIGINS];
     struct weir_metric *starts[2];
-
-    pthread_mutex_t mutex; /* guards the flights: cameras that Postgres is being asked for */
-    pthread_cond_t landed;
-    struct weir_id flights[FLIGHTS_MAX];
-    size_t n_flights;
+    struct flights *flights; /* what Postgres is being asked for */
 };
 
 enum weir_code api_sources_open(struct api *api, struct api_sources **ret, struct weir_err *err)
@@ -71,8 +66,7 @@ enum weir_code api_sources_open(struct api *api, struct api_sources **ret, struc
             "Starts, and tickets as starts, that were judged, by whether Postgres was asked",
             "postgres", i ? "asked" : "not_asked");
     }
-    pthread_mutex_init(&sources->mutex, NULL);
-    pthread_cond_init(&sources->landed, NULL);
+    sources->flights = flights_new();
     *ret = sources;
     return WEIR_OK;
 }
@@ -82,8 +76,7 @@ void api_sources_free(struct api_sources *sources)
     if (!sources) {
         return;
     }
-    pthread_cond_destroy(&sources->landed);
-    pthread_mutex_destroy(&sources->mutex);
+    flights_free(sources->flights);
     explicit_bzero(sources, sizeof(*sources));
     free(sources);
 }
@@ -340,44 +333,6 @@ static enum weir_code read_row(struct search *search, struct api_known_camera *r
     return code;
 }
 
-/* With the mutex held; `n_flights` when nobody asks for the camera. */
-static size_t flight_of(const struct api_sources *sources, const struct weir_id *camera_id)
-{
-    size_t i = 0;
-    while (i < sources->n_flights && !weir_id_equal(&sources->flights[i], camera_id)) {
-        i++;
-    }
-    return i;
-}
-
-/* True: nobody asks for the camera, and this caller is who does, until land(). False: somebody did,
- * and has his answer or took too long. */
-static bool take_off(struct api_sources *sources, const struct weir_id *camera_id)
-{
-    int64_t until_ms = weir_clock_mono_ms() + FLIGHT_MS;
-    pthread_mutex_lock(&sources->mutex);
-    bool is_first = flight_of(sources, camera_id) == sources->n_flights;
-    if (is_first && sources->n_flights < FLIGHTS_MAX) {
-        sources->flights[sources->n_flights++] = *camera_id;
-    }
-    while (!is_first && flight_of(sources, camera_id) < sources->n_flights &&
-           weir_clock_wait(&sources->landed, &sources->mutex, until_ms)) {
-    }
-    pthread_mutex_unlock(&sources->mutex);
-    return is_first;
-}
-
-static void land(struct api_sources *sources, const struct weir_id *camera_id)
-{
-    pthread_mutex_lock(&sources->mutex);
-    size_t i = flight_of(sources, camera_id);
-    if (i < sources->n_flights) {
-        sources->flights[i] = sources->flights[--sources->n_flights];
-    }
-    pthread_cond_broadcast(&sources->landed);
-    pthread_mutex_unlock(&sources->mutex);
-}
-
 /* What is read is known to this api and to Redis before the next one looks. */
 static enum weir_code ask_postgres(struct search *search, struct api_known_camera *ret,
                                    struct weir_err *err)
@@ -407,20 +362,22 @@ static enum weir_code find_elsewhere(struct search *search, struct api_known_cam
                                      bool *ret_asked, struct weir_err *err)
 {
     struct api *api = search->api;
-    const struct weir_id *camera_id = &search->wish.camera_id;
+    struct flights *flights = api->sources->flights;
+    const struct api_source_wish *wish = &search->wish;
     if (!search->is_forged && api_config_is_current(api->config) && find_in_memory(search, ret) &&
         is_for_this_key(search, ret->sealed)) {
         put_into_redis(search, ret);
         return done(search, FROM_MEMORY);
     }
-    bool is_first = take_off(api->sources, camera_id);
-    if (!is_first && find_in_memory(search, ret)) {
+    enum flights_verdict verdict = flights_board(flights, &wish->tenant_id, &wish->camera_id,
+                                                 weir_clock_mono_ms() + FLIGHT_MS);
+    if (verdict == FLIGHTS_OVER && find_in_memory(search, ret)) {
         return done(search, FROM_MEMORY);
     }
     *ret_asked = true;
     enum weir_code code = ask_postgres(search, ret, err);
-    if (is_first) {
-        land(api->sources, camera_id);
+    if (verdict == FLIGHTS_FIRST) {
+        flights_land(flights, &wish->tenant_id, &wish->camera_id);
     }
     return code == WEIR_OK ? done(search, FROM_POSTGRES) : code;
 }

@@ -33,6 +33,22 @@ static enum weir_code check_room(struct api_call *call, const struct api_known_c
     return WEIR_OK;
 }
 
+/* Each is decoded, scaled and encoded for itself, whoever watches it. */
+static enum weir_code check_renditions(struct api_call *call, const struct weir_id *camera_id,
+                                       const struct weir_profile *profile)
+{
+    int64_t most = call->api->settings->renditions_max;
+    if (!weir_stream_is_rendition(profile->quality, profile->fps) ||
+        (int64_t)api_view_count_renditions(call->api->view, &call->tenant_id, camera_id) < most) {
+        return WEIR_OK;
+    }
+    return api_call_refuse(call, 429, "too_many_renditions", NULL,
+                           "%" PRId64 " other qualities and frame rates of this camera are made "
+                           "already, which is the limit: take one of these (GET /v1/streams?"
+                           "camera_id=), the camera's own (quality source, fps 0), or stop one",
+                           most);
+}
+
 /* ---- start ---- */
 
 static void note_activity(struct api_call *call, const struct weir_stream_row *row)
@@ -137,18 +153,13 @@ static enum weir_code refuse_unknown(struct api_call *call, enum weir_code found
                                   : found;
 }
 
-/* Whether a start may be sent; of a stream that lives already only the key matters. */
-static enum weir_code judge(struct api_call *call, const struct api_known_camera *camera,
-                            enum weir_code found, const struct weir_id *stream_id, bool is_live,
-                            const char *key, bool *asked)
+/* Whether a start of what is not there yet may be sent. */
+static enum weir_code check_new(struct api_call *call, const struct api_known_camera *camera,
+                                enum weir_code found, const struct weir_id *camera_id,
+                                const struct weir_profile *profile)
 {
-    enum weir_code code = WEIR_OK;
-    if (!is_live) {
-        code = found == WEIR_OK ? check_room(call, camera) : refuse_unknown(call, found);
-    }
-    /* At last: a key is remembered for a day, and what is refused leaves nothing behind. */
-    return code == WEIR_OK && key ? api_keys_judge(call, key, USED_FOR_START, stream_id, asked)
-                                  : code;
+    enum weir_code code = found == WEIR_OK ? check_room(call, camera) : refuse_unknown(call, found);
+    return code == WEIR_OK ? check_renditions(call, camera_id, profile) : code;
 }
 
 static enum weir_code begin(struct api_call *call, struct api_starting *starting, void *state)
@@ -170,7 +181,13 @@ static enum weir_code begin(struct api_call *call, struct api_starting *starting
     struct weir_id stream_id = stream_id_of(call, &wish->camera_id, &profile);
     bool is_there = api_view_stream(call->api->view, &stream_id, &row);
     bool is_live = is_there && weir_stream_state_is_live(row.state);
-    code = judge(call, &camera, found, &stream_id, is_live, key, &has_asked);
+    code = is_live ? WEIR_OK : check_new(call, &camera, found, &wish->camera_id, &profile);
+    /* At last: a key is remembered for a day, and what is refused leaves nothing behind; nor does a
+     * start of what lives already, by which nothing is done. */
+    if (code == WEIR_OK && key) {
+        code = is_live ? api_keys_look(call, key, USED_FOR_START, &stream_id, &has_asked)
+                       : api_keys_judge(call, key, USED_FOR_START, &stream_id, &has_asked);
+    }
     api_sources_count_start(call->api, has_asked);
     if (code != WEIR_OK) {
         return code;

@@ -385,11 +385,13 @@ static enum weir_code stop(struct api_call *call)
     if (code == WEIR_OK) {
         code = api_call_key(call, &key);
     }
+    bool is_over = code == WEIR_OK && weir_stream_state_is_final(row.state);
     if (code == WEIR_OK && key) {
         bool has_asked = false;
-        code = api_keys_judge(call, key, USED_FOR_STOP, &row.stream_id, &has_asked);
+        code = is_over ? api_keys_look(call, key, USED_FOR_STOP, &row.stream_id, &has_asked)
+                       : api_keys_judge(call, key, USED_FOR_STOP, &row.stream_id, &has_asked);
     }
-    if (code == WEIR_OK && weir_stream_state_is_final(row.state)) {
+    if (code == WEIR_OK && is_over) {
         answer(call, 202, &row);
         return WEIR_OK;
     }

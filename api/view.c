@@ -19,7 +19,7 @@ struct rows {
     struct weir_map *streams; /* id -> malloced copy of the row */
     struct weir_map *leases;
     struct weir_map *workers;
-    struct weir_map *n_live; /* tenant -> malloced size_t: quotas are asked at every start */
+    struct weir_map *n_live; /* struct holder -> malloced size_t: asked at every start */
 };
 
 struct watch {
@@ -42,6 +42,12 @@ struct api_view {
     struct weir_list watches;
 };
 
+/* Whose live streams are counted: a tenant's, or the renditions of one of its cameras. */
+struct holder {
+    struct weir_id tenant_id;
+    struct weir_id camera_id; /* nil: all streams of the tenant */
+};
+
 /* ---- copies ---- */
 
 static struct rows rows_new(void)
@@ -50,7 +56,7 @@ static struct rows rows_new(void)
         .streams = weir_map_new(sizeof(struct weir_id)),
         .leases = weir_map_new(sizeof(struct weir_id)),
         .workers = weir_map_new(sizeof(struct weir_id)),
-        .n_live = weir_map_new(sizeof(struct weir_id)),
+        .n_live = weir_map_new(sizeof(struct holder)),
     };
 }
 
@@ -78,22 +84,32 @@ static void map_copy(struct weir_map *map, const struct weir_id *id, const void 
     free(weir_map_put(map, id->b, copy));
 }
 
-static size_t *n_live_of(const struct rows *rows, const struct weir_id *tenant_id)
+/* One more, or one less. */
+static void count_one(const struct rows *rows, const struct holder *holder, bool is_more)
 {
-    size_t *n = weir_map_find(rows->n_live, tenant_id->b);
+    size_t *n = weir_map_find(rows->n_live, holder);
     if (!n) {
         n = weir_xalloc(sizeof(*n));
-        weir_map_put(rows->n_live, tenant_id->b, n);
+        weir_map_put(rows->n_live, holder, n);
     }
-    return n;
+    *n = is_more ? *n + 1 : *n - 1;
+    if (*n == 0) {
+        free(weir_map_remove(rows->n_live, holder));
+    }
 }
 
 static void count_live(const struct rows *rows, const struct weir_stream_row *fresh)
 {
     const struct weir_stream_row *old = weir_map_find(rows->streams, fresh->stream_id.b);
-    size_t *n = n_live_of(rows, &fresh->tenant_id);
-    *n += weir_stream_state_is_live(fresh->state);
-    *n -= old && weir_stream_state_is_live(old->state);
+    bool was_live = old && weir_stream_state_is_live(old->state);
+    bool is_live = weir_stream_state_is_live(fresh->state);
+    if (was_live == is_live) {
+        return;
+    }
+    count_one(rows, &(struct holder){.tenant_id = fresh->tenant_id}, is_live);
+    if (weir_stream_is_rendition(fresh->quality, fresh->fps)) {
+        count_one(rows, &(struct holder){fresh->tenant_id, fresh->camera_id}, is_live);
+    }
 }
 
 static void put_row(struct rows *rows, const struct weir_ledger_change *change)
@@ -412,18 +428,37 @@ size_t api_view_streams_of(struct api_view *view, const struct weir_id *tenant_i
     return n < max ? n : max;
 }
 
-size_t api_view_count_live(struct api_view *view, const struct weir_id *tenant_id)
+static bool is_held_by(const struct weir_stream_row *row, const struct holder *holder)
+{
+    return weir_id_equal(&row->tenant_id, &holder->tenant_id) &&
+           (weir_id_is_nil(&holder->camera_id) ||
+            (weir_id_equal(&row->camera_id, &holder->camera_id) &&
+             weir_stream_is_rendition(row->quality, row->fps)));
+}
+
+static size_t count_of(struct api_view *view, const struct holder *holder)
 {
     pthread_mutex_lock(&view->mutex);
-    const size_t *told = weir_map_find(view->rows.n_live, tenant_id->b);
+    const size_t *told = weir_map_find(view->rows.n_live, holder);
     size_t n = told ? *told : 0;
     /* What is on its way is little; it counts where it is not in the log as live already. */
     const struct weir_stream_row *row;
     for (size_t at = 0; api_expected_next(view->expected, &at, &row);) {
-        n += visible(view, &row->stream_id) == row && weir_id_equal(&row->tenant_id, tenant_id);
+        n += visible(view, &row->stream_id) == row && is_held_by(row, holder);
     }
     pthread_mutex_unlock(&view->mutex);
     return n;
+}
+
+size_t api_view_count_live(struct api_view *view, const struct weir_id *tenant_id)
+{
+    return count_of(view, &(struct holder){.tenant_id = *tenant_id});
+}
+
+size_t api_view_count_renditions(struct api_view *view, const struct weir_id *tenant_id,
+                                 const struct weir_id *camera_id)
+{
+    return count_of(view, &(struct holder){*tenant_id, *camera_id});
 }
 
 size_t api_view_workers(struct api_view *view, struct weir_worker_row **ret)

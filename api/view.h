@@ -71,6 +71,10 @@ struct api_view_holdings api_view_holdings(struct api_view *view, const struct w
 /* Streams of a tenant that hold or want a place, for its quota. */
 size_t api_view_count_live(struct api_view *view, const struct weir_id *tenant_id);
 
+/* Of those, the renditions that are made of one camera. */
+size_t api_view_count_renditions(struct api_view *view, const struct weir_id *tenant_id,
+                                 const struct weir_id *camera_id);
+
 /* Wakes `token` of `server` once the stream's version is not `seen_version` (-1: unknown to the
  * caller); at once when it is so already. One watch a token. */
 void api_view_watch(struct api_view *view, const struct weir_id *stream_id, int64_t seen_version,

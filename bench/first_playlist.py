@@ -25,7 +25,7 @@ from pathlib import Path
 from common.alternative import BareEngine
 from common.keepalive import Connection, ms_since
 from common.phase import Keyframes
-from common.picture import Media, date_error_ms, media_playlist, pictures
+from common.picture import Media, date_error_ms, pictures, wait_playlist
 from common.report import Report
 from common.rig import Rig, rig
 from common.samples import median, quantile, told
@@ -36,23 +36,6 @@ FPS = 15
 COLD = {1: 10, 2: 6}  # GOP in seconds: starts of each side
 WARM = 24
 RING_FILL_S = 6
-
-
-def wait_playlist(connection: Connection, target: str, seconds: float = 40) -> Media:
-    """What a player does: asks again where it is told to."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        url, answer = connection.follow(target)
-        if answer.status == 200:
-            media = media_playlist(connection, url, answer.body.decode())
-            if media:
-                return media
-        elif answer.status in (503, 404):
-            time.sleep(min(1.0, float(answer.headers.get("retry-after", 0.02))))
-        else:
-            answer.expect(200)
-        time.sleep(0.002)
-    raise AssertionError(f"no playlist within {seconds} s")
 
 
 def ours(made: Rig, api: Connection, camera_id: str) -> tuple[float, str, float]:

@@ -29,13 +29,12 @@ from pathlib import Path
 
 from common.cameras import Cameras
 from common.keepalive import Connection
-from common.picture import Media
+from common.picture import Media, wait_playlist
 from common.process import children, cpu_us_of
 from common.report import ROOT, Report
 from common.rig import Rig, rig
 from common.samples import median, quantile
 from dev import packages
-from first_playlist import wait_playlist
 from tap_rig import free_port, wait_until
 
 REPEATS = 5

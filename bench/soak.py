@@ -23,11 +23,11 @@ from pathlib import Path
 
 from common.cameras import Cameras
 from common.keepalive import Connection
+from common.picture import wait_playlist
 from common.process import descriptors, name, rss_bytes
 from common.report import Report
 from common.rig import Rig, rig
 from common.samples import median
-from first_playlist import wait_playlist
 from stack import wait_for
 
 MINUTES = float(os.environ.get("WEIR_SOAK_MINUTES", "30"))

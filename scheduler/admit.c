@@ -9,16 +9,26 @@
 struct census {
     int64_t queued;      /* in the cell */
     int64_t tenant_live; /* streams of the tenant that count against its quota */
+    int64_t renditions;  /* of them, those that are made of the camera */
 };
 
-static struct census count(const struct draft *draft, const struct weir_id *tenant_id)
+static bool is_rendition_of(const struct weir_stream_row *row, const struct weir_id *camera_id)
+{
+    return weir_id_equal(&row->camera_id, camera_id) &&
+           weir_stream_is_rendition(row->quality, row->fps);
+}
+
+static struct census count(const struct draft *draft, const struct weir_id *tenant_id,
+                           const struct weir_id *camera_id)
 {
     struct census census = {0};
     const struct weir_stream_row *row;
     for (size_t at = 0; weir_ledger_next_stream(draft->ledger, &at, &row);) {
         census.queued += row->state == WEIR_STREAM_STATE_QUEUED;
-        census.tenant_live +=
-            weir_stream_state_is_live(row->state) && weir_id_equal(&row->tenant_id, tenant_id);
+        if (weir_stream_state_is_live(row->state) && weir_id_equal(&row->tenant_id, tenant_id)) {
+            census.tenant_live++;
+            census.renditions += is_rendition_of(row, camera_id);
+        }
     }
     return census;
 }
@@ -44,6 +54,9 @@ static bool is_refused(const struct draft *draft, const struct weir_ev_command_s
         *ret_why = WEIR_REASON_wrong_tenant;
     } else if (is_over_quota(draft, &command->tenant_id, census->tenant_live)) {
         *ret_why = WEIR_REASON_quota_streams;
+    } else if (weir_stream_is_rendition(command->quality, command->fps) &&
+               census->renditions >= draft->core->config.renditions_max) {
+        *ret_why = WEIR_REASON_quota_renditions;
     } else if (census->queued >= draft->core->config.queue_max) {
         *ret_why = WEIR_REASON_queue_full;
     } else {
@@ -93,7 +106,7 @@ bool admit_start(struct draft *draft, const struct weir_ev_command_start *comman
     if (row != NULL && weir_stream_state_is_live(row->state)) {
         return draft_noop(draft, WEIR_REASON_already_live);
     }
-    struct census census = count(draft, &command->tenant_id);
+    struct census census = count(draft, &command->tenant_id, &command->camera_id);
     enum weir_reason why;
     if (is_refused(draft, command, &census, &why)) {
         return draft_refuse(draft, why);

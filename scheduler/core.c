@@ -20,6 +20,7 @@ const struct core_config core_defaults = {
     .weight_net = 200,
     .weight_gpu = 250,
     .queue_max = 1000,
+    .renditions_max = 6,
     .tap_linger_ms = 10000,
     .suspect_ms = 3000,
     .dead_ms = 5000,

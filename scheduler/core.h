@@ -32,6 +32,7 @@ struct core_config {
     int64_t weight_net;       /* - */
     int64_t weight_gpu;       /* - */
     int64_t queue_max;        /* streams that may wait */
+    int64_t renditions_max;   /* of a camera at once, beside itself */
     int64_t tap_linger_ms;    /* a lease without streams ends after this */
     int64_t suspect_ms;       /* silence of a worker */
     int64_t dead_ms;          /* silence after which its incarnation is void; > suspect_ms */

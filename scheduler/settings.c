@@ -35,6 +35,7 @@ struct core_config settings_core_config(const struct scheduler_settings *setting
     config.weight_net = settings->weight_net;
     config.weight_gpu = settings->weight_gpu;
     config.queue_max = settings->queue_max;
+    config.renditions_max = settings->renditions_max;
     config.tap_linger_ms = settings->tap_linger_s * 1000;
     config.suspect_ms = settings->suspect_ms;
     config.dead_ms =

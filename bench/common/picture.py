@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import time
 import urllib.parse
 from dataclasses import dataclass
 
@@ -44,6 +45,23 @@ def media_playlist(connection: Connection, index_url: str, index: str) -> Media 
     url, answer = connection.follow(urllib.parse.urljoin(index_url, names[0]))
     media = Media(url, answer.body.decode()) if answer.status == 200 else None
     return media if media and media.segments else None
+
+
+def wait_playlist(connection: Connection, target: str, seconds: float = 40) -> Media:
+    """What a player does: asks again where it is told to."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        url, answer = connection.follow(target)
+        if answer.status == 200:
+            media = media_playlist(connection, url, answer.body.decode())
+            if media:
+                return media
+        elif answer.status in (503, 404):
+            time.sleep(min(1.0, float(answer.headers.get("retry-after", 0.02))))
+        else:
+            answer.expect(200)
+        time.sleep(0.002)
+    raise AssertionError(f"no playlist within {seconds} s")
 
 
 def pictures(connection: Connection, media: Media, n: int = 1) -> list[bytes]:

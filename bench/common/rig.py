@@ -75,6 +75,14 @@ class Rig(Stack):
         made = connection.call("POST", "/v1/cameras", {**body, **fields}).expect(201)
         return str(made.json["id"])
 
+    @staticmethod
+    def start_stream(connection: Connection, camera: str) -> str:
+        """Of the camera as it is; one that nobody asked for before."""
+        body = {"camera_id": camera, "quality": "source"}
+        key = f'"{uuid.uuid4()}"'
+        made = connection.call("POST", "/v1/streams", body, Idempotency_Key=key).expect(202)
+        return str(made.json["id"])
+
     def pid(self, name: str) -> int:
         """A daemon's process, as `./dev status` names it."""
         process = keeper.running(self.instance, name)

@@ -65,3 +65,8 @@ bool weir_stream_state_is_final(enum weir_stream_state state)
 {
     return is_in(FINAL, state);
 }
+
+bool weir_stream_is_rendition(enum weir_quality quality, int64_t fps)
+{
+    return quality != WEIR_QUALITY_SOURCE || fps != 0;
+}

@@ -28,4 +28,8 @@ bool weir_stream_state_is_live(enum weir_stream_state state);
 /* It ended; only a new start brings it back. */
 bool weir_stream_state_is_final(enum weir_stream_state state);
 
+/* Of a camera that is sent on as it is there is one stream; all others of it are renditions, which
+ * somebody has to make. `fps` 0: as the camera sends it. */
+bool weir_stream_is_rendition(enum weir_quality quality, int64_t fps);
+
 #endif

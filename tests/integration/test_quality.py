@@ -15,6 +15,9 @@ from profiles import effective, probe, sessions, start
 from stack import Stack
 
 
+RENDITIONS_MAX = 6
+
+
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
@@ -73,6 +76,35 @@ def test_a_change_leads_to_another_stream_and_a_ticket_for_it(
     assert low["id"] in again["ticket"]["url"]
     assert sessions(camera["port"]) == 1
     user.call("DELETE", f"/v1/streams/{target['id']}").expect(202)
+
+
+def test_one_camera_has_only_so_many_renditions(stack: Stack, camera: dict[str, Any]) -> None:
+    user = stack.user("acme")
+    url = stack.camera("many", "--fps", "15", "--gop", "15", "--bitrate", "300")
+    many = user.add_camera("many", url, idle_timeout_s=900)
+    wishes = [{"quality": "low", "fps": fps} for fps in range(1, RENDITIONS_MAX + 4)]
+
+    def wish(profile: dict[str, Any]) -> Any:
+        return user.call("POST", "/v1/streams", {"camera_id": many["id"], **profile})
+
+    made, refused = [], []
+    for profile in wishes:
+        answer = wish(profile)
+        (made if answer.status == 202 else refused).append(answer)
+    assert [answer.status for answer in made] == [202] * RENDITIONS_MAX
+    assert {(answer.status, answer.json["code"]) for answer in refused} == {(429, "too_many_renditions")}
+    assert "source" in refused[0].json["detail"]
+    # What lives can be watched, and so can the camera itself; another camera has its own.
+    wish(wishes[0]).expect(200)
+    own = wish({}).expect(202).json["id"]
+    path = f"/v1/streams/{own}"
+    assert user.call("PATCH", path, {"quality": "high"}).expect(429).json["code"] == "too_many_renditions"
+    start(user, camera, quality="low", fps=7)
+    user.call("DELETE", f"/v1/streams/{made[0].json['id']}").expect(202)
+    user.wait_state(made[0].json["id"], "stopped", "cancelled")
+    wish(wishes[-1]).expect(202)
+    for stream in [*made[1:], wish(wishes[-1]).expect(200)]:
+        user.call("DELETE", f"/v1/streams/{stream.json['id']}").expect(202)
 
 
 def test_rights_and_wrong_profiles(stack: Stack, camera: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -316,6 +316,61 @@ def test_a_guest_takes_pictures_of_what_is_granted(stack: Stack, eyes: dict[str,
     mine.ask().expect(404)
     guest.call("POST", path, {"width": 64}).expect(404)
     wait_for("the link's end", lambda: shown(stack, url).status == 410, 60)
+
+
+AHEAD_S = 1.9
+
+
+def asked_ahead(eye: Eye, end: Callable[[], bool]) -> Answer | None:
+    """The answer to a question for a moment to come, if `end` was true and over before that moment."""
+    at = now() + timedelta(seconds=AHEAD_S)
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(eye.ask, at=text_of(at), width=64, tolerance_ms=5000)
+        time.sleep(0.3)  # until it waits
+        has_ended = end()
+        in_time = now() < at - timedelta(milliseconds=50)
+        return answer.result() if has_ended and in_time else None
+
+
+def refused_ahead(ask: Callable[[], Answer | None]) -> Answer:
+    for _ in range(10):
+        answer = ask()
+        if answer is not None:
+            return answer
+    raise AssertionError("no right ended before the moment that was asked for")
+
+
+def test_who_loses_his_right_while_the_moment_is_waited_for_gets_no_picture(
+    stack: Stack, eyes: dict[str, Eye]
+) -> None:
+    admin, camera = eyes["tcp"].user, eyes["tcp"].camera
+    group = admin.call("POST", "/v1/groups", {"name": "soon over"}).expect(201).json["id"]
+    admin.call("PUT", f"/v1/groups/{group}/cameras/{camera}").expect(204)
+
+    def of_a_guest() -> Answer | None:
+        guest = login(stack, "acme", "guest")
+        body = {"subject": claims(guest)["sub"], "group_id": group, "role": "viewer"}
+        grant = admin.call("POST", "/v1/grants", body).expect(201).json["id"]
+        eye = Eye(guest, camera, "")
+        eye.ask(width=64).expect(200)
+        return asked_ahead(eye, lambda: admin.call("DELETE", f"/v1/grants/{grant}").status == 204)
+
+    def of_a_viewer() -> Answer | None:
+        viewer = login(stack, "acme")
+        eye = Eye(viewer, camera, "")
+        eye.ask(width=64).expect(200)
+
+        def end() -> bool:
+            body = {"kind": "subject", "object_id": claims(viewer)["sub"], "reason": "test"}
+            admin.call("POST", "/v1/revocations", body).expect(201)
+            wait_for("it is refused", lambda: viewer.get("/v1/cameras?limit=1").status == 401, 60, 0.02)
+            return True
+
+        return asked_ahead(eye, end)
+
+    assert refused_ahead(of_a_guest).expect(404).json["code"] == "not_found"
+    assert refused_ahead(of_a_viewer).expect(401)
+    admin.call("DELETE", f"/v1/groups/{group}").expect(204)
 
 
 def test_who_asks_too_often_hears_so(stack: Stack, eyes: dict[str, Eye]) -> None:

@@ -385,6 +385,39 @@ def test_a_key_names_one_wish_at_every_api(stack: Stack, pair: tuple[Api, Api]) 
     stopped(first, stream)
 
 
+def test_a_wish_that_changes_nothing_leaves_no_key(stack: Stack, pair: tuple[Api, Api]) -> None:
+    """Any number of them may come: no quota counts a start of what lives, or a stop of what ended."""
+    first, second = pair
+    camera, other = (first.add_camera(f"unchanged-{i}", DEAD)["id"] for i in range(2))
+    stream = started(first, camera)
+    wait_for("both know it", lambda: second.call("GET", f"/v1/streams/{stream}").status == 200, 20)
+
+    def kept() -> int:
+        return len(redis(stack, "--scan", "--pattern", "weir:key:0:*").split())
+
+    def rows() -> int:
+        return int(sql(stack, "SELECT count(*) FROM idempotency"))
+
+    before, key = (kept(), rows()), str(uuid.uuid4())
+    for user in (first, second, first):
+        assert post_start(user, camera, key).expect(200).json["id"] == stream
+    assert (kept(), rows()) == before
+    # So it is free for another wish, which is kept; then it is not for the first one any more.
+    wanted = post_start(first, other, key).expect(202).json["id"]
+    assert (kept(), rows()) == (before[0] + 1, before[1])
+    for user in (first, second):
+        assert post_start(user, camera, key).expect(422).json["code"] == "idempotency_key_reused"
+    stopped(first, stream)
+    stopped(second, wanted)
+    before = (kept(), rows())
+    header = {"Idempotency-Key": f'"{uuid.uuid4()}"'}
+    for _ in range(3):
+        first.call("DELETE", f"/v1/streams/{stream}", None, header).expect(202)
+    used = {"Idempotency-Key": f'"{key}"'}
+    assert first.call("DELETE", f"/v1/streams/{wanted}", None, used).status == 422
+    assert (kept(), rows()) == before
+
+
 # ---- when something is away ----
 
 

@@ -7,7 +7,7 @@
  *     camera c tenant=t [warm] [exclusive] | camera c gone
  *     set queue_max=2                         a value of core_config, for what follows
  *     join w [cpu= mem= net= gpu= max= boot=] leave w
- *     start s camera=c tenant=t [id=] [quality=]                stop s [id=] [reason=]
+ *     start s camera=c tenant=t [id=] [quality=] [fps=]         stop s [id=] [reason=]
  *         [expires=] life of the command, [age=] since it was appended, [clock=] of its sender, off
  *     idle s timeout=30000 [id=] [gen=]       watch s
  *     starting s | started s [how= fps=] | failing s reason= [permanent] [detail=] | exited s |
@@ -132,6 +132,7 @@ static void set(struct world *world, const struct line *line)
 {
     struct core_config *config = &world->config;
     config->queue_max = number(line, "queue_max", config->queue_max);
+    config->renditions_max = number(line, "renditions_max", config->renditions_max);
     config->tap_linger_ms = number(line, "tap_linger_ms", config->tap_linger_ms);
     config->ceiling_ppm = number(line, "ceiling_ppm", config->ceiling_ppm);
     config->warm_ceiling_ppm = number(line, "warm_ceiling_ppm", config->warm_ceiling_ppm);
@@ -200,6 +201,7 @@ static void start_one(struct world *world, const struct line *line, const char *
     command->stream_id = world_id(world, stream);
     command->camera_id = world_id(world, camera_name);
     command->class = number(line, "class", 1);
+    command->fps = number(line, "fps", 0);
     enum weir_code code = weir_quality_get(value(line, "quality", "source"), &command->quality);
     assert(code == WEIR_OK);
     (void)code;

@@ -51,7 +51,50 @@ def test_results_become_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert json.loads((tmp_path / "bench.json").read_text())["results"][0]["samples"] == {
         "accepted_ms": [1.235, 2.0]
     }
-    assert "| until 202, p99 | ≤ 30.0 ms | 12.3 ms | ok |" in benching.rendered(table)
+    assert "| `accept` | until 202, p99 | ≤ 30.0 ms | 12.3 ms | ok |" in benching.rendered(table)
+
+
+def result(bench: str, what: str, reached: float, detail: str = "") -> dict[str, object]:
+    figure = {"what": what, "limit": 30.0, "reached": reached, "unit": "ms", "at_most": True,
+              "ok": reached <= 30, "detail": detail}  # fmt: skip
+    return {"bench": bench, "at": f"2026-11-29T0{reached:.0f}:00:00Z", "took_s": 7.4, "load": 0.5,
+            "figures": [figure]}  # fmt: skip
+
+
+def test_the_document_keeps_what_was_not_measured_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benching, "DOCUMENT", tmp_path / "performance.md")
+    frame = f"before\n{benching.BEGIN}\n{{}}{benching.END}\nbehind\n"
+    benching.DOCUMENT.write_text(frame.format(""))
+    machine = {"CPU": "two cores"}
+    cold, warm = "cold: first, median", "cold: first, median: the same"
+    everything = [
+        result("first_playlist", cold, 3, "n: 6, max 3"),
+        result("accept", "until 202", 2),
+        result("soak", warm, 4, "30 min; api +1.0"),
+    ]
+    benching.document({"machine": machine, "results": everything})
+    whole = benching.DOCUMENT.read_text()
+    assert "| `first_playlist` | 2026-11-29T03:00:00Z | 7 | 0.5 |" in whole
+    # Nothing is new: nothing changes.
+    benching.document({"machine": machine, "results": everything[1:2]})
+    assert benching.DOCUMENT.read_text() == whole
+    # One was measured again, on another machine: of the others every line stays, in its place.
+    again = result("accept", "until 202", 9, "slower")
+    benching.document({"machine": {"CPU": "four cores"}, "results": [again]})
+    lines, old = benching.DOCUMENT.read_text().splitlines(), whole.splitlines()
+    assert set(old) - set(lines) == {
+        "| `accept` | until 202 | ≤ 30.0 ms | 2.00 ms | ok |",
+        "| `accept` | 2026-11-29T02:00:00Z | 7 | 0.5 |",
+        "| CPU | two cores |",
+    }
+    assert [line for line in lines if line.startswith("- ")] == [
+        f"- {cold}: n: 6, max 3", "- until 202: slower", f"- {warm}: 30 min; api +1.0",
+    ]  # fmt: skip
+    assert lines.index("| `accept` | until 202 | ≤ 30.0 ms | 9.00 ms | ok |") == old.index(
+        "| `accept` | until 202 | ≤ 30.0 ms | 2.00 ms | ok |"
+    )
 
 
 def test_every_benchmark_is_known_by_its_file() -> None:

@@ -2,7 +2,8 @@
 """Runs the benchmarks of bench/, and makes one table of their figures.
 
 Each program leaves `build/results/bench/<id>.json` (bench/common/report.py). Here they become one
-table, `build/results/bench.json`, and on demand the table in docs/performance.md.
+table, `build/results/bench.json`, and on demand the table in docs/performance.md, where what was not
+measured in this checkout stays as it was.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import platform
 import subprocess
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -166,30 +168,96 @@ def print_table(table: dict[str, Any]) -> None:
         say(f"{what:<{widths[0]}}  {target:>{widths[1]}}  {reached:>{widths[2]}}  {verdict}")
 
 
-def rendered(table: dict[str, Any]) -> str:
-    lines = ["| figure | target | reached | |", "| --- | --- | --- | --- |"]
-    lines += [f"| {' | '.join(row)} |" for row in rows(table)]
+# ---- the document ----
+
+
+@dataclass
+class Part:
+    """What the document says of one benchmark; all of it as text."""
+
+    rows: list[tuple[str, ...]] = field(default_factory=list)  # as rows() has them
+    run: tuple[str, ...] = ()  # at, seconds, load average
+    details: list[tuple[str, str]] = field(default_factory=list)  # figure, what stands behind it
+
+
+def parts_of(table: dict[str, Any]) -> dict[str, Part]:
+    return {
+        result["bench"]: Part(
+            list(rows({"results": [result]})),
+            (result["at"], f"{result['took_s']:.0f}", str(result["load"])),
+            [(one["what"], one["detail"]) for one in result["figures"] if one["detail"]],
+        )
+        for result in table["results"]
+    }
+
+
+FIGURES = ("benchmark", "figure", "target", "reached", "")
+RUNS = ("benchmark", "at (UTC)", "seconds", "load average at its end")
+
+
+def cells(line: str) -> tuple[str, ...]:
+    inner = line.strip().removeprefix("|").removesuffix("|")
+    return tuple(cell.strip() for cell in inner.split("|"))
+
+
+def parts_in(text: str) -> dict[str, Part]:
+    """What rendered() wrote, read back."""
+    found: dict[str, Part] = {}
+    heading: tuple[str, ...] = ()
+    for line in text.splitlines():
+        told = cells(line) if line.startswith("|") else ()
+        if told in (FIGURES, RUNS) or not line:
+            heading = told
+        elif len(told) == len(FIGURES) and heading == FIGURES and told[0] != "---":
+            found.setdefault(told[0].strip("`"), Part()).rows.append(told[1:])
+        elif len(told) == len(RUNS) and heading == RUNS and told[0] != "---":
+            found.setdefault(told[0].strip("`"), Part()).run = told[1:]
+        elif line.startswith("- "):
+            keep_detail(found, line.removeprefix("- "))
+    return found
+
+
+def keep_detail(found: dict[str, Part], line: str) -> None:
+    """Figures have colons in them too, so the longest name that fits is meant."""
+    named = [
+        (row[0], part)
+        for part in found.values()
+        for row in part.rows
+        if line.startswith(f"{row[0]}: ")
+    ]
+    if named:
+        what, part = max(named, key=lambda one: len(one[0]))
+        part.details.append((what, line.removeprefix(f"{what}: ")))
+
+
+def rendered(table: dict[str, Any], before: str = "") -> str:
+    """`before`: what stood there. Of benchmarks that were not measured here it stays."""
+    all_parts = {**parts_in(before), **parts_of(table)}
+    parts = [(name, all_parts[name]) for name in known() if name in all_parts]
+    lines = [written(FIGURES), written(("---",) * len(FIGURES))]
+    lines += [written((f"`{name}`", *row)) for name, part in parts for row in part.rows]
     lines += ["", "| measured on | |", "| --- | --- |"]
     lines += [f"| {name} | {value} |" for name, value in table["machine"].items()]
-    lines += ["", "| benchmark | at (UTC) | seconds | load average at its end |"]
-    lines += ["| --- | --- | --- | --- |"]
-    for result in table["results"]:
-        took, load = result["took_s"], result["load"]
-        lines.append(f"| `{result['bench']}` | {result['at']} | {took:.0f} | {load} |")
+    lines += ["", written(RUNS), written(("---",) * len(RUNS))]
+    lines += [written((f"`{name}`", *part.run)) for name, part in parts]
     lines += ["", "What stands behind each figure:", ""]
-    for result in table["results"]:
-        for figure in result["figures"]:
-            if figure["detail"]:
-                lines.append(f"- {figure['what']}: {figure['detail']}")
+    lines += [f"- {what}: {detail}" for _, part in parts for what, detail in part.details]
     return "\n".join(lines)
+
+
+def written(row: tuple[str, ...]) -> str:
+    return f"| {' | '.join(row)} |".replace("|  |", "| |")
 
 
 def document(table: dict[str, Any]) -> None:
     """Puts the table between the markers of docs/performance.md."""
     text = DOCUMENT.read_text()
     head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    before, end, tail = rest.partition(END)
     if not begin or not end:
         raise DevError(f"{DOCUMENT} has lost its markers {BEGIN} and {END}")
-    DOCUMENT.write_text(f"{head}{BEGIN}\n{rendered(table)}\n{END}{tail}")
-    say(f"written: {DOCUMENT.relative_to(ROOT)}")
+    DOCUMENT.write_text(f"{head}{BEGIN}\n{rendered(table, before)}\n{END}{tail}")
+    kept = sorted(parts_in(before).keys() - parts_of(table).keys())
+    say(f"written: {DOCUMENT.name}")
+    if kept:
+        say(f"not measured here, left as it was: {', '.join(kept)}")

@@ -74,7 +74,13 @@ static bool talk(struct still_clip *clip, const struct weir_ctl_clip_ask *ask)
 enum weir_code still_clip_open(const char *socket_path, const struct weir_ctl_clip_ask *ask,
                                struct still_clip *ret, struct weir_err *err)
 {
-    *ret = (struct still_clip){.fd = connect_to(socket_path),
+    return still_clip_begin(connect_to(socket_path), ask, ret, err);
+}
+
+enum weir_code still_clip_begin(int fd, const struct weir_ctl_clip_ask *ask, struct still_clip *ret,
+                                struct weir_err *err)
+{
+    *ret = (struct still_clip){.fd = fd,
                                .deadline_mono_ms = weir_clock_mono_ms() + ask->wait_ms + ANSWER_MS};
     return ret->fd >= 0 && talk(ret, ask)
                ? WEIR_OK

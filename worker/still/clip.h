@@ -20,6 +20,9 @@ struct still_clip {
 WEIR_MUST_USE enum weir_code still_clip_open(const char *socket_path,
                                              const struct weir_ctl_clip_ask *ask,
                                              struct still_clip *ret, struct weir_err *err);
+/* The same over a connection that is there; it is `ret`'s from now on. */
+WEIR_MUST_USE enum weir_code still_clip_begin(int fd, const struct weir_ctl_clip_ask *ask,
+                                              struct still_clip *ret, struct weir_err *err);
 /* `found.bytes` records, malloced; NULL when they do not come. With status ok, once. */
 uint8_t *still_clip_read(struct still_clip *clip);
 void still_clip_close(struct still_clip *clip);

@@ -8,6 +8,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/clock.h"
+#include "lib/base/list.h"
 #include "lib/base/log.h"
 #include "lib/io/process.h"
 #include "worker/still/wire.h"
@@ -27,6 +28,7 @@ struct decoder {
     struct decoders *decoders;
     enum decoder_state state; /* under the mutex */
     bool is_dead;             /* seen to have ended; under the mutex */
+    struct weir_id camera_id; /* while taken: for whom; under the mutex */
     int n_made;
     int64_t started_mono_ms;     /* the loop's */
     struct weir_process process; /* the loop's; its channel is the taker's */
@@ -40,8 +42,14 @@ struct decoders {
     pthread_cond_t freed;
     struct decoder *all;
     size_t n;
-    size_t turn;      /* who is looked at first */
-    size_t n_waiting; /* threads */
+    size_t turn;              /* who is looked at first */
+    struct weir_list waiting; /* for a decoder, in the order of coming */
+};
+
+/* On the stack of a thread that waits. */
+struct waiter {
+    struct weir_list node;
+    struct weir_id camera_id;
 };
 
 /* ---- on the loop ---- */
@@ -134,6 +142,7 @@ struct decoders *decoders_new(struct weir_loop *loop, const char *program, size_
     for (size_t i = 0; i < n; i++) {
         decoders->all[i].decoders = decoders;
     }
+    weir_list_init(&decoders->waiting);
     decoders->again = weir_timer_new(loop, tend, decoders);
     pthread_mutex_init(&decoders->mutex, NULL);
     pthread_cond_init(&decoders->freed, NULL);
@@ -174,18 +183,64 @@ static struct decoder *find_free(struct decoders *decoders)
     return NULL;
 }
 
-static struct decoder *take(struct decoders *decoders, int64_t deadline_mono_ms)
+static size_t n_taken_for(const struct decoders *decoders, const struct weir_id *camera_id)
 {
-    pthread_mutex_lock(&decoders->mutex);
-    struct decoder *decoder = find_free(decoders);
-    decoders->n_waiting++;
-    while (!decoder && weir_clock_wait(&decoders->freed, &decoders->mutex, deadline_mono_ms)) {
-        decoder = find_free(decoders);
+    size_t n = 0;
+    for (size_t i = 0; i < decoders->n; i++) {
+        n += decoders->all[i].state == DECODER_TAKEN &&
+             weir_id_equal(&decoders->all[i].camera_id, camera_id);
     }
-    decoders->n_waiting--;
+    return n;
+}
+
+/* Beyond its share a camera has what nobody else waits for. */
+static bool is_due(const struct decoders *decoders, const struct waiter *waiter)
+{
+    if (n_taken_for(decoders, &waiter->camera_id) + 1 < decoders->n) {
+        return true;
+    }
+    WEIR_LIST_FOR(pos, &decoders->waiting)
+    {
+        const struct waiter *other = WEIR_CONTAINER(pos, struct waiter, node);
+        if (!weir_id_equal(&other->camera_id, &waiter->camera_id)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The first who is due; where nobody is, for want of decoders, whoever came first. */
+static const struct waiter *next_of(const struct decoders *decoders)
+{
+    WEIR_LIST_FOR(pos, &decoders->waiting)
+    {
+        const struct waiter *waiter = WEIR_CONTAINER(pos, struct waiter, node);
+        if (is_due(decoders, waiter)) {
+            return waiter;
+        }
+    }
+    return WEIR_CONTAINER(decoders->waiting.next, struct waiter, node);
+}
+
+static struct decoder *take(struct decoders *decoders, const struct weir_id *camera_id,
+                            int64_t deadline_mono_ms)
+{
+    struct waiter self = {.camera_id = *camera_id};
+    struct decoder *decoder = NULL;
+    bool is_in_time = true;
+    pthread_mutex_lock(&decoders->mutex);
+    weir_list_push_back(&decoders->waiting, &self.node);
+    while (is_in_time && !decoder) {
+        decoder = next_of(decoders) == &self ? find_free(decoders) : NULL;
+        is_in_time =
+            decoder || weir_clock_wait(&decoders->freed, &decoders->mutex, deadline_mono_ms);
+    }
+    weir_list_remove(&self.node);
     if (decoder) {
         decoder->state = DECODER_TAKEN;
+        decoder->camera_id = *camera_id;
     }
+    pthread_cond_broadcast(&decoders->freed); /* another one is next */
     pthread_mutex_unlock(&decoders->mutex);
     return decoder;
 }
@@ -197,7 +252,7 @@ static bool can_spare(const struct decoders *decoders)
     for (size_t i = 0; i < decoders->n; i++) {
         n_free += decoders->all[i].state == DECODER_FREE;
     }
-    return decoders->n_waiting == 0 && n_free > 0 && (n_free > 1 || decoders->n == 1);
+    return weir_list_is_empty(&decoders->waiting) && n_free > 0 && (n_free > 1 || decoders->n == 1);
 }
 
 bool decoders_can_spare(struct decoders *decoders)
@@ -214,6 +269,7 @@ static struct decoder *take_spare(struct decoders *decoders)
     struct decoder *decoder = can_spare(decoders) ? find_free(decoders) : NULL;
     if (decoder) {
         decoder->state = DECODER_TAKEN;
+        decoder->camera_id = (struct weir_id){0}; /* in no camera's share */
     }
     pthread_mutex_unlock(&decoders->mutex);
     return decoder;
@@ -224,7 +280,7 @@ static void give(struct decoders *decoders, struct decoder *decoder, bool is_goo
     pthread_mutex_lock(&decoders->mutex);
     bool is_fresh = is_good && !decoder->is_dead && ++decoder->n_made < DECODERS_LIFE;
     decoder->state = is_fresh ? DECODER_FREE : DECODER_BROKEN;
-    pthread_cond_signal(&decoders->freed);
+    pthread_cond_broadcast(&decoders->freed);
     pthread_mutex_unlock(&decoders->mutex);
     if (!is_fresh) {
         weir_loop_post(decoders->loop, tend, decoders);
@@ -272,12 +328,13 @@ static enum weir_code make(struct decoders *decoders, struct decoder *decoder,
     return is_good ? WEIR_OK : weir_fail(err, WEIR_EIO, "the decoder broke over it");
 }
 
-enum weir_code decoders_make(struct decoders *decoders, const struct weir_decode_ask *ask,
-                             const uint8_t *clip, int64_t deadline_mono_ms,
-                             struct weir_decode_answer *ret_answer, uint8_t **ret_image,
-                             struct weir_err *err)
+enum weir_code decoders_make(struct decoders *decoders, const struct weir_id *camera_id,
+                             const struct weir_decode_ask *ask, const uint8_t *clip,
+                             int64_t deadline_mono_ms, struct weir_decode_answer *ret_answer,
+                             uint8_t **ret_image, struct weir_err *err)
 {
-    return make(decoders, take(decoders, deadline_mono_ms), ask, clip, ret_answer, ret_image, err);
+    struct decoder *decoder = take(decoders, camera_id, deadline_mono_ms);
+    return make(decoders, decoder, ask, clip, ret_answer, ret_image, err);
 }
 
 enum weir_code decoders_make_spare(struct decoders *decoders, const struct weir_decode_ask *ask,

@@ -10,6 +10,7 @@
 #define WEIR_WORKER_STILL_DECODERS_H
 
 #include "lib/base/buf.h"
+#include "lib/domain/id.h"
 #include "lib/domain/still.h"
 #include "lib/service/loop.h"
 
@@ -24,16 +25,16 @@ struct decoders *decoders_new(struct weir_loop *loop, const char *program, size_
 void decoders_free(struct decoders *decoders);
 
 /*
- * Makes a picture: waits for a decoder until the deadline (CLOCK_MONOTONIC), then for it. Any
- * thread. WEIR_EUNAVAILABLE: none was free in time. WEIR_EIO: the decoder broke over it. Else
- * WEIR_OK and `ret_answer` tells; with its status WEIR_DECODE_OK `*ret_image` are its bytes,
- * malloced.
+ * Makes a picture of a camera: waits for a decoder until the deadline (CLOCK_MONOTONIC), then for
+ * it. First come first served, but while others wait no camera gets the last decoder that is free:
+ * one with pictures that take long does not keep all of them. Any thread. WEIR_EUNAVAILABLE: none
+ * was free in time. WEIR_EIO: the decoder broke over it. Else WEIR_OK and `ret_answer` tells; with
+ * its status WEIR_DECODE_OK `*ret_image` are its bytes, malloced.
  */
-WEIR_MUST_USE enum weir_code decoders_make(struct decoders *decoders,
-                                           const struct weir_decode_ask *ask, const uint8_t *clip,
-                                           int64_t deadline_mono_ms,
-                                           struct weir_decode_answer *ret_answer,
-                                           uint8_t **ret_image, struct weir_err *err);
+WEIR_MUST_USE enum weir_code
+decoders_make(struct decoders *decoders, const struct weir_id *camera_id,
+              const struct weir_decode_ask *ask, const uint8_t *clip, int64_t deadline_mono_ms,
+              struct weir_decode_answer *ret_answer, uint8_t **ret_image, struct weir_err *err);
 
 /*
  * The same for what nobody waits for: WEIR_EUNAVAILABLE at once, unless a decoder is free that

@@ -11,8 +11,12 @@
 #include "lib/io/http_server.h"
 #include "worker/still/clip.h"
 #include "worker/still/question.h"
+#include "worker/still/turns.h"
 
 #define POOL_THREADS    16 /* each holds a request that waits for its moment or a decoder */
+#define CAMERA_THREADS  4  /* of them, for questions of one camera */
+#define CAMERA_WAITING  32 /* questions of one camera that wait for one */
+#define TURN_MS         4000
 #define QUEUE_MAX       64
 #define CONNECTIONS_MAX 256
 #define MAKE_MS         5000 /* for one's turn at a decoder */
@@ -21,6 +25,7 @@
 struct door {
     struct door_config config;
     struct weir_http_server *server;
+    struct turns *turns;
     _Atomic int64_t decoded;
     _Atomic int64_t cached;
     _Atomic int64_t failed;
@@ -117,8 +122,8 @@ static struct picture *make(struct door *door, const struct still_question *ques
     if (!bytes) {
         return NULL;
     }
-    enum weir_code code = decoders_make(door->config.decoders, &ask, bytes,
-                                        weir_clock_mono_ms() + MAKE_MS, &is, &image, NULL);
+    enum weir_code code = decoders_make(door->config.decoders, &question->ask.camera_id, &ask,
+                                        bytes, weir_clock_mono_ms() + MAKE_MS, &is, &image, NULL);
     if (code == WEIR_OK && is.status == WEIR_DECODE_OK) {
         atomic_fetch_add(&door->decoded, 1);
         return picture_new(&is, image);
@@ -186,33 +191,97 @@ static const char *value_of(void *ctx, const char *name)
     return weir_http_query(ctx, name);
 }
 
-static void get_still(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+static void look(struct door *door, struct weir_http_response *res,
+                 const struct still_question *question)
 {
-    struct door *door = ctx;
-    struct still_question question;
     struct still_clip clip;
     struct still_refusal why;
-    struct weir_err err = {0};
-    if (still_question_read(weir_http_param(req, "tenant_id"), weir_http_param(req, "camera_id"),
-                            value_of, req, &question, &err) != WEIR_OK) {
-        weir_http_problem(req, res, &err);
-        return;
-    }
-    if (answer_kept(door, res, &question)) {
-        return;
-    }
-    enum weir_code code = still_clip_open(door->config.clip_socket, &question.ask, &clip, &err);
+    enum weir_code code = still_clip_open(door->config.clip_socket, &question->ask, &clip, NULL);
     struct picture *picture = NULL;
     if (code != WEIR_OK) {
         refuse_as(res, 503, "busy");
-    } else if (still_question_allows(&question, &clip.found, &why) &&
-               (picture = find_or_make(door, &question, &clip, &why))) {
-        answer(res, &question, &clip.found, picture);
+    } else if (still_question_allows(question, &clip.found, &why) &&
+               (picture = find_or_make(door, question, &clip, &why))) {
+        answer(res, question, &clip.found, picture);
     } else {
         refuse(res, &why, &clip.found);
     }
     picture_unref(&picture);
     still_clip_close(&clip);
+}
+
+/* ---- its turn ---- */
+
+/* A question that waits for its turn, in its request's arena. */
+struct visit {
+    struct door *door;
+    struct still_question question;
+    struct turn turn;
+};
+
+static void wake(void *ctx, uint64_t token)
+{
+    struct door *door = ctx;
+    weir_http_wake(door->server, token);
+}
+
+static void end_visit(void *ctx)
+{
+    struct visit *visit = ctx;
+    turns_end(visit->door->turns, &visit->turn);
+}
+
+/* However the request ends, its turn does. */
+static struct visit *begin_visit(struct door *door, struct weir_http_request *req,
+                                 const struct still_question *question)
+{
+    struct visit *visit = weir_arena_alloc(weir_http_arena(req), sizeof(*visit));
+    *visit = (struct visit){.door = door, .question = *question};
+    *weir_http_slot(req) = visit;
+    weir_http_on_end(req, end_visit, visit);
+    return visit;
+}
+
+static void work(struct visit *visit, struct weir_http_response *res)
+{
+    look(visit->door, res, &visit->question);
+    turns_end(visit->door->turns, &visit->turn);
+}
+
+static void begin(struct door *door, struct weir_http_request *req, struct weir_http_response *res,
+                  const struct still_question *question)
+{
+    struct visit *visit = begin_visit(door, req, question);
+    switch (turns_ask(door->turns, &visit->turn, &question->ask.camera_id)) {
+    case TURNS_NOW:
+        work(visit, res);
+        break;
+    case TURNS_WAIT:
+        turns_wait(door->turns, &visit->turn, weir_http_wait(req, weir_clock_mono_ms() + TURN_MS));
+        break;
+    case TURNS_FULL:
+        refuse_as(res, 503, "busy");
+        break;
+    }
+}
+
+static void get_still(void *ctx, struct weir_http_request *req, struct weir_http_response *res)
+{
+    struct door *door = ctx;
+    struct visit *visit = *weir_http_slot(req);
+    struct still_question question;
+    struct weir_err err = {0};
+    if (visit && turns_has(door->turns, &visit->turn)) {
+        work(visit, res);
+    } else if (visit) {
+        refuse_as(res, 503, "busy");
+    } else if (still_question_read(weir_http_param(req, "tenant_id"),
+                                   weir_http_param(req, "camera_id"), value_of, req, &question,
+                                   &err) != WEIR_OK) {
+        weir_http_problem(req, res, &err);
+    } else if (!answer_kept(door, res, &question)) {
+        begin(door, req, res, &question);
+    }
 }
 
 static const struct weir_http_route routes[] = {
@@ -224,6 +293,7 @@ enum weir_code door_open(const struct door_config *config, struct door **ret, st
     struct door *door = weir_xalloc(sizeof(*door));
     struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
     door->config = *config;
+    door->turns = turns_new(CAMERA_THREADS, CAMERA_WAITING, wake, door);
     struct weir_http_server_config server = {
         .listen = weir_arena_printf(arena, "unix:%s", config->socket),
         .routes = routes,
@@ -235,6 +305,7 @@ enum weir_code door_open(const struct door_config *config, struct door **ret, st
         .connections_max = CONNECTIONS_MAX};
     enum weir_code code = weir_http_server_open(&server, &door->server, err);
     if (code != WEIR_OK) {
+        turns_free(door->turns);
         free(door);
         return code;
     }
@@ -247,6 +318,7 @@ void door_close(struct door **door)
     struct door *gone = WEIR_TAKE(*door);
     if (gone) {
         weir_http_server_close(&gone->server, DRAIN_MS);
+        turns_free(gone->turns);
         free(gone);
     }
 }

@@ -12,6 +12,12 @@ static const struct tap_unit *next_video(const struct tap_ring *ring, uint64_t *
     return unit;
 }
 
+/* Whether the ring still has what the frame is made from. It begins with a key unit. */
+static bool is_decodable(const struct tap_ring *ring, const struct tap_unit *unit)
+{
+    return unit->ts >= tap_ring_find(ring, ring->first)->ts;
+}
+
 static int64_t distance(int64_t a, int64_t b)
 {
     return a > b ? a - b : b - a;
@@ -72,6 +78,8 @@ enum tap_clip_status tap_clip_choose(const struct tap_ring *ring, enum tap_clip_
     const struct tap_unit *unit;
     *ret = (struct tap_clip){0};
     for (uint64_t at = ring->first; (unit = next_video(ring, &at)) != NULL; at++) {
+        if (!is_decodable(ring, unit))
+            continue;
         if (best == NULL || unit->capture_us < ret->from_us)
             ret->from_us = unit->capture_us;
         if (best == NULL || unit->capture_us > ret->to_us)

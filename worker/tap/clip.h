@@ -4,7 +4,8 @@
  *
  * Pure: nothing is waited for here. A frame is nearest by its time of capture; of two at the same
  * distance the earlier one. Pictures that lead a keyframe (shown before it, sent after it) need the
- * group before.
+ * group before; those that lead the ring's oldest keyframe have lost it and are never chosen, for
+ * they would be decoded from what they were not made from.
  */
 #ifndef WEIR_WORKER_TAP_CLIP_H
 #define WEIR_WORKER_TAP_CLIP_H

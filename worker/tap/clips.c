@@ -30,6 +30,7 @@ struct asker {
     struct weir_ctl_clip_ask ask;
     int64_t wait_until_mono_ms;
     struct weir_buf out;
+    size_t n_counted; /* bytes of it that clips->bytes has */
     size_t n_sent;
 };
 
@@ -41,6 +42,8 @@ struct tap_clips {
     char path[108];
     struct weir_list askers;
     size_t n_askers;
+    size_t bytes; /* of all askers' answers */
+    size_t max_bytes;
     struct weir_arena *arena; /* of one line */
 };
 
@@ -52,6 +55,7 @@ static void end(struct asker *asker)
     weir_loop_unwatch(clips->loop, asker->fd);
     close(asker->fd);
     weir_timer_free(&asker->timer);
+    clips->bytes -= asker->n_counted;
     weir_buf_done(&asker->in);
     weir_buf_done(&asker->out);
     weir_list_remove(&asker->node);
@@ -103,6 +107,20 @@ static void fill_answer(const struct tap_clips_camera *camera, const struct tap_
     ret->clock_offset_us = camera->clock_offset_us;
 }
 
+/* Those that are taken up leave room for the others; the largest has it when it is alone. */
+static bool has_room(const struct tap_clips *clips, size_t bytes)
+{
+    return clips->bytes == 0 ||
+           (bytes <= clips->max_bytes && clips->bytes <= clips->max_bytes - bytes);
+}
+
+static void copy_clip(struct asker *asker, const struct tap_ring *ring, const struct tap_clip *clip)
+{
+    tap_clip_write(ring, clip, &asker->out);
+    asker->n_counted = asker->out.cap;
+    asker->clips->bytes += asker->n_counted;
+}
+
 static void answer(struct asker *asker, const struct tap_clips_camera *camera)
 {
     static const enum weir_ctl_clip_answer_status statuses[] = {
@@ -121,6 +139,10 @@ static void answer(struct asker *asker, const struct tap_clips_camera *camera)
     if (camera != NULL) {
         enum tap_clip_status found = tap_clip_choose(
             camera->ring, (enum tap_clip_mode)asker->ask.mode, asker->ask.at_us, &clip);
+        if (found == TAP_CLIP_OK && !has_room(asker->clips, clip.bytes)) {
+            weir_timer_set(asker->timer, LOOK_MS);
+            return;
+        }
         is->status = statuses[found];
         is->has_from_us = is->has_to_us = found != TAP_CLIP_EMPTY;
         is->from_us = clip.from_us;
@@ -136,7 +158,7 @@ static void answer(struct asker *asker, const struct tap_clips_camera *camera)
     }
     weir_buf_add(&asker->out, bytes, len);
     if (is->status == WEIR_CTL_CLIP_ANSWER_STATUS_OK)
-        tap_clip_write(camera->ring, &clip, &asker->out);
+        copy_clip(asker, camera->ring, &clip);
     weir_timer_set(asker->timer, LIFE_MS);
     flush(asker);
 }
@@ -249,12 +271,19 @@ static int listen_at(const char *path)
     return -1;
 }
 
-enum weir_code tap_clips_open(struct weir_loop *loop, const char *path, tap_clips_find_fn *find,
-                              void *ctx, struct tap_clips **ret, struct weir_err *err)
+size_t tap_clips_bytes(const struct tap_clips *clips)
+{
+    return clips->bytes;
+}
+
+enum weir_code tap_clips_open(struct weir_loop *loop, const char *path, size_t max_bytes,
+                              tap_clips_find_fn *find, void *ctx, struct tap_clips **ret,
+                              struct weir_err *err)
 {
     struct tap_clips *clips = weir_xalloc(sizeof(*clips));
     clips->loop = loop;
     clips->find = find;
+    clips->max_bytes = max_bytes;
     clips->ctx = ctx;
     clips->arena = weir_arena_new(0);
     weir_list_init(&clips->askers);

@@ -5,7 +5,8 @@
  * The question is one line (clip.ask), the answer one line (clip.answer) and, with status ok, the
  * records of lib/domain/still.h; then the connection is closed. A question for a moment that is not
  * captured yet waits, as long as it says. At most TAP_CLIPS_MAX connections; the next one waits in
- * the socket's backlog. Nothing here blocks.
+ * the socket's backlog. A clip is copied out of its ring, so copies have a ceiling: one that would
+ * pass it waits for others to be taken up. Nothing here blocks.
  */
 #ifndef WEIR_WORKER_TAP_CLIPS_H
 #define WEIR_WORKER_TAP_CLIPS_H
@@ -30,10 +31,13 @@ struct tap_clips_camera {
 typedef bool tap_clips_find_fn(void *ctx, const struct weir_id *tenant_id,
                                const struct weir_id *camera_id, struct tap_clips_camera *ret);
 
-/* Listens on `path`, replacing a socket that is there. WEIR_EUNAVAILABLE when it cannot. */
+/* Listens on `path`, replacing a socket that is there. Copies take `max_bytes` together, or one of
+ * them is alone. WEIR_EUNAVAILABLE when it cannot. */
 WEIR_MUST_USE enum weir_code tap_clips_open(struct weir_loop *loop, const char *path,
-                                            tap_clips_find_fn *find, void *ctx,
+                                            size_t max_bytes, tap_clips_find_fn *find, void *ctx,
                                             struct tap_clips **ret, struct weir_err *err);
+/* Of the copies that are being sent. */
+size_t tap_clips_bytes(const struct tap_clips *clips);
 void tap_clips_close(struct tap_clips **clips); /* sets NULL; NULL is fine */
 
 #endif

@@ -16,6 +16,7 @@
 #define LEAVE_MS      400 /* for readers to say TEARDOWN */
 #define LEAVE_POLL_MS 10
 #define SWEEP_MS      30000
+#define CLIPS_SHARE   8  /* of the rings' memory, as a part, that copies for pictures may take */
 #define TRIM_TICKS    30 /* statistics between two looks at free memory */
 
 struct tap {
@@ -144,12 +145,13 @@ static void leave(struct tap *tap)
         weir_timer_set(tap->timer, LEAVE_POLL_MS);
 }
 
-/* Rings together stay under the process's cap: the largest one gives first. */
+/* Rings, and what is copied out of them, stay under the process's cap: the largest ring gives
+ * first. */
 static void shrink_rings(struct tap *tap)
 {
     size_t most = (size_t)tap->settings->ring_total_mib << 20;
     for (;;) {
-        size_t total = 0;
+        size_t total = tap->clips != NULL ? tap_clips_bytes(tap->clips) : 0;
         struct tap_camera *largest = NULL;
         void *camera;
         for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);) {
@@ -241,8 +243,9 @@ static void open_clips(struct tap *tap)
 {
     struct weir_err err = {0};
     if (tap->settings->clip_socket[0] != '\0' &&
-        tap_clips_open(tap->shared.loop, tap->settings->clip_socket, find_camera, tap, &tap->clips,
-                       &err) != WEIR_OK)
+        tap_clips_open(tap->shared.loop, tap->settings->clip_socket,
+                       ((size_t)tap->settings->ring_total_mib << 20) / CLIPS_SHARE, find_camera,
+                       tap, &tap->clips, &err) != WEIR_OK)
         weir_log(WEIR_LOG_ERROR, "there will be no snapshots", "why", err.msg, NULL);
 }
 

@@ -195,6 +195,32 @@ static void a_picture_that_leads_its_keyframe_needs_the_group_before(void **stat
     tap_ring_done(&ring);
 }
 
+/* The ring begins with I10 of an open group: what B8 and B9 are also made from is gone. */
+static void what_leads_the_oldest_keyframe_is_not_there(void **state)
+{
+    (void)state;
+    static const int order[] = {10, 8, 9, 13, 11, 12};
+    struct tap_ring ring;
+    struct tap_clip clip;
+    tap_ring_init(&ring, 60000, 1 << 20);
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        push(&ring, order[i], i == 0);
+    }
+    /* Not even from a moment for which B9 would be the nearest. */
+    assert_int_equal(tap_clip_choose(&ring, TAP_CLIP_EXACT, BEGIN_U + 9 * FRAME_U, &clip),
+                     TAP_CLIP_PAST);
+    assert_int_equal(clip.from_us, BEGIN_U + 10 * FRAME_U);
+    assert_int_equal(clip.to_us, BEGIN_U + 13 * FRAME_U);
+    assert_int_equal(tap_clip_choose(&ring, TAP_CLIP_EXACT, BEGIN_U + 10 * FRAME_U, &clip),
+                     TAP_CLIP_OK);
+    assert_int_equal(frame_of(&ring, &clip), 10);
+    assert_int_equal(clip.n_units, 1);
+    assert_int_equal(tap_clip_choose(&ring, TAP_CLIP_EXACT, BEGIN_U + 12 * FRAME_U, &clip),
+                     TAP_CLIP_OK);
+    assert_int_equal(frame_of(&ring, &clip), 12);
+    tap_ring_done(&ring);
+}
+
 static void only_what_could_come_is_waited_for(void **state)
 {
     (void)state;
@@ -261,6 +287,7 @@ int main(void)
         cmocka_unit_test(an_empty_ring_has_nothing),
         cmocka_unit_test(frames_that_are_shown_out_of_order_are_decoded_up_to_where_they_were_sent),
         cmocka_unit_test(a_picture_that_leads_its_keyframe_needs_the_group_before),
+        cmocka_unit_test(what_leads_the_oldest_keyframe_is_not_there),
         cmocka_unit_test(only_what_could_come_is_waited_for),
         cmocka_unit_test(a_clip_is_written_as_records),
         cmocka_unit_test(a_group_that_is_too_large_is_refused),

@@ -104,7 +104,8 @@ static void run(struct place *place)
     struct tap_clips *clips = NULL;
     pthread_t thread;
     snprintf(place->path, sizeof(place->path), "/tmp/weir-test-clips-%d", (int)getpid());
-    assert_int_equal(tap_clips_open(place->loop, place->path, find, place, &clips, NULL), WEIR_OK);
+    assert_int_equal(tap_clips_open(place->loop, place->path, SIZE_MAX, find, place, &clips, NULL),
+                     WEIR_OK);
     assert_int_equal(pthread_create(&thread, NULL, ask, place), 0);
     weir_loop_run(place->loop);
     pthread_join(thread, NULL);
@@ -169,12 +170,90 @@ static void what_is_gone_has_no_records(void **state)
     done(&place);
 }
 
+/* ---- many at once ---- */
+
+#define ASKERS 6
+
+struct crowd {
+    struct place place;
+    struct tap_clips *clips;
+    struct weir_timer *timer;
+    size_t most; /* bytes that copies took */
+    int fds[ASKERS];
+};
+
+static int begin_asking(const struct place *place)
+{
+    struct sockaddr_un addr = {.sun_family = AF_UNIX};
+    memcpy(addr.sun_path, place->path, sizeof(place->path));
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)(void *)&addr, sizeof(addr)), 0);
+    assert_true(dprintf(fd, "{\"type\":\"clip.ask\",\"tenant_id\":\"" TENANT
+                            "\",\"camera_id\":\"" CAMERA
+                            "\",\"mode\":\"latest\",\"at_us\":0,\"wait_ms\":0}\n") > 0);
+    return fd;
+}
+
+static void *take_up_all(void *ctx)
+{
+    static char bytes[65536];
+    struct crowd *crowd = ctx;
+    usleep(200000); /* all have asked, and none is taken up */
+    for (int i = 0; i < ASKERS; i++) {
+        size_t len = 0;
+        ssize_t n;
+        while ((n = read(crowd->fds[i], bytes, sizeof(bytes))) > 0)
+            len += (size_t)n;
+        crowd->place.n_bytes += len > (size_t)UNITS * BYTES;
+        close(crowd->fds[i]);
+    }
+    weir_loop_post(crowd->place.loop, stop, crowd->place.loop);
+    return NULL;
+}
+
+static void measure(void *ctx)
+{
+    struct crowd *crowd = ctx;
+    size_t bytes = tap_clips_bytes(crowd->clips);
+    crowd->most = bytes > crowd->most ? bytes : crowd->most;
+    weir_timer_set(crowd->timer, 1);
+}
+
+static void copies_of_many_askers_stay_under_their_ceiling_and_all_are_answered(void **state)
+{
+    (void)state;
+    struct crowd crowd = {.place = place_of(UNITS)};
+    struct place *place = &crowd.place;
+    /* Two clips, and a little that their buffers have in reserve. */
+    const size_t max_bytes = (size_t)5 * UNITS * BYTES / 2;
+    pthread_t thread;
+    snprintf(place->path, sizeof(place->path), "/tmp/weir-test-clips-%d", (int)getpid());
+    assert_int_equal(
+        tap_clips_open(place->loop, place->path, max_bytes, find, place, &crowd.clips, NULL),
+        WEIR_OK);
+    crowd.timer = weir_timer_new(place->loop, measure, &crowd);
+    weir_timer_set(crowd.timer, 0);
+    for (int i = 0; i < ASKERS; i++)
+        crowd.fds[i] = begin_asking(place);
+    assert_int_equal(pthread_create(&thread, NULL, take_up_all, &crowd), 0);
+    weir_loop_run(place->loop);
+    pthread_join(thread, NULL);
+    assert_int_equal(place->n_bytes, ASKERS);
+    assert_true(crowd.most > (size_t)2 * UNITS * BYTES);
+    assert_true(crowd.most <= max_bytes);
+    assert_int_equal(tap_clips_bytes(crowd.clips), 0);
+    weir_timer_free(&crowd.timer);
+    tap_clips_close(&crowd.clips);
+    done(place);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clip_that_no_socket_takes_at_once_comes_whole),
         cmocka_unit_test(what_is_not_there_yet_is_waited_for),
         cmocka_unit_test(what_is_gone_has_no_records),
+        cmocka_unit_test(copies_of_many_askers_stay_under_their_ceiling_and_all_are_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
