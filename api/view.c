@@ -442,9 +442,9 @@ static size_t count_of(struct api_view *view, const struct holder *holder)
     const size_t *told = weir_map_find(view->rows.n_live, holder);
     size_t n = told ? *told : 0;
     /* What is on its way is little; it counts where it is not in the log as live already. */
-    const struct weir_stream_row *row;
+    const struct weir_stream_row *row = NULL;
     for (size_t at = 0; api_expected_next(view->expected, &at, &row);) {
-        n += visible(view, &row->stream_id) == row && is_held_by(row, holder);
+        n += row && visible(view, &row->stream_id) == row && is_held_by(row, holder);
     }
     pthread_mutex_unlock(&view->mutex);
     return n;

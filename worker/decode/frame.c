@@ -234,8 +234,9 @@ static enum weir_decode_status make_picture(const AVFrame *frame, void *ret)
     if (!set_size(frame, wanted->limits, picture)) {
         return WEIR_DECODE_TOO_LARGE;
     }
-    picture->rgb = malloc((size_t)picture->width * picture->height * 3);
-    return picture->rgb && to_rgb(frame, picture) ? WEIR_DECODE_OK : WEIR_DECODE_FAILED;
+    uint8_t *rgb = malloc((size_t)picture->width * picture->height * 3);
+    picture->rgb = rgb;
+    return rgb && to_rgb(frame, picture) ? WEIR_DECODE_OK : WEIR_DECODE_FAILED;
 }
 
 enum weir_decode_status frame_decode(enum weir_still_codec codec, uint8_t *clip, size_t len,
