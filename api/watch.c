@@ -2,13 +2,12 @@
 #include "api/watch.h"
 
 #include "api/codec_rules.h"
-#include "api/play_rules.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/domain/stream_state.h"
 
-/* As long as its playlist is held; what takes longer plays to those who asked as it comes. */
-#define CODEC_WAIT_MS PLAY_HOLD_MS
+/* A camera says in its first answer what it sends. What takes longer plays as it comes. */
+#define CODEC_WAIT_MS 3000
 #define QUEUE_WAIT_MS 2000 /* for a place; who has to wait for room waits without us */
 #define ASK_PAUSE_MS  500  /* between questions to its worker */
 

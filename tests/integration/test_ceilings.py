@@ -137,7 +137,11 @@ def test_a_moved_ceiling_counts_at_every_api_at_once(stack: Stack, pair: tuple[A
         ceiling = ("low", "medium", "high", "ultra", None)[turn % 5]
         change(changer, camera, max_quality=ceiling, max_fps=turn + 1)
         for user in (other, changer):
-            assert profile(start(user, camera)) == (ceiling or "source", turn + 1)
+            made = start(user, camera)
+            assert profile(made) == (ceiling or "source", turn + 1)
+        # One camera has only so many renditions at once.
+        changer.call("DELETE", f"/v1/streams/{made['id']}").expect(202)
+        changer.wait_state(made["id"], "stopped")
 
 
 def test_a_start_goes_by_the_ceiling_while_postgres_is_away(
@@ -165,6 +169,7 @@ def test_nothing_of_a_camera_passes_its_ceiling(stack: Stack, eye: dict[str, Any
     url = user.ticket(source["id"])
     assert probe(url)["width"] == 1280
     change(user, eye, max_quality="low", max_fps=10)
+    wait_for("its worker knows", lambda: effective(user, source["id"])["width"] == 640, 60)
 
     # Whoever asks from now on has another stream, and is told why.
     low = start(user, eye, quality="ultra")

@@ -223,7 +223,8 @@ def test_a_stream_that_does_not_start_is_answered_503_after_the_hold(stack: Stac
     stream = user.start(camera["id"])
     began = time.monotonic()
     answer = fetch(user.ticket(stream["id"])).expect(503)
-    assert 9 < time.monotonic() - began < 13
+    # What the camera sends is waited for at the ticket (3 s), then that it plays (10 s).
+    assert 9 < time.monotonic() - began < 20
     assert answer.headers["retry-after"] == "1"
     assert answer.json["code"] == "stream_starting"
     user.call("DELETE", f"/v1/streams/{stream['id']}")
