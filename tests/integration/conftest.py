@@ -9,9 +9,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
@@ -19,6 +19,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # For `faults`, the tools that break things.
 sys.path.insert(0, str(ROOT / "tests"))
+
+from client import Api  # noqa: E402
+from faults import settings  # noqa: E402
+from stack import Stack  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -113,3 +117,29 @@ def infra(dev: Dev) -> Dev:
     """The same with Kafka, Postgres and Redis running."""
     dev.ok("infra", "up")
     return dev
+
+
+def stack_of(local: Mapping[str, Mapping[str, str]] | None = None, **shape: int) -> Any:
+    """The fixture `stack` of a module: a whole Weir, with so many daemons as `Stack.up` says, and
+    these settings over its own for some of them (`{"weir-api": {"WEIR_...": "..."}}`)."""
+
+    @pytest.fixture(scope="module")
+    def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+        made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
+        for daemon, values in (local or {}).items():
+            settings.add(made.home, daemon, values)
+        with made.running(**shape):
+            yield made
+
+    return stack
+
+
+@pytest.fixture(scope="module")
+def user(stack: Stack) -> Api:
+    return stack.user("acme")
+
+
+@pytest.fixture(scope="module")
+def pair(stack: Stack) -> tuple[Api, Api]:
+    """The same user at the first api and at the second one."""
+    return stack.both(stack.user("acme"))

@@ -10,12 +10,17 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from client import Api, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
+
+# In the stack's block of ports.
+SECOND_API_PORT = 15
 
 
 class Stack:
@@ -56,6 +61,15 @@ class Stack:
         lines = [line for line in self.dev("env").splitlines() if "=" in line]
         self.values = dict(line.split("=", 1) for line in lines)
 
+    @contextmanager
+    def running(self, **shape: int) -> Iterator[Stack]:
+        """Up inside the block, wiped after it."""
+        try:
+            self.up(**shape)
+            yield self
+        finally:
+            self.down()
+
     def start_what_is_dead(self) -> None:
         """Brings the stack back to what `up` was told; what runs is left alone."""
         self.dev("up", "--no-demo", *self.shape)
@@ -67,6 +81,14 @@ class Stack:
     @property
     def api_url(self) -> str:
         return self.values["WEIR_API_URL"]
+
+    @property
+    def second_api_url(self) -> str:
+        return f"http://127.0.0.1:{self.port_base + SECOND_API_PORT}"
+
+    def both(self, user: Api) -> tuple[Api, Api]:
+        """The same user at the first api and at the second one."""
+        return user, Api(self.second_api_url, user.token)
 
     def token(self, tenant: str, role: str = "admin", *more: str) -> str:
         out = self.dev("token", "--tenant", tenant, "--role", role, *more)
@@ -84,6 +106,11 @@ class Stack:
             self.platform().call("POST", "/v1/tenants", body).expect(201, 409)
             self.tenants.add(tenant)
         return Api(self.api_url, token)
+
+    def change_tenant(self, tenant: str, **fields: Any) -> dict[str, Any]:
+        tenant_id = token_claims(self.token(tenant))["app_metadata"]["tenant_id"]
+        answer = self.platform().call("PATCH", f"/v1/tenants/{tenant_id}", fields).expect(200)
+        return dict(answer.json)
 
     def camera(self, name: str, *flags: str) -> str:
         """Starts a test camera; returns its RTSP URL (without credentials)."""

@@ -226,10 +226,6 @@ class Scene:
         """As it was started last."""
         keeper.start_again(self.instance, process, counted=False)
 
-    @property
-    def second_api_url(self) -> str:
-        return f"http://{self.instance.address('api-2')}"
-
     def leader(self) -> str:
         """The scheduler that leads, as its log tells."""
         led: list[tuple[int, str]] = []

@@ -5,23 +5,22 @@ cameras, the internet by default, private networks where the platform gives them
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from client import Api, fetch, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from house import House
 from stack import Stack, token_claims
 from test_tap_addresses import DENIED, INVALID
 
 SETTINGS = {
-    "weir-api.env": {
+    "weir-api": {
         "WEIR_SOURCE_ALLOW_LOCAL": "false",
         "WEIR_TENANT_CAMERA_NETWORKS": "public",
         "WEIR_SERVICE_NETWORKS": "10.66.0.0/16",
     },
-    "weir-worker.env": {
+    "weir-worker": {
         "WEIR_SOURCE_ALLOW_LOCAL": "false",
         "WEIR_SERVICE_NETWORKS": "10.66.0.0/16",
         "WEIR_CAMERA_TRIALS_MAX": "6",
@@ -29,18 +28,7 @@ SETTINGS = {
 }
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    local = made.home / "local"
-    local.mkdir(parents=True)
-    for name, values in SETTINGS.items():
-        (local / name).write_text("".join(f"{key}={value}\n" for key, value in values.items()))
-    try:
-        made.up()
-        yield made
-    finally:
-        made.down()
+stack = stack_of(SETTINGS)
 
 
 @pytest.fixture(scope="module")

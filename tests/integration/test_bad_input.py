@@ -7,24 +7,16 @@ import base64
 import json
 import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from client import Api, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from dev import topics
 from stack import Stack, token_claims
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    try:
-        made.up()
-        yield made
-    finally:
-        made.down()
+stack = stack_of()
 
 
 def dead_letters(stack: Stack) -> list[dict[str, str]]:

@@ -7,12 +7,11 @@ from __future__ import annotations
 import subprocess
 import urllib.parse
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from client import Api, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from profiles import effective, probe, sessions, start
 from stack import Stack, token_claims
 
@@ -20,21 +19,7 @@ DEAD = "rtsp://127.0.0.1:1/none"
 NOTHING = {"default_quality": None, "default_fps": None, "max_quality": None, "max_fps": None}
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    try:
-        made.up(apis=2)
-        yield made
-    finally:
-        made.down()
-
-
-@pytest.fixture(scope="module")
-def pair(stack: Stack) -> tuple[Api, Api]:
-    """The same user at the first api and at the second one."""
-    user = stack.user("acme")
-    return user, Api(f"http://127.0.0.1:{stack.port_base + 15}", user.token)
+stack = stack_of(apis=2)
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +31,6 @@ def eye(stack: Stack) -> dict[str, Any]:
 
 def change(user: Api, camera: dict[str, Any], **fields: Any) -> dict[str, Any]:
     return dict(user.call("PATCH", f"/v1/cameras/{camera['id']}", fields).expect(200).json)
-
-
-def change_tenant(stack: Stack, tenant: str, **fields: Any) -> dict[str, Any]:
-    tenant_id = token_claims(stack.token(tenant))["app_metadata"]["tenant_id"]
-    answer = stack.platform().call("PATCH", f"/v1/tenants/{tenant_id}", fields).expect(200)
-    return dict(answer.json)
 
 
 def profile(stream: dict[str, Any]) -> tuple[str, int]:
@@ -71,7 +50,7 @@ def test_a_start_that_names_nothing_gets_the_default(stack: Stack) -> None:
     camera = user.add_camera("one", DEAD)
     assert {name: camera[name] for name in NOTHING} == NOTHING
     assert profile(start(user, camera)) == ("source", 0)
-    is_so = change_tenant(stack, "plain", default_quality="low", default_fps=5)
+    is_so = stack.change_tenant("plain", default_quality="low", default_fps=5)
     assert (is_so["default_quality"], is_so["default_fps"], is_so["max_quality"]) == ("low", 5, None)
     # Each part by itself, and the answered change counts at once.
     assert profile(start(user, camera)) == ("low", 5)
@@ -115,7 +94,7 @@ def test_who_may_move_a_ceiling_and_what_is_none(stack: Stack) -> None:
 def test_the_lower_ceiling_counts_and_the_answer_says_so(stack: Stack) -> None:
     user = stack.user("both")
     camera = user.add_camera("one", DEAD, max_quality="medium")
-    change_tenant(stack, "both", max_quality="high", max_fps=10)
+    stack.change_tenant("both", max_quality="high", max_fps=10)
     made = start(user, camera)
     assert profile(made) == ("medium", 10)
     assert made["capped"] == {"quality": "source", "fps": 0, "why": "the ceiling is medium at 10 fps"}
@@ -124,7 +103,7 @@ def test_the_lower_ceiling_counts_and_the_answer_says_so(stack: Stack) -> None:
     moved = user.call("PATCH", f"/v1/streams/{made['id']}", {"quality": "source"}).expect(200, 202).json
     assert moved["stream"]["id"] == made["id"] and made["id"] in moved["ticket"]["url"]
     assert moved["stream"]["capped"]["fps"] == 10
-    change_tenant(stack, "both", max_quality="low", max_fps=None)
+    stack.change_tenant("both", max_quality="low", max_fps=None)
     assert profile(start(user, camera, quality="high")) == ("low", 0)
 
 

@@ -10,7 +10,6 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from urllib.parse import quote, urljoin
 import pytest
 from browser import Browser
 from client import Viewer, decoded_frames, fetch, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from faults import settings
 from stack import Stack, since, token_claims
 from survival import Watching
@@ -28,14 +27,7 @@ PASSWORD = "p@ss:w/ö rd"
 IDLE_S = 8
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    try:
-        made.up()
-        yield made
-    finally:
-        made.down()
+stack = stack_of()
 
 
 @pytest.fixture(scope="module")

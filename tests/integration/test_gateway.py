@@ -6,25 +6,17 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import pytest
 from client import Answer, Api, Playlist, Viewer, fetch, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from stack import Stack
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    try:
-        made.up()
-        yield made
-    finally:
-        made.down()
+stack = stack_of()
 
 
 @dataclass

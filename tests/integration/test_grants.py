@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from client import Answer, Api, Viewer, fetch, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from crowd import Crowd
 from stack import Stack
 from watching import LIMIT_S, Player, claims, expect_undisturbed, login, second, ticket_id
@@ -28,20 +28,17 @@ NOT_GUESTS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    local = made.home / "local"
-    local.mkdir(parents=True)
-    (local / "weir-api.env").write_text(
-        f"WEIR_TENANT_GROUPS_MAX={GROUPS_MAX}\nWEIR_GROUP_CAMERAS_MAX={GROUP_CAMERAS_MAX}\n"
-        f"WEIR_TENANT_GRANTS_MAX={GRANTS_MAX}\nWEIR_API_DRAIN_MS=500\n"
-    )
-    try:
-        made.up(apis=2)
-        yield made
-    finally:
-        made.down()
+stack = stack_of(
+    {
+        "weir-api": {
+            "WEIR_TENANT_GROUPS_MAX": str(GROUPS_MAX),
+            "WEIR_GROUP_CAMERAS_MAX": str(GROUP_CAMERAS_MAX),
+            "WEIR_TENANT_GRANTS_MAX": str(GRANTS_MAX),
+            "WEIR_API_DRAIN_MS": "500",
+        }
+    },
+    apis=2,
+)
 
 
 def rfc3339(seconds_ahead: float) -> str:

@@ -82,16 +82,13 @@ def stack(
     for name, values in (("api", first), ("api-2", second)):
         values = {**values, "WEIR_JWKS_CA_FILE": str(keys.ca)}
         (local / f"{name}.env").write_text("".join(f"{k}={v}\n" for k, v in values.items()))
-    try:
-        made.up(workers=0, apis=2)
+    with made.running(workers=0, apis=2):
         yield made
-    finally:
-        made.down()
 
 
 @pytest.fixture(scope="module")
 def second(stack: Stack) -> str:
-    return f"http://127.0.0.1:{stack.port_base + 15}"
+    return stack.second_api_url
 
 
 @pytest.fixture(scope="module")

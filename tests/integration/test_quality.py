@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import urllib.parse
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from client import Api, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from faults.processes import children
 from profiles import effective, probe, sessions, start
 from stack import Stack
@@ -18,14 +17,7 @@ from stack import Stack
 RENDITIONS_MAX = 6
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    try:
-        made.up()
-        yield made
-    finally:
-        made.down()
+stack = stack_of()
 
 
 @pytest.fixture(scope="module")

@@ -8,25 +8,17 @@ import subprocess
 import threading
 import time
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from client import Answer, Api, Playlist, fetch, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from stack import Stack, token_claims
 
 IDLE_S = 10
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    try:
-        made.up()
-        yield made
-    finally:
-        made.down()
+stack = stack_of()
 
 
 class Region:

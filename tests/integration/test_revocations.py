@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from client import Answer, Api, Viewer, fetch, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from crowd import Crowd
 from stack import Stack
 from ticket_form import unpack
@@ -35,20 +35,17 @@ TENANT_MAX = 40
 REVOCATIONS_MAX = 5
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    local = made.home / "local"
-    local.mkdir(parents=True)
-    (local / "weir-api.env").write_text(
-        f"WEIR_TICKETS_VIEWER_MAX={VIEWER_MAX}\nWEIR_TICKETS_TENANT_MAX={TENANT_MAX}\n"
-        f"WEIR_TENANT_REVOCATIONS_MAX={REVOCATIONS_MAX}\nWEIR_API_DRAIN_MS=500\n"
-    )
-    try:
-        made.up(apis=2)
-        yield made
-    finally:
-        made.down()
+stack = stack_of(
+    {
+        "weir-api": {
+            "WEIR_TICKETS_VIEWER_MAX": str(VIEWER_MAX),
+            "WEIR_TICKETS_TENANT_MAX": str(TENANT_MAX),
+            "WEIR_TENANT_REVOCATIONS_MAX": str(REVOCATIONS_MAX),
+            "WEIR_API_DRAIN_MS": "500",
+        }
+    },
+    apis=2,
+)
 
 
 def revoke(user: Api, kind: str, object_id: str, reason: str = "test") -> Answer:

@@ -10,12 +10,11 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from client import Api, fetch, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from dev import topics
 from faults import settings
 from faults.processes import children, stat_of, tell
@@ -28,19 +27,7 @@ FAULTS = ("frozen", "black", "covered")
 LOOKS = 9  # until the camera's noise and view are known, and some more
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    try:
-        made.up()
-        yield made
-    finally:
-        made.down()
-
-
-@pytest.fixture(scope="module")
-def user(stack: Stack) -> Api:
-    return stack.user("acme")
+stack = stack_of()
 
 
 @pytest.fixture(scope="module")

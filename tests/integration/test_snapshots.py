@@ -11,14 +11,14 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from client import Answer, Api, fetch, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from dev.instance import Instance
 from faults.processes import children, tell
 from stack import Stack
@@ -90,17 +90,7 @@ def ms(span: timedelta) -> float:
     return span.total_seconds() * 1000
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    local = made.home / "local"
-    local.mkdir(parents=True)
-    (local / "weir-api.env").write_text(f"WEIR_SNAPSHOTS_VIEWER_MAX={VIEWER_MAX}\n")
-    try:
-        made.up()
-        yield made
-    finally:
-        made.down()
+stack = stack_of({"weir-api": {"WEIR_SNAPSHOTS_VIEWER_MAX": str(VIEWER_MAX)}})
 
 
 @pytest.fixture(scope="module")

@@ -20,10 +20,10 @@ from typing import Any
 
 import pytest
 from client import Answer, Api, Viewer, fetch, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from dev import topics
 from faults import settings
-from stack import Stack, token_claims
+from stack import Stack
 
 DEAD = "rtsp://127.0.0.1:1/none"
 PASSWORD = "open:s3same"
@@ -33,29 +33,16 @@ ROUNDS = 5
 ENDED = ("stopped", "cancelled", "failed", "expired", "rejected")
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    # A camera is let go soon; then its worker must look for its source again.
-    settings.add(made.home, "weir-scheduler", {"WEIR_TAP_LINGER_S": "3"})
-    try:
-        made.up(apis=2)
-        yield made
-    finally:
-        made.down()
+# A camera is let go soon; then its worker must look for its source again.
+stack = stack_of({"weir-scheduler": {"WEIR_TAP_LINGER_S": "3"}}, apis=2)
 
 
 @pytest.fixture(scope="module")
 def pair(stack: Stack) -> tuple[Api, Api]:
     """The same user at the first api and at the second one."""
-    user = stack.user("acme")
-    change_tenant(stack, max_streams=10_000)
-    return user, Api(f"http://127.0.0.1:{stack.port_base + 15}", user.token)
-
-
-def change_tenant(stack: Stack, tenant: str = "acme", **fields: Any) -> None:
-    tenant_id = token_claims(stack.token(tenant))["app_metadata"]["tenant_id"]
-    stack.platform().call("PATCH", f"/v1/tenants/{tenant_id}", fields).expect(200)
+    both = stack.both(stack.user("acme"))
+    stack.change_tenant("acme", max_streams=10_000)
+    return both
 
 
 def sql(stack: Stack, text: str) -> str:
@@ -244,19 +231,19 @@ def decisions(stack: Stack) -> list[dict[str, Any]]:
 
 def test_a_tenants_limits_count_at_once_at_every_api(stack: Stack, pair: tuple[Api, Api]) -> None:
     small = stack.user("small")
-    other = Api(f"http://127.0.0.1:{stack.port_base + 15}", small.token)
+    other = stack.both(small)[1]
     cameras = [small.add_camera(f"small-{i}", DEAD)["id"] for i in range(3)]
     for user in (small, other):  # known to both
         for camera in cameras:
             stopped(user, post_start(user, camera).expect(202).json["id"])
-    change_tenant(stack, "small", max_streams=1)
+    stack.change_tenant("small", max_streams=1)
     stream = post_start(other, cameras[0]).expect(202).json["id"]
     # An api counts what another one accepted when it has read it.
     wait_for("it lives", lambda: small.stream(stream)["state"] not in ENDED, 20, 0.02)
     for user in (small, other):
         answer = post_start(user, cameras[1]).expect(429)
         assert answer.json["code"] == "quota_exceeded"
-    change_tenant(stack, "small", max_streams=2)
+    stack.change_tenant("small", max_streams=2)
 
     def is_taken() -> bool:
         """The scheduler holds the limit too, and hears of the change from the log alone."""
@@ -265,10 +252,10 @@ def test_a_tenants_limits_count_at_once_at_every_api(stack: Stack, pair: tuple[A
 
     wait_for("a second one is taken", is_taken, 60)
     post_start(small, cameras[2]).expect(429)
-    change_tenant(stack, "small", stopped=True)
+    stack.change_tenant("small", stopped=True)
     for user in (small, other):
         assert post_start(user, cameras[2]).expect(403).json["code"] == "tenant_stopped"
-    change_tenant(stack, "small", stopped=False)
+    stack.change_tenant("small", stopped=False)
     stopped(small, stream)
 
 

@@ -207,7 +207,7 @@ def test_a_killed_api_loses_nothing_and_repeats_nothing(cell: Scene) -> None:
     def ask(path: str, body: dict[str, Any]) -> dict[str, Any]:
         key = {"Idempotency-Key": f'"{uuid.uuid4()}"'}
         deadline = time.monotonic() + 60
-        for bases in iter(lambda: (cell.user.base, cell.second_api_url), None):
+        for bases in iter(lambda: (cell.user.base, cell.stack.second_api_url), None):
             for base in bases:
                 try:
                     answer = Api(base, cell.user.token).call("POST", path, body, key)

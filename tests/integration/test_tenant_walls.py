@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,21 +16,14 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import yaml
 from client import Answer, Api, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from stack import ROOT, Stack, token_claims
 
 A, B = "aaaaaaaa-0000-4000-8000-00000000000a", "bbbbbbbb-0000-4000-8000-00000000000b"
 REFUSED = "42501"  # insufficient_privilege: a missing right or a policy
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    try:
-        made.up(workers=0)
-        yield made
-    finally:
-        made.down()
+stack = stack_of(workers=0)
 
 
 # ---- tables ----

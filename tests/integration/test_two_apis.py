@@ -43,18 +43,8 @@ def stack(keys: KeyServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     local = made.home / "local"
     local.mkdir()
     (local / "weir-api.env").write_text(f"WEIR_JWKS={keys.url}\nWEIR_JWKS_CA_FILE={keys.ca}\n")
-    try:
-        made.up(apis=2)
+    with made.running(apis=2):
         yield made
-    finally:
-        made.down()
-
-
-@pytest.fixture(scope="module")
-def pair(stack: Stack) -> tuple[Api, Api]:
-    """The same user at the first api and at the second one."""
-    user = stack.user("acme")
-    return user, Api(f"http://127.0.0.1:{stack.port_base + 15}", user.token)
 
 
 def post_start(user: Api, camera: str, key: str | None = None) -> Answer:

@@ -4,15 +4,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pytest
 from browser import Browser
 from client import Api, Playlist, Viewer, decoded_frames, fetch, wait_for
-from conftest import free_port_base
-from faults import settings
+from conftest import stack_of
 from stack import Stack
 
 VIEWERS = 20
@@ -42,16 +40,10 @@ class Cut:
         return {"Authorization": f"Bearer {text}"}
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    for worker, variant in WORKERS.items():
-        settings.add(made.home, worker, {"WEIR_HLS_VARIANT": variant})
-    try:
-        made.up(workers=len(WORKERS))
-        yield made
-    finally:
-        made.down()
+stack = stack_of(
+    {worker: {"WEIR_HLS_VARIANT": variant} for worker, variant in WORKERS.items()},
+    workers=len(WORKERS),
+)
 
 
 @pytest.fixture(scope="module")

@@ -10,28 +10,20 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 from client import Api, Playlist, fetch, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from stack import Stack, token_claims
 
 NEAR_S = 4  # the truth and what is told of it, on a machine that has other things to do
 TOLD_S = 90  # the end is told some fifteen seconds after it
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    try:
-        made.up(apis=2)
-        yield made
-    finally:
-        made.down()
+stack = stack_of(apis=2)
 
 
 class Player:

@@ -11,13 +11,12 @@ import signal
 import subprocess
 import time
 import urllib.parse
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from client import Api, Viewer, fetch, wait_for
-from conftest import free_port_base
+from conftest import stack_of
 from dev import topics
 from faults import settings
 from stack import Stack, token_claims
@@ -28,20 +27,7 @@ RING_MS = 6000
 LINGER_S = 2
 
 
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    made = Stack(tmp_path_factory.mktemp("weir") / "home", free_port_base())
-    settings.add(made.home, "weir-scheduler", {"WEIR_TAP_LINGER_S": str(LINGER_S)})
-    try:
-        made.up(workers=2)
-        yield made
-    finally:
-        made.down()
-
-
-@pytest.fixture(scope="module")
-def user(stack: Stack) -> Api:
-    return stack.user("acme")
+stack = stack_of({"weir-scheduler": {"WEIR_TAP_LINGER_S": str(LINGER_S)}}, workers=2)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def claims(user: Api) -> dict[str, Any]:
 
 def second(stack: Stack, user: Api) -> Api:
     """The same user at the other api."""
-    return Api(f"http://127.0.0.1:{stack.port_base + 15}", user.token)
+    return stack.both(user)[1]
 
 
 def front_doors(stack: Stack, port: int = 2, **headers: str) -> Answer:
