@@ -118,8 +118,8 @@ def wait_for(condition: Callable[[], bool], seconds: float) -> bool:
 # ---- processes ----
 
 
-def descriptors(pid: int) -> Counter[str]:
-    """How many of each kind: sockets, pipes, files ..."""
+def descriptors(pid: int, cache: Path) -> Counter[str]:
+    """How many of each kind: sockets, pipes, files, files of the gateway's cache in memory ..."""
     found: Counter[str] = Counter()
     try:
         for entry in os.scandir(f"/proc/{pid}/fd"):
@@ -128,7 +128,7 @@ def descriptors(pid: int) -> Counter[str]:
             except OSError:
                 continue
             kind = target.split(":", 1)[0] if ":" in target and target[0] != "/" else "file"
-            found[kind] += 1
+            found["cached" if Path(target).is_relative_to(cache) else kind] += 1
     except OSError:
         return found
     return found
@@ -146,7 +146,9 @@ def process_list(instance: Instance) -> dict[str, Any]:
         members = keeper.session_members(process.pid)
         children = Counter(processes.program_of(pid) for pid in members if pid != process.pid)
         found[name] = {
-            "descriptors": dict(sum((descriptors(pid) for pid in members), Counter())),
+            "descriptors": dict(
+                sum((descriptors(pid, instance.memory) for pid in members), Counter())
+            ),
             "rss_bytes": process.rss_bytes(),
             "children": children,
         }
