@@ -25,6 +25,8 @@ class Look:
     """Of the picture, by its programme date."""
     asked: float | None
     """When the piece now on the screen was asked for."""
+    size: tuple[int, int]
+    """Of the picture: width, height."""
 
 
 @dataclass
@@ -48,6 +50,7 @@ class Player:
                 latency=tick["latency"],
                 date=None if date is None else date / 1000,
                 asked=None if asked is None else asked / 1000,
+                size=(tick["size"][0], tick["size"][1]),
             )
         )
         kinds = {"error": self.errors, "fatal": self.fatal, "level": self.levels}
@@ -120,6 +123,10 @@ class Browser:
         self.players[name] = Player(name)
         self._order({"add": {"name": name, "url": url, "options": options}})
         return self.players[name]
+
+    def move(self, name: str, url: str) -> None:
+        """The player goes on with another stream in the same element."""
+        self._order({"move": {"name": name, "url": url}})
 
     def remove(self, name: str) -> Player:
         """Ends a player; returns what it saw."""

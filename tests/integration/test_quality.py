@@ -3,19 +3,19 @@
 
 from __future__ import annotations
 
+import time
 import urllib.parse
 from typing import Any
 
 import pytest
+from browser import Browser, Player
 from client import Api, wait_for
 from conftest import stack_of
 from faults.processes import children
 from profiles import effective, probe, sessions, start
 from stack import Stack
 
-
 RENDITIONS_MAX = 6
-
 
 stack = stack_of()
 
@@ -68,6 +68,41 @@ def test_a_change_leads_to_another_stream_and_a_ticket_for_it(
     assert low["id"] in again["ticket"]["url"]
     assert sessions(camera["port"]) == 1
     user.call("DELETE", f"/v1/streams/{target['id']}").expect(202)
+
+
+def test_a_viewer_moves_to_another_quality_while_he_plays(
+    stack: Stack, camera: dict[str, Any]
+) -> None:
+    """Two tabs, one of which changes; the camera notices nothing, and neither does the other tab."""
+    user = stack.user("acme")
+    source, low = start(user, camera), start(user, camera, quality="low", fps=5)
+    for stream in (source, low):
+        user.wait_state(stream["id"], "running")
+
+    def shows(player: Player, size: tuple[int, int]) -> bool:
+        """New frames of this size."""
+        assert not player.fatal, player.fatal
+        last = player.looks[-20:]
+        return len({look.frames for look in last if look.size == size}) > 2
+
+    with Browser() as browser:
+        whole = browser.add("whole", user.ticket(source["id"]))
+        small = browser.add("small", user.ticket(low["id"]))
+        wait_for("the camera as it is", lambda: shows(whole, (1280, 720)), 90)
+        wait_for("the small one", lambda: shows(small, (640, 360)), 90)
+        wish = {"quality": "medium", "fps": 15}
+        answer = user.call("PATCH", f"/v1/streams/{low['id']}", wish).expect(202).json
+        since = time.time()
+        browser.move("small", answer["ticket"]["url"])
+        wait_for("it is larger", lambda: shows(small, (1280, 720)), 90)
+        print(f"freeze: moved to medium {small.freeze(since):.1f} s, beside it {whole.freeze(since):.1f} s")
+        wait_for("the other one goes on", lambda: shows(whole, (1280, 720)), 90)
+        assert not whole.went_back()
+    made = effective(user, answer["stream"]["id"])
+    assert (made["how"], made["width"], made["height"], made["fps"]) == ("transcode", 1280, 720, 15)
+    assert sessions(camera["port"]) == 1
+    assert len(children(stack.home, "worker-0", "weir-xcode")) == 1
+    user.call("DELETE", f"/v1/streams/{answer['stream']['id']}").expect(202)
 
 
 def test_one_camera_has_only_so_many_renditions(stack: Stack, camera: dict[str, Any]) -> None:
