@@ -157,8 +157,9 @@ static void index_entry(struct weir_map *map, size_t entry)
     map->used_index++;
 }
 
-/* Drops removed entries and builds the index anew with room to grow. */
-static void rebuild(struct weir_map *map)
+/* Drops removed entries and builds the index anew, for `most` entries at least, with room to grow.
+ */
+static void rebuild(struct weir_map *map, size_t most)
 {
     size_t n = 0;
     for (size_t i = 0; i < map->n_entries; i++) {
@@ -169,7 +170,7 @@ static void rebuild(struct weir_map *map)
     }
     map->n_entries = n;
     size_t cap = 16;
-    while (cap < (n + 1) * 4) {
+    while (cap < (n + 1) * 4 || cap < most * 2) {
         cap *= 2;
     }
     assert(cap < TOMBSTONE);
@@ -183,6 +184,23 @@ static void rebuild(struct weir_map *map)
     }
 }
 
+static void make_room(struct weir_map *map, size_t cap)
+{
+    map->keys = weir_xrealloc(map->keys, cap, map->key_bytes);
+    map->values = weir_xrealloc(map->values, cap, sizeof(*map->values));
+    map->cap_entries = cap;
+}
+
+void weir_map_reserve(struct weir_map *map, size_t n)
+{
+    if (n > map->cap_entries) {
+        make_room(map, n);
+    }
+    if (n * 2 > map->cap_index) {
+        rebuild(map, n);
+    }
+}
+
 void *weir_map_put(struct weir_map *map, const void *key, void *value)
 {
     assert(value);
@@ -193,13 +211,10 @@ void *weir_map_put(struct weir_map *map, const void *key, void *value)
         return old;
     }
     if ((map->used_index + 1) * 2 > map->cap_index) {
-        rebuild(map);
+        rebuild(map, 0);
     }
     if (map->n_entries == map->cap_entries) {
-        size_t cap = map->cap_entries ? map->cap_entries * 2 : 16;
-        map->keys = weir_xrealloc(map->keys, cap, map->key_bytes);
-        map->values = weir_xrealloc(map->values, cap, sizeof(*map->values));
-        map->cap_entries = cap;
+        make_room(map, map->cap_entries ? map->cap_entries * 2 : 16);
     }
     memcpy(map->keys + map->n_entries * map->key_bytes, key, map->key_bytes);
     map->values[map->n_entries] = value;

@@ -23,6 +23,9 @@ struct weir_map;
 struct weir_map *weir_map_new(size_t key_bytes);
 void weir_map_free(struct weir_map *map); /* NULL is fine; values stay */
 
+/* Makes room for `n` entries in all, so that putting them moves and frees nothing. */
+void weir_map_reserve(struct weir_map *map, size_t n);
+
 size_t weir_map_count(const struct weir_map *map);
 
 /* NULL when absent. */

@@ -8,7 +8,8 @@
 #include "lib/base/arena.h"
 #include "lib/base/map.h"
 
-#define CAP_MIN 64 /* a power of two, as every capacity is */
+/* A power of two, as every capacity is. A busy hour's: what has to grow leaves holes behind. */
+#define CAP_MIN 4096
 
 struct weir_ledger_commands {
     struct weir_map *known;            /* command_id -> `is_known` */
@@ -24,6 +25,7 @@ struct weir_ledger_commands *weir_ledger_commands_new(void)
 {
     struct weir_ledger_commands *self = weir_xalloc(sizeof(*self));
     self->known = weir_map_new(sizeof(struct weir_id));
+    weir_map_reserve(self->known, CAP_MIN);
     return self;
 }
 

@@ -104,6 +104,8 @@ enum weir_code weir_ticket_keys_open(const char *pem, const char *others,
 {
     struct weir_ticket_keys *keys = weir_xalloc(sizeof(*keys));
     keys->seen = weir_xalloc(sizeof(*keys->seen));
+    /* All of it is made resident now, not page by page while tickets come; no digest is this. */
+    memset(keys->seen->digests, 0xff, sizeof(keys->seen->digests));
     pthread_mutex_init(&keys->seen->mutex, NULL);
     enum weir_code code = take_private(keys, pem, err);
     if (code == WEIR_OK) {

@@ -87,6 +87,34 @@ static void the_entry_just_visited_may_be_removed(void **state)
     weir_map_free(map);
 }
 
+static void what_has_room_is_put_without_moving_the_others(void **state)
+{
+    (void)state;
+    struct weir_map *map = weir_map_new(sizeof(uint32_t));
+    static char object;
+    uint32_t first = 0;
+    weir_map_put(map, &first, &object);
+    weir_map_reserve(map, 5000);
+    const void *before;
+    const void *after;
+    void *value;
+    assert_true(weir_map_next(map, &(size_t){0}, &before, &value));
+    for (uint32_t i = 1; i < 5000; i++) {
+        weir_map_put(map, &i, &object);
+    }
+    assert_true(weir_map_next(map, &(size_t){0}, &after, &value));
+    assert_ptr_equal(before, after);
+    weir_map_reserve(map, 10);
+    for (uint32_t i = 5000; i < 6000; i++) {
+        weir_map_put(map, &i, &object);
+    }
+    assert_int_equal(weir_map_count(map), 6000);
+    for (uint32_t i = 0; i < 6000; i++) {
+        assert_ptr_equal(weir_map_find(map, &i), &object);
+    }
+    weir_map_free(map);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -94,6 +122,7 @@ int main(void)
         cmocka_unit_test(it_agrees_with_a_plain_array_over_random_work),
         cmocka_unit_test(a_walk_follows_the_order_of_insertion),
         cmocka_unit_test(the_entry_just_visited_may_be_removed),
+        cmocka_unit_test(what_has_room_is_put_without_moving_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

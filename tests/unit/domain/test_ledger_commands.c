@@ -41,7 +41,7 @@ static void oldest_first_however_many_come_and_go(void **state)
     static const struct {
         uint32_t add;
         uint32_t drop;
-    } turns[] = {{50, 40}, {60, 0}, {500, 300}, {0, 260}, {200, 10}, {3, 203}, {70, 5}};
+    } turns[] = {{3000, 2900}, {3900, 0}, {9000, 300}, {0, 12600}, {200, 10}, {3, 203}, {7000, 5}};
     for (size_t turn = 0; turn < sizeof(turns) / sizeof(turns[0]); turn++) {
         for (uint32_t i = 0; i < turns[turn].add; i++) {
             struct weir_ledger_command one = command(end, end);
@@ -81,12 +81,12 @@ static void sorting_is_by_time(void **state)
     (void)state;
     struct weir_ledger_commands *commands = weir_ledger_commands_new();
     weir_ledger_commands_sort(commands);
-    /* Its ring begins in the middle of the array. */
-    for (uint32_t n = 1000; n < 1050; n++) {
+    /* Its ring begins near the end of the array. */
+    for (uint32_t n = 10000; n < 14060; n++) {
         struct weir_ledger_command one = command(n, 0);
         assert_true(weir_ledger_commands_add(commands, &one));
     }
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 4060; i++) {
         weir_ledger_commands_drop(commands);
     }
     for (uint32_t n = 0; n < 60; n++) {
