@@ -20,7 +20,7 @@
     "id, name, url, transport, has_credentials, labels::text, idle_timeout_s, warm, exclusive, "   \
     "version, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "       \
     "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), host, "          \
-    "convert_from(sealed, 'UTF8'), source_version, " CEILING_COLUMNS
+    "convert_from(sealed, 'UTF8'), source_version, encoder_delay_ms, " CEILING_COLUMNS
 
 /* By whom $2 names. */
 #define SEEN API_RIGHTS_SQL_SEES("$2")
@@ -41,6 +41,7 @@ enum {
     C_HOST,
     C_SEALED,
     C_SOURCE_VERSION,
+    C_ENCODER_DELAY,
     C_CEILINGS,
 };
 
@@ -54,6 +55,7 @@ enum {
     F_IDLE,
     F_WARM,
     F_EXCLUSIVE,
+    F_ENCODER_DELAY,
     F_CEILINGS,
     N_FIELDS = F_CEILINGS + CEILINGS_N
 };
@@ -71,6 +73,7 @@ static const char *const transports[] = {"tcp", "udp", NULL};
     [F_LABELS] = {"/labels", API_LABELS, .max = LABELS_MOST},                                      \
     [F_IDLE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true},          \
     [F_WARM] = {"/warm", API_BOOL}, [F_EXCLUSIVE] = {"/exclusive", API_BOOL},                      \
+    [F_ENCODER_DELAY] = {"/encoder_delay_ms", API_INT, .max = WEIR_ENCODER_DELAY_MAX_MS},          \
     CEILING_FIELDS(F_CEILINGS)
 
 static const struct api_field create_fields[N_FIELDS] = {
@@ -83,7 +86,7 @@ struct camera {
     struct weir_id id;
     const char *id_text, *name, *url, *host, *transport, *sealed, *labels, *idle_timeout_s;
     bool has_credentials, warm, exclusive;
-    int64_t version, source_version;
+    int64_t version, source_version, encoder_delay_ms;
     struct ceiling_texts ceilings;
 };
 
@@ -105,6 +108,7 @@ static void write_row(struct weir_json_out *out, const struct weir_db_rows *rows
     weir_json_raw(out, "idle_timeout_s", idle ? idle : "null");
     weir_json_bool(out, "warm", weir_db_bool(rows, row, C_WARM));
     weir_json_bool(out, "exclusive", weir_db_bool(rows, row, C_EXCLUSIVE));
+    weir_json_int(out, "encoder_delay_ms", weir_db_int(rows, row, C_ENCODER_DELAY));
     struct ceiling_texts ceilings = ceilings_of_row(rows, row, C_CEILINGS);
     ceilings_write(&ceilings, out);
     weir_json_int(out, "version", weir_db_int(rows, row, C_VERSION));
@@ -224,6 +228,9 @@ static void overlay(struct api_call *call, const struct api_value *values, const
     if (values[F_EXCLUSIVE].is_given) {
         camera->exclusive = values[F_EXCLUSIVE].boolean;
     }
+    if (values[F_ENCODER_DELAY].is_given) {
+        camera->encoder_delay_ms = values[F_ENCODER_DELAY].integer;
+    }
     ceilings_overlay(&values[F_CEILINGS], call->arena, &camera->ceilings);
 }
 
@@ -243,6 +250,8 @@ static enum weir_code publish(struct api_call *call, struct weir_db_tx *tx,
     config->warm = camera->warm && !is_deleted;
     config->exclusive = camera->exclusive;
     config->max_leases = 1;
+    config->has_encoder_delay_ms = true;
+    config->encoder_delay_ms = camera->encoder_delay_ms;
     int64_t idle_s;
     if (camera->idle_timeout_s &&
         weir_str_to_int(camera->idle_timeout_s, 1, 86400, &idle_s, NULL) == WEIR_OK) {
@@ -275,6 +284,7 @@ static enum weir_code save(struct api_call *call, struct weir_db_tx *tx, const c
         camera->ceilings.text[CEILING_FPS],
         camera->ceilings.text[CEILING_MAX_QUALITY],
         camera->ceilings.text[CEILING_MAX_FPS],
+        weir_arena_printf(call->arena, "%" PRId64, camera->encoder_delay_ms),
     };
     return weir_db_exec(tx, sql, params, sizeof(params) / sizeof(params[0]), call->arena, ret,
                         &call->err);
@@ -361,14 +371,15 @@ static enum weir_code check_quota(struct api_call *call, struct weir_db_tx *tx)
 static enum weir_code insert(struct api_call *call, struct weir_db_tx *tx,
                              const struct camera *camera, struct weir_db_rows **ret)
 {
-    enum weir_code code = save(call, tx,
-                               "INSERT INTO camera (id, tenant_id, name, url, host, transport, "
-                               "has_credentials, sealed, source_version, warm, exclusive, "
-                               "idle_timeout_s, labels, version, " CEILING_COLUMNS
-                               ") VALUES ($1, $2, $3, $4, $5, $6, $7, convert_to($8, 'UTF8'), $9, "
-                               "$10, $11, $12, $13, $14, $15, $16, $17, $18) "
-                               "RETURNING " COLUMNS,
-                               camera, ret);
+    enum weir_code code =
+        save(call, tx,
+             "INSERT INTO camera (id, tenant_id, name, url, host, transport, "
+             "has_credentials, sealed, source_version, warm, exclusive, "
+             "idle_timeout_s, labels, version, " CEILING_COLUMNS
+             ", encoder_delay_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, convert_to($8, 'UTF8'), $9, "
+             "$10, $11, $12, $13, $14, $15, $16, $17, $18, $19) "
+             "RETURNING " COLUMNS,
+             camera, ret);
     return code == WEIR_OK ? publish(call, tx, camera, false) : code;
 }
 
@@ -470,6 +481,7 @@ static enum weir_code open_row(struct api_call *call, enum lock lock, struct wei
     camera->exclusive = weir_db_bool(*rows, 0, C_EXCLUSIVE);
     camera->version = weir_db_int(*rows, 0, C_VERSION);
     camera->source_version = weir_db_int(*rows, 0, C_SOURCE_VERSION);
+    camera->encoder_delay_ms = weir_db_int(*rows, 0, C_ENCODER_DELAY);
     camera->ceilings = ceilings_of_row(*rows, 0, C_CEILINGS);
     return WEIR_OK;
 }
@@ -556,6 +568,7 @@ static enum weir_code patch(struct api_call *call)
                 "has_credentials = $7, sealed = convert_to($8, 'UTF8'), source_version = $9, "
                 "warm = $10, exclusive = $11, idle_timeout_s = $12, labels = $13, version = $14, "
                 "default_quality = $15, default_fps = $16, max_quality = $17, max_fps = $18, "
+                "encoder_delay_ms = $19, "
                 "updated_at = now() WHERE id = $1 AND tenant_id = $2 RETURNING " COLUMNS,
                 &camera, &rows);
     if (code == WEIR_OK) {

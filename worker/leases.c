@@ -115,9 +115,10 @@ static void fetch_failed(struct lease *lease, enum weir_code code, const char *w
 static bool is_same_place(const struct source *a, const struct source *b)
 {
     return strcmp(a->url, b->url) == 0 && a->transport == b->transport &&
-           a->is_exclusive == b->is_exclusive && a->has_username == b->has_username &&
-           strcmp(a->username, b->username) == 0 && a->has_password == b->has_password &&
-           strcmp(a->password, b->password) == 0 && strcmp(a->networks, b->networks) == 0;
+           a->is_exclusive == b->is_exclusive && a->encoder_delay_ms == b->encoder_delay_ms &&
+           a->has_username == b->has_username && strcmp(a->username, b->username) == 0 &&
+           a->has_password == b->has_password && strcmp(a->password, b->password) == 0 &&
+           strcmp(a->networks, b->networks) == 0;
 }
 
 static struct source_least least_of(const struct worker *worker, const struct lease *lease)
@@ -306,6 +307,8 @@ static void give(struct worker *worker, struct lease *lease)
     camera->allow_local = worker->settings->source_allow_local;
     camera->has_exclusive = true;
     camera->exclusive = source->is_exclusive;
+    camera->has_encoder_delay_ms = true;
+    camera->encoder_delay_ms = source->encoder_delay_ms;
     child_send(worker->tap, &ctl);
     explicit_bzero(&ctl, sizeof(ctl));
     lease->is_given = child_is_up(worker->tap);

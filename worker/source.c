@@ -109,6 +109,16 @@ static enum weir_code take_ceiling(const struct weir_json *json, struct source *
                : weir_fail(err, WEIR_EINVAL, "the ceiling is not as it should be");
 }
 
+/* An api from before there were such delays says nothing of one. */
+static enum weir_code take_delay(const struct weir_json *json, struct source *source,
+                                 struct weir_err *err)
+{
+    return !weir_json_find(json, "encoder_delay_ms") ||
+                   weir_encoder_delay_read(json, &source->encoder_delay_ms)
+               ? WEIR_OK
+               : weir_fail(err, WEIR_EINVAL, "the encoder's delay is not as it should be");
+}
+
 static int64_t find_int(const struct weir_json *json, const char *name)
 {
     const struct weir_json *value = weir_json_find(json, name);
@@ -148,6 +158,9 @@ enum weir_code source_read(const struct weir_http_answer *answer, const struct w
     code = take_networks(&outer, &source, err);
     if (code == WEIR_OK) {
         code = take_ceiling(&outer, &source, err);
+    }
+    if (code == WEIR_OK) {
+        code = take_delay(&outer, &source, err);
     }
     if (code == WEIR_OK) {
         code = open_sealed(sealed, ring, arena, &inner, err);

@@ -13,7 +13,8 @@
  * {"tenant_id","camera_id","version","url","username","password","transport"}; it must be about the
  * camera and tenant of the lease and the version that is told beside it. `networks` is where the
  * tenant's cameras may be (lib/domain/reach.h), beside the seal because it is not the camera's; so
- * are `max_quality` and `max_fps`, the ceiling of its streams (lib/domain/profile.h).
+ * are `max_quality` and `max_fps`, the ceiling of its streams (lib/domain/profile.h), and
+ * `encoder_delay_ms`.
  */
 #ifndef WEIR_WORKER_SOURCE_H
 #define WEIR_WORKER_SOURCE_H
@@ -39,6 +40,7 @@ struct source {
     char password[257];
     enum weir_ctl_tap_camera_transport transport;
     bool is_exclusive; /* may never be pulled twice */
+    int64_t encoder_delay_ms;
     char networks[WEIR_NETWORKS_TEXT_MAX];
     struct weir_ceiling ceiling; /* that no stream of it passes */
 };

@@ -598,6 +598,7 @@ static const struct codec_field weir_ev_config_camera_fields[] = {
     {REQ(weir_ev_config_camera, exclusive), BOOL},
     {OPT(weir_ev_config_camera, idle_timeout_s), INT(1, 86400)},
     {REQ(weir_ev_config_camera, max_leases), INT(1, 16)},
+    {OPT(weir_ev_config_camera, encoder_delay_ms), INT(0, 5000)},
 };
 OBJECT(weir_ev_config_camera);
 
@@ -864,6 +865,7 @@ static const struct codec_field weir_ctl_tap_camera_fields[] = {
     {REQ(weir_ctl_tap_camera, ring_bytes), INT(0, 1000000000000)},
     {REQ(weir_ctl_tap_camera, allow_local), BOOL},
     {OPT(weir_ctl_tap_camera, exclusive), BOOL},
+    {OPT(weir_ctl_tap_camera, encoder_delay_ms), INT(0, 5000)},
 };
 OBJECT(weir_ctl_tap_camera);
 

@@ -750,6 +750,9 @@ struct weir_ev_config_camera {
     bool has_idle_timeout_s;
     int64_t idle_timeout_s; /* Overrides the tenant's; 1..86400 */
     int64_t max_leases; /* Workers that may pull it at once; 1..16 */
+    /* How much later than the capture its clock says that a picture was. Absent: 0; 0..5000 */
+    bool has_encoder_delay_ms;
+    int64_t encoder_delay_ms;
 };
 
 /* What is revoked. */
@@ -1132,6 +1135,9 @@ struct weir_ctl_tap_camera {
     bool allow_local; /* Loopback and link-local addresses too */
     bool has_exclusive;
     bool exclusive; /* May never be pulled twice: obeys tap.fence. Absent: no */
+    /* How much later than the capture its clock says that a picture was. Absent: 0; 0..5000 */
+    bool has_encoder_delay_ms;
+    int64_t encoder_delay_ms;
 };
 
 /* Leave this camera. */

@@ -349,6 +349,7 @@ static void take_spec(struct tap_camera *camera, const struct weir_ctl_tap_camer
     }
     bool is_good = tap_url_parse(spec->url, &url, NULL) == WEIR_OK;
     WEIR_IGNORE(!WEIR_STR_SET(camera->host, is_good ? url.host : ""), "both have 256 bytes");
+    camera->clock.delay_us = spec->has_encoder_delay_ms ? spec->encoder_delay_ms * 1000 : 0;
     camera->ring.max_ms = spec->ring_ms;
     camera->ring.max_bytes = (size_t)spec->ring_bytes;
 }

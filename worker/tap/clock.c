@@ -22,7 +22,7 @@ static int64_t least(struct tap_clock_least *least, int64_t diff_us, int64_t now
 
 void tap_clock_restart(struct tap_clock *clock)
 {
-    *clock = (struct tap_clock){.jumps = clock->jumps};
+    *clock = (struct tap_clock){.jumps = clock->jumps, .delay_us = clock->delay_us};
 }
 
 /* ---- the line through the reports ---- */
@@ -135,14 +135,14 @@ void tap_clock_map(struct tap_clock *clock, struct tap_unit *unit, int64_t line_
         line_us + least(&clock->arrival, unit->arrival_us - line_us, unit->arrival_us);
     unit->is_cameras = false;
     if (unit->camera_us == TAP_NO_TIME) {
-        unit->capture_us = by_arrival;
+        unit->capture_us = by_arrival - clock->delay_us;
         return;
     }
     clock->has_reports = true;
     int64_t camera_us = camera_time(clock, unit, line_us);
     int64_t behind = least(&clock->camera, unit->arrival_us - camera_us, unit->arrival_us);
     unit->is_cameras = behind <= TAP_CLOCK_TRUST_US && behind >= -TAP_CLOCK_TRUST_US;
-    unit->capture_us = unit->is_cameras ? camera_us : camera_us + behind;
+    unit->capture_us = (unit->is_cameras ? camera_us : camera_us + behind) - clock->delay_us;
 }
 
 bool tap_clock_offset(const struct tap_clock *clock, int64_t *ret_us)

@@ -13,7 +13,11 @@
  * Without reports the time is that of arrival, freed of jitter: of all delays the least is the
  * truest (minimum-delay filter), and it is let go slowly so that clocks may drift.
  *
- * Pure: no clock is read. Sources: docs/adr/0016; RFC 3550 section 6.4.1.
+ * What the camera's encoder takes lies between the capture and both of these times, where reports
+ * tell the time of sending; a camera whose delay is known has it taken out of every frame's time.
+ * The offset of its clock is not moved by that.
+ *
+ * Pure: no clock is read. Sources: docs/adr/0016, 0044; RFC 3550 section 6.4.1.
  */
 #ifndef WEIR_WORKER_TAP_CLOCK_H
 #define WEIR_WORKER_TAP_CLOCK_H
@@ -47,7 +51,9 @@ struct tap_clock {
     /* The line through them: diff = middle.diff + (line - middle.line) * skew. */
     struct tap_clock_report middle;
     double skew;
-    uint64_t jumps; /* of the camera's clock; not forgotten by a restart */
+    /* Not forgotten by a restart: */
+    uint64_t jumps;   /* of the camera's clock */
+    int64_t delay_us; /* of its encoder; may be set at any time */
 };
 
 /* After each jump of the line and each reconnect. Zeroed storage is ready too. */

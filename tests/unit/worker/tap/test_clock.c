@@ -176,6 +176,27 @@ static void sound_does_not_count_as_a_report(void **state)
     assert_int_equal(clock.jumps, 0);
 }
 
+static void the_encoders_delay_is_taken_out_at_once(void **state)
+{
+    (void)state;
+    struct tap_clock clock = {.delay_us = 660000};
+    int64_t offset = 0;
+    assert_int_equal(map(&clock, 0, TAP_NO_TIME, NOW + 50000), NOW + 50000 - 660000);
+    assert_int_equal(map(&clock, 0, NOW, NOW + 50000), NOW - 660000);
+    /* A camera in 1970: what stands in for its clock is arrival, which the encoder delays too. */
+    struct tap_clock far = {.delay_us = 660000};
+    assert_int_equal(map(&far, 0, 1000000, NOW), NOW - 660000);
+    /* While it plays: no clock was set by that, and none is told to be off. */
+    run(&clock, 0, 60, 0, no_noise);
+    clock.delay_us = 100000;
+    assert_int_equal(map(&clock, 60000000, NOW + 60000000, NOW + 60080000), NOW + 59900000);
+    assert_int_equal(clock.jumps, 0);
+    assert_true(tap_clock_offset(&clock, &offset));
+    assert_in_range(offset + 80000, 0, 30000 + 200 * 60);
+    tap_clock_restart(&clock);
+    assert_int_equal(map(&clock, 0, NOW, NOW + 50000), NOW - 100000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +210,7 @@ int main(void)
         cmocka_unit_test(a_first_report_that_is_far_off_does_not_count),
         cmocka_unit_test(one_that_is_off_among_many_is_left_out),
         cmocka_unit_test(sound_does_not_count_as_a_report),
+        cmocka_unit_test(the_encoders_delay_is_taken_out_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
