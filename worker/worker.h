@@ -29,6 +29,7 @@
 #include "lib/service/service.h"
 #include "worker/calls.h"
 #include "worker/child.h"
+#include "worker/clock_news.h"
 #include "worker/gpu.h"
 #include "worker/load.h"
 #include "worker/plan.h"
@@ -90,6 +91,7 @@ struct lease {
     enum weir_picture_health said_health;
     int64_t said_faults;
     int64_t health_said_ms;
+    struct clock_news clock_news;
 };
 
 /* One generation of one stream. */
@@ -185,6 +187,7 @@ struct worker {
     struct weir_timer *pass; /* the next pass over everything */
     struct weir_timer *tick; /* once a second */
     struct weir_timer *leave;
+    struct weir_metric *clocks_set;
     struct weir_metric *faults[WEIR_FAULT_N]; /* counters; NULL: nobody counts */
     struct load_reader load_reader;
     struct weir_ev_heartbeat_load load;
@@ -298,6 +301,7 @@ void facts_exited(struct worker *worker, const struct stream *stream, enum weir_
 void facts_still_watched(struct worker *worker, const struct stream *stream, int64_t age_ms);
 void facts_lease_released(struct worker *worker, const struct lease *lease);
 void facts_health(struct worker *worker, const struct lease *lease);
+void facts_clock(struct worker *worker, const struct lease *lease, int64_t before_us);
 
 /* ---- heartbeat.c ---- */
 

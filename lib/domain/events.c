@@ -246,6 +246,24 @@ static const struct codec_field weir_ev_command_stop_fields[] = {
 };
 OBJECT(weir_ev_command_stop);
 
+static const char *const weir_ev_fact_clock_source_names[] = {
+    "rtcp_sr",
+    "arrival",
+};
+
+static const struct codec_field weir_ev_fact_clock_fields[] = {
+    {REQ(weir_ev_fact_clock, worker_id), ID},
+    {REQ(weir_ev_fact_clock, incarnation), INT(0, 9007199254740991)},
+    {REQ(weir_ev_fact_clock, tenant_id), ID},
+    {REQ(weir_ev_fact_clock, camera_id), ID},
+    {REQ(weir_ev_fact_clock, lease_generation), INT(0, 9007199254740991)},
+    {REQ(weir_ev_fact_clock, offset_before_us), INT(-9007199254740991, 9007199254740991)},
+    {REQ(weir_ev_fact_clock, offset_us), INT(-9007199254740991, 9007199254740991)},
+    {REQ(weir_ev_fact_clock, source), ENUM(weir_ev_fact_clock_source)},
+    {REQ(weir_ev_fact_clock, jumps), INT(1, 9007199254740991)},
+};
+OBJECT(weir_ev_fact_clock);
+
 static const struct codec_field weir_ev_fact_draining_fields[] = {
     {REQ(weir_ev_fact_draining, worker_id), ID},
     {REQ(weir_ev_fact_draining, incarnation), INT(0, 9007199254740991)},
@@ -950,6 +968,8 @@ static const struct codec_field weir_ctl_tap_stats_cameras_fields[] = {
     {REQ(weir_ctl_tap_stats_cameras, clock), ENUM(weir_ctl_tap_stats_cameras_clock)},
     {REQ(weir_ctl_tap_stats_cameras, clock_jumps), INT(0, 9007199254740991)},
     {OPT(weir_ctl_tap_stats_cameras, clock_offset_us), INT(-9007199254740991, 9007199254740991)},
+    {OPT(weir_ctl_tap_stats_cameras, clock_before_us), INT(-9007199254740991, 9007199254740991)},
+    {OPT(weir_ctl_tap_stats_cameras, clock_is_near), BOOL},
 };
 OBJECT(weir_ctl_tap_stats_cameras);
 
@@ -997,6 +1017,7 @@ const struct codec_type codec_events[WEIR_EV_N] = {
     {"command.idle", WEIR_TOPIC_COMMANDS, &weir_ev_command_idle_object},
     {"command.start", WEIR_TOPIC_COMMANDS, &weir_ev_command_start_object},
     {"command.stop", WEIR_TOPIC_COMMANDS, &weir_ev_command_stop_object},
+    {"fact.clock", WEIR_TOPIC_FACTS, &weir_ev_fact_clock_object},
     {"fact.draining", WEIR_TOPIC_FACTS, &weir_ev_fact_draining_object},
     {"fact.exited", WEIR_TOPIC_FACTS, &weir_ev_fact_exited_object},
     {"fact.failing", WEIR_TOPIC_FACTS, &weir_ev_fact_failing_object},

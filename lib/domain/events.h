@@ -277,6 +277,34 @@ struct weir_ev_command_stop {
     char actor[128 + 1];
 };
 
+/* Where the times of its frames come from now: arrival where the camera's clock is too far off
+ * to be believed. */
+enum weir_ev_fact_clock_source {
+    WEIR_EV_FACT_CLOCK_SOURCE_RTCP_SR,
+    WEIR_EV_FACT_CLOCK_SOURCE_ARRIVAL,
+};
+#define WEIR_EV_FACT_CLOCK_SOURCE_N 2
+
+/* The clock of a camera was set: times of its frames before and behind are not to be compared.
+ * At most one in half a minute a camera; several that came together are told as one. The
+ * scheduler takes no notice. */
+struct weir_ev_fact_clock {
+    struct weir_id worker_id; /* The worker */
+    /* Offset of the worker's fact.joined; a restarted worker gets a new one; >= 0 */
+    int64_t incarnation;
+    struct weir_id tenant_id; /* The tenant that owns it */
+    struct weir_id camera_id; /* The camera */
+    int64_t lease_generation; /* Generation of the camera lease; 0: none yet; >= 0 */
+    /* Camera's clock minus the worker's, before the first of them, microseconds; the network's
+     * delay is part of it; any sign */
+    int64_t offset_before_us;
+    int64_t offset_us; /* The same now; any sign */
+    /* Where the times of its frames come from now: arrival where the camera's clock is too far
+     * off to be believed */
+    enum weir_ev_fact_clock_source source;
+    int64_t jumps; /* How often it was set since the worker pulls the camera; >= 1 */
+};
+
 /* A worker wants to go and asks that its streams move first. */
 struct weir_ev_fact_draining {
     struct weir_id worker_id; /* The worker */
@@ -1272,6 +1300,11 @@ struct weir_ctl_tap_stats_cameras {
     int64_t clock_jumps;
     bool has_clock_offset_us;
     int64_t clock_offset_us; /* Camera's clock minus ours, microseconds; any sign */
+    /* The same right before it was set the last time; absent: it was not; any sign */
+    bool has_clock_before_us;
+    int64_t clock_before_us;
+    bool has_clock_is_near;
+    bool clock_is_near; /* Times of frames are those of the camera's clock. Absent: no */
 };
 
 /* Counters, each second; more cameras than fit go into several lines. */
@@ -1316,6 +1349,7 @@ enum weir_ev_type {
     WEIR_EV_COMMAND_IDLE,
     WEIR_EV_COMMAND_START,
     WEIR_EV_COMMAND_STOP,
+    WEIR_EV_FACT_CLOCK,
     WEIR_EV_FACT_DRAINING,
     WEIR_EV_FACT_EXITED,
     WEIR_EV_FACT_FAILING,
@@ -1340,7 +1374,7 @@ enum weir_ev_type {
     WEIR_EV_AUDIT_ACCESS,
     WEIR_EV_AUDIT_VIEWING,
 };
-#define WEIR_EV_N 27
+#define WEIR_EV_N 28
 
 /* One record: its envelope and its body. */
 struct weir_event {
@@ -1362,6 +1396,7 @@ struct weir_event {
         struct weir_ev_command_idle command_idle;
         struct weir_ev_command_start command_start;
         struct weir_ev_command_stop command_stop;
+        struct weir_ev_fact_clock fact_clock;
         struct weir_ev_fact_draining fact_draining;
         struct weir_ev_fact_exited fact_exited;
         struct weir_ev_fact_failing fact_failing;

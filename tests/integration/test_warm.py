@@ -130,6 +130,28 @@ def healths(stack: Stack, camera: str) -> list[tuple[str, str]]:
     return [(fact["health"], fact["faults"]) for fact in facts if fact["camera_id"] == camera]
 
 
+def facts(stack: Stack, kind: str, camera: str) -> list[dict[str, Any]]:
+    lines = topics.read(stack.values["WEIR_KAFKA"], "weir.facts.v1").splitlines()
+    found = [event["data"] for event in map(json.loads, lines) if event["type"] == kind]
+    return [fact for fact in found if fact["camera_id"] == camera]
+
+
+def test_a_clock_that_is_set_is_said_once(stack: Stack, user: Api, camera: str) -> None:
+    """Three seconds ahead, and soon back again: that is told as one."""
+    wait_for("a warm camera with a ring", lambda: is_warm(user, camera), 90)
+    assert facts(stack, "fact.clock", camera) == []
+    stack.dev("camera", "fault", "porch", "clock")
+    try:
+        found = wait_for("it is said", lambda: facts(stack, "fact.clock", camera), 60)
+    finally:
+        stack.dev("camera", "fault", "porch", "none")
+    fact = found[0]
+    print(fact)
+    assert len(found) == 1 and (fact["jumps"], fact["source"]) == (1, "rtcp_sr")
+    assert abs(fact["offset_before_us"]) < 1_000_000
+    assert 2_500_000 < fact["offset_us"] - fact["offset_before_us"] < 3_500_000
+
+
 def stalls(stack: Stack) -> int:
     text = ""
     for worker in ("worker-0", "worker-1"):

@@ -532,6 +532,10 @@ void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats
     }
     ret->has_clock_offset_us = tap_clock_offset(&camera->clock, &ret->clock_offset_us);
     ret->clock_jumps = (int64_t)camera->clock.jumps;
+    ret->has_clock_before_us = camera->clock.jumps > 0;
+    ret->clock_before_us = camera->clock.before_us;
+    ret->has_clock_is_near = true;
+    ret->clock_is_near = tap_clock_is_near(&camera->clock);
     ret->clock = ret->has_clock_offset_us ? WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_RTCP_SR
                                           : WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_ARRIVAL;
 }
