@@ -10,6 +10,7 @@
 
 void conditions_open(struct worker *worker)
 {
+    remedies_open(worker);
     worker->clocks_set = weir_metrics_counter(
         weir_service_metrics(worker->service), "weir_worker_clocks_set_total",
         "How often clocks of cameras were set by more than 100 ms", NULL, NULL);
@@ -42,6 +43,7 @@ void conditions_fill(const struct lease *lease, struct weir_ctl_camera_status *r
         WEIR_STR_SET(ret->reason, lease->trouble.reason);
         WEIR_STR_SET(ret->detail, lease->trouble.detail);
     }
+    remedies_fill(lease, ret);
     if (!lease->is_given) {
         return;
     }

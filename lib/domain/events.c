@@ -76,6 +76,27 @@ enum weir_code weir_picture_health_get(const char *name, enum weir_picture_healt
     return WEIR_OK;
 }
 
+static const char *const weir_remedy_names[] = {
+    "reconnect",
+    "tcp",
+    "republish",
+};
+
+const char *weir_remedy_name(enum weir_remedy value)
+{
+    return weir_remedy_names[value];
+}
+
+enum weir_code weir_remedy_get(const char *name, enum weir_remedy *ret)
+{
+    int value = codec_find_name(weir_remedy_names, WEIR_REMEDY_N, name);
+    if (value < 0) {
+        return WEIR_EINVAL;
+    }
+    *ret = (enum weir_remedy)value;
+    return WEIR_OK;
+}
+
 static const char *const weir_lease_state_names[] = {
     "none",
     "active",
@@ -332,6 +353,20 @@ static const struct codec_field weir_ev_fact_left_fields[] = {
     {REQ(weir_ev_fact_left, reason), STR(1, 64, SNAKE)},
 };
 OBJECT(weir_ev_fact_left);
+
+static const struct codec_field weir_ev_fact_remedy_fields[] = {
+    {REQ(weir_ev_fact_remedy, worker_id), ID},
+    {REQ(weir_ev_fact_remedy, incarnation), INT(0, 9007199254740991)},
+    {REQ(weir_ev_fact_remedy, tenant_id), ID},
+    {REQ(weir_ev_fact_remedy, camera_id), ID},
+    {REQ(weir_ev_fact_remedy, lease_generation), INT(0, 9007199254740991)},
+    {OPT(weir_ev_fact_remedy, stream_id), ID},
+    {REQ(weir_ev_fact_remedy, remedy), ENUM(weir_remedy)},
+    {REQ(weir_ev_fact_remedy, reason), STR(1, 64, SNAKE)},
+    {REQ(weir_ev_fact_remedy, taken), INT(1, 9007199254740991)},
+    {REQ(weir_ev_fact_remedy, next_in_ms), INT(0, 9007199254740991)},
+};
+OBJECT(weir_ev_fact_remedy);
 
 static const struct codec_field weir_ev_fact_started_fields[] = {
     {REQ(weir_ev_fact_started, worker_id), ID},
@@ -724,6 +759,11 @@ static const struct codec_field weir_ctl_camera_status_fields[] = {
     {OPT(weir_ctl_camera_status, faults), INT(0, 1023)},
     {OPT(weir_ctl_camera_status, health_ms), INT(0, 9007199254740991)},
     {OPT(weir_ctl_camera_status, faults_seen), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_camera_status, remedies), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_camera_status, remedy), ENUM(weir_remedy)},
+    {OPT(weir_ctl_camera_status, remedy_reason), STR(1, 64, SNAKE)},
+    {OPT(weir_ctl_camera_status, remedy_ms), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_camera_status, remedy_next_ms), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ctl_camera_status);
 
@@ -914,6 +954,14 @@ static const struct codec_field weir_ctl_tap_publish_fields[] = {
 };
 OBJECT(weir_ctl_tap_publish);
 
+static const struct codec_field weir_ctl_tap_remedy_fields[] = {
+    {REQ(weir_ctl_tap_remedy, camera_id), ID},
+    {REQ(weir_ctl_tap_remedy, remedy), ENUM(weir_remedy)},
+    {REQ(weir_ctl_tap_remedy, reason), STR(1, 64, SNAKE)},
+    {REQ(weir_ctl_tap_remedy, next_in_ms), INT(0, 9007199254740991)},
+};
+OBJECT(weir_ctl_tap_remedy);
+
 static const char *const weir_ctl_tap_source_state_names[] = {
     "connecting",
     "up",
@@ -1025,6 +1073,7 @@ const struct codec_type codec_events[WEIR_EV_N] = {
     {"fact.joined", WEIR_TOPIC_FACTS, &weir_ev_fact_joined_object},
     {"fact.lease_released", WEIR_TOPIC_FACTS, &weir_ev_fact_lease_released_object},
     {"fact.left", WEIR_TOPIC_FACTS, &weir_ev_fact_left_object},
+    {"fact.remedy", WEIR_TOPIC_FACTS, &weir_ev_fact_remedy_object},
     {"fact.started", WEIR_TOPIC_FACTS, &weir_ev_fact_started_object},
     {"fact.starting", WEIR_TOPIC_FACTS, &weir_ev_fact_starting_object},
     {"fact.still_watched", WEIR_TOPIC_FACTS, &weir_ev_fact_still_watched_object},
@@ -1061,6 +1110,7 @@ const struct codec_type codec_controls[WEIR_CTL_N] = {
     {"tap.drop", NULL, &weir_ctl_tap_drop_object},
     {"tap.fence", NULL, &weir_ctl_tap_fence_object},
     {"tap.publish", NULL, &weir_ctl_tap_publish_object},
+    {"tap.remedy", NULL, &weir_ctl_tap_remedy_object},
     {"tap.source", NULL, &weir_ctl_tap_source_object},
     {"tap.stats", NULL, &weir_ctl_tap_stats_object},
     {"tap.stream", NULL, &weir_ctl_tap_stream_object},

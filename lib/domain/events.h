@@ -113,6 +113,21 @@ const char *weir_picture_health_name(enum weir_picture_health value);
 /* The value of a name; WEIR_EINVAL for an unknown one. */
 WEIR_MUST_USE enum weir_code weir_picture_health_get(const char *name, enum weir_picture_health *ret);
 
+/* What is done about a camera that is not well: connected to anew, read by TCP instead of UDP,
+ * published anew. */
+enum weir_remedy {
+    WEIR_REMEDY_RECONNECT,
+    WEIR_REMEDY_TCP,
+    WEIR_REMEDY_REPUBLISH,
+};
+#define WEIR_REMEDY_N 3
+
+/* The name as it stands in JSON ("reconnect"). */
+const char *weir_remedy_name(enum weir_remedy value);
+
+/* The value of a name; WEIR_EINVAL for an unknown one. */
+WEIR_MUST_USE enum weir_code weir_remedy_get(const char *name, enum weir_remedy *ret);
+
 /* Life of a camera lease. */
 enum weir_lease_state {
     WEIR_LEASE_STATE_NONE,
@@ -396,6 +411,26 @@ struct weir_ev_fact_left {
     int64_t incarnation;
     /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
     char reason[64 + 1];
+};
+
+/* Something was done about a camera that was not well. Each camera has a budget for that, so
+ * there is one in a while at most. The scheduler takes no notice. */
+struct weir_ev_fact_remedy {
+    struct weir_id worker_id; /* The worker */
+    /* Offset of the worker's fact.joined; a restarted worker gets a new one; >= 0 */
+    int64_t incarnation;
+    struct weir_id tenant_id; /* The tenant that owns it */
+    struct weir_id camera_id; /* The camera */
+    int64_t lease_generation; /* Generation of the camera lease; 0: none yet; >= 0 */
+    bool has_stream_id;
+    struct weir_id stream_id; /* The stream that was published anew */
+    /* What is done about a camera that is not well: connected to anew, read by TCP instead of
+     * UDP, published anew */
+    enum weir_remedy remedy;
+    /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
+    char reason[64 + 1];
+    int64_t taken; /* How many there were since the worker pulls the camera; >= 1 */
+    int64_t next_in_ms; /* The next one of its kind not before; 0: at any time; >= 0 */
 };
 
 /* The first playlist of this generation can be fetched; or what it really is changed since, or
@@ -941,6 +976,19 @@ struct weir_ctl_camera_status {
     int64_t health_ms; /* It is so for that long; >= 0 */
     bool has_faults_seen;
     int64_t faults_seen; /* Faults that came since the camera was added; >= 0 */
+    bool has_remedies;
+    int64_t remedies; /* What was done about it, how often, since this worker pulls it; >= 0 */
+    /* What is done about a camera that is not well: connected to anew, read by TCP instead of
+     * UDP, published anew */
+    bool has_remedy;
+    enum weir_remedy remedy;
+    /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
+    bool has_remedy_reason;
+    char remedy_reason[64 + 1];
+    bool has_remedy_ms;
+    int64_t remedy_ms; /* Since the newest one; >= 0 */
+    bool has_remedy_next_ms;
+    int64_t remedy_next_ms; /* The next one not before; 0: at any time; >= 0 */
 };
 
 /* unknown: no such camera of that tenant is read here; empty: it sent nothing yet, or not of
@@ -1206,6 +1254,17 @@ struct weir_ctl_tap_publish {
     char segments[400 + 1];
 };
 
+/* Something is done about a camera that is not well. */
+struct weir_ctl_tap_remedy {
+    struct weir_id camera_id; /* The camera */
+    /* What is done about a camera that is not well: connected to anew, read by TCP instead of
+     * UDP, published anew */
+    enum weir_remedy remedy;
+    /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
+    char reason[64 + 1];
+    int64_t next_in_ms; /* The next one not before; 0: at any time; >= 0 */
+};
+
 /* Of the source. */
 enum weir_ctl_tap_source_state {
     WEIR_CTL_TAP_SOURCE_STATE_CONNECTING,
@@ -1357,6 +1416,7 @@ enum weir_ev_type {
     WEIR_EV_FACT_JOINED,
     WEIR_EV_FACT_LEASE_RELEASED,
     WEIR_EV_FACT_LEFT,
+    WEIR_EV_FACT_REMEDY,
     WEIR_EV_FACT_STARTED,
     WEIR_EV_FACT_STARTING,
     WEIR_EV_FACT_STILL_WATCHED,
@@ -1374,7 +1434,7 @@ enum weir_ev_type {
     WEIR_EV_AUDIT_ACCESS,
     WEIR_EV_AUDIT_VIEWING,
 };
-#define WEIR_EV_N 28
+#define WEIR_EV_N 29
 
 /* One record: its envelope and its body. */
 struct weir_event {
@@ -1404,6 +1464,7 @@ struct weir_event {
         struct weir_ev_fact_joined fact_joined;
         struct weir_ev_fact_lease_released fact_lease_released;
         struct weir_ev_fact_left fact_left;
+        struct weir_ev_fact_remedy fact_remedy;
         struct weir_ev_fact_started fact_started;
         struct weir_ev_fact_starting fact_starting;
         struct weir_ev_fact_still_watched fact_still_watched;
@@ -1474,12 +1535,13 @@ enum weir_ctl_type {
     WEIR_CTL_TAP_DROP,
     WEIR_CTL_TAP_FENCE,
     WEIR_CTL_TAP_PUBLISH,
+    WEIR_CTL_TAP_REMEDY,
     WEIR_CTL_TAP_SOURCE,
     WEIR_CTL_TAP_STATS,
     WEIR_CTL_TAP_STREAM,
     WEIR_CTL_TAP_UNPUBLISH,
 };
-#define WEIR_CTL_N 21
+#define WEIR_CTL_N 22
 
 /* One line on a pipe between weir-worker and a child. */
 struct weir_ctl {
@@ -1502,6 +1564,7 @@ struct weir_ctl {
         struct weir_ctl_tap_drop tap_drop;
         struct weir_ctl_tap_fence tap_fence;
         struct weir_ctl_tap_publish tap_publish;
+        struct weir_ctl_tap_remedy tap_remedy;
         struct weir_ctl_tap_source tap_source;
         struct weir_ctl_tap_stats tap_stats;
         struct weir_ctl_tap_stream tap_stream;

@@ -153,11 +153,19 @@ def test_a_clock_that_is_set_is_said_once(stack: Stack, user: Api, camera: str) 
 
 
 def stalls(stack: Stack) -> int:
+    return counted(stack, 'weir_worker_picture_faults_total{fault="stalled"}')
+
+
+def remedies(stack: Stack, remedy: str) -> int:
+    return counted(stack, f'weir_worker_camera_remedies_total{{remedy="{remedy}"}}')
+
+
+def counted(stack: Stack, name: str) -> int:
     text = ""
     for worker in ("worker-0", "worker-1"):
         listen = settings.read(stack.home / "env" / f"{worker}.env")["WEIR_ADMIN_LISTEN"]
         text += fetch(f"http://{listen}/metrics").expect(200).body.decode()
-    found = re.findall(r'^weir_worker_picture_faults_total\{fault="stalled"\} (\d+)$', text, re.MULTILINE)
+    found = re.findall(rf"^{re.escape(name)} (\d+)$", text, re.MULTILINE)
     assert len(found) == 2, "each worker counts"
     return sum(map(int, found))
 
@@ -179,10 +187,16 @@ def test_a_camera_that_stands_still_is_told_shown_and_counted(
         wait_for("it is counted", lambda: stalls(stack) > before, 60, 0.05)
         print(f"counted {time.monotonic() - begun:.2f} s after the camera stood still")
         wait_for("it is said", lambda: ("stalled", "stalled") in healths(stack, camera), 60)
+        done = wait_for("it is connected to anew", lambda: facts(stack, "fact.remedy", camera), 60)
     finally:
         stack.dev("camera", "fault", "porch", "none")
     health = wait_for("healthy again", is_healthy, 90)
     assert health["faults_seen"] >= 1
+    assert {(fact["remedy"], fact["reason"]) for fact in done} == {("reconnect", "source_silent")}
+    actions = health["actions"]
+    assert actions["taken"] >= 1 and actions["at"] and actions["not_before"] is None, actions
+    assert (actions["last"], actions["reason"]) == ("reconnect", "source_silent")
+    assert remedies(stack, "reconnect") >= 1
 
 
 def program_times(text: str) -> list[datetime]:

@@ -15,6 +15,10 @@
 #include "lib/base/clock.h"
 #include "worker/tap/address.h"
 
+#define ALIVE_IDLE_S  10
+#define ALIVE_EVERY_S 5
+#define ALIVE_TIMES   3
+
 /* Names of their own, since glibc declares the real ones with types that C17 can not write. */
 int tap_guard_connect(int fd, const struct sockaddr *addr, socklen_t len) __asm__("connect");
 ssize_t tap_guard_sendto(int fd, const void *bytes, size_t n, int flags,
@@ -71,6 +75,23 @@ static int wait_connected(const struct tap_guard *guard, int fd)
     }
 }
 
+/* A camera that lost its power says nothing; whoever waits for it must learn that it is gone. */
+static void keep_alive(int fd)
+{
+    static const struct {
+        int level;
+        int name;
+        int value;
+    } options[] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+                   {IPPROTO_TCP, TCP_KEEPIDLE, ALIVE_IDLE_S},
+                   {IPPROTO_TCP, TCP_KEEPINTVL, ALIVE_EVERY_S},
+                   {IPPROTO_TCP, TCP_KEEPCNT, ALIVE_TIMES}};
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        WEIR_IGNORE(setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                               sizeof(options[i].value)),
+                    "then it is found by its silence");
+}
+
 static int guarded_connect(struct tap_guard *guard, int fd, const struct sockaddr *addr,
                            socklen_t len)
 {
@@ -83,6 +104,7 @@ static int guarded_connect(struct tap_guard *guard, int fd, const struct sockadd
     int one = 1;
     WEIR_IGNORE(fcntl(fd, F_SETFL, flags | O_NONBLOCK), "then the connect blocks, and works");
     WEIR_IGNORE(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), "only slower");
+    keep_alive(fd);
     int error = raw_connect(fd, addr, len) == 0 ? 0 : errno;
     if (error == EINPROGRESS)
         error = wait_connected(guard, fd);

@@ -33,6 +33,7 @@ struct tap_reader_spec {
     struct tap_trials *trials; /* not owned */
     int64_t open_ms;           /* all of OPTIONS to PLAY */
     int64_t keyframe_ms;       /* no key unit, or 3 intervals of them when that is longer */
+    int64_t not_before_ms;     /* a connection that played is not ended by us before, monotonic */
     unsigned turn;             /* counts attempts: which of several addresses is tried */
 };
 

@@ -29,6 +29,7 @@
 struct source {
     struct tap_reader *reader;
     int64_t keyframe_ms; /* as in tap_reader_spec */
+    int64_t not_before_ms;
     AVFormatContext *av;
     struct tap_guard guard;
     bool is_known;            /* RTSP came from that address to this tenant before */
@@ -402,6 +403,12 @@ static bool makes_sense(struct source *source, int64_t now)
     return nals < 10 || broken * 5 < nals;
 }
 
+/* Another connection was tried too often; see remedy.h. */
+static bool is_let_alone(const struct source *source, int64_t now)
+{
+    return source->assembler.is_started && now < source->not_before_ms;
+}
+
 /* False when the camera sends, but not what is needed. */
 static bool check_health(struct source *source, struct tap_failure *failure)
 {
@@ -412,6 +419,8 @@ static bool check_health(struct source *source, struct tap_failure *failure)
         fail(failure, WEIR_REASON_source_protocol_error, false, "what it sends is no video");
         return false;
     }
+    if (is_let_alone(source, now))
+        return true;
     if (now - source->last_video_ms > TAP_SOURCE_STALL_MS) {
         fail(failure, WEIR_REASON_source_silent, false, "audio comes, video does not");
         return false;
@@ -448,6 +457,8 @@ static void read_packets(struct source *source, struct tap_failure *failure)
     source->audio_pts = TAP_NO_TIME;
     for (;;) {
         source->deadline_mono_ms = weir_clock_mono_ms() + TAP_SOURCE_STALL_MS;
+        if (is_let_alone(source, source->deadline_mono_ms))
+            source->deadline_mono_ms = source->not_before_ms;
         int code = av_read_frame(source->av, packet);
         if (code == AVERROR(EAGAIN) && !source->has_timed_out)
             continue;
@@ -528,8 +539,11 @@ static void connect_and_read(struct source *source, const struct tap_reader_spec
 void tap_source_run(struct tap_reader *reader, const struct tap_reader_spec *spec,
                     struct tap_failure *ret)
 {
-    struct source source = {
-        .reader = reader, .keyframe_ms = spec->keyframe_ms, .video = -1, .audio = -1};
+    struct source source = {.reader = reader,
+                            .keyframe_ms = spec->keyframe_ms,
+                            .not_before_ms = spec->not_before_ms,
+                            .video = -1,
+                            .audio = -1};
     source.guard.connect_ms =
         spec->open_ms < TAP_SOURCE_CONNECT_MS ? spec->open_ms : TAP_SOURCE_CONNECT_MS;
     source.guard.is_cancelled = tap_reader_cancel_flag(reader);
