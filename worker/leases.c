@@ -118,7 +118,7 @@ static bool is_same_place(const struct source *a, const struct source *b)
            a->is_exclusive == b->is_exclusive && a->encoder_delay_ms == b->encoder_delay_ms &&
            a->has_username == b->has_username && strcmp(a->username, b->username) == 0 &&
            a->has_password == b->has_password && strcmp(a->password, b->password) == 0 &&
-           strcmp(a->networks, b->networks) == 0;
+           strcmp(a->tls_pin, b->tls_pin) == 0 && strcmp(a->networks, b->networks) == 0;
 }
 
 static struct source_least least_of(const struct worker *worker, const struct lease *lease)
@@ -301,6 +301,8 @@ static void give(struct worker *worker, struct lease *lease)
     WEIR_STR_SET(camera->username, source->username);
     camera->has_password = source->has_password;
     WEIR_STR_SET(camera->password, source->password);
+    camera->has_tls_pin_sha256 = source->has_tls_pin;
+    WEIR_STR_SET(camera->tls_pin_sha256, source->tls_pin);
     camera->transport = source->transport;
     camera->ring_ms = worker->settings->ring_s * 1000;
     camera->ring_bytes = worker->settings->ring_mib * 1024 * 1024;

@@ -65,6 +65,14 @@ static bool take_text(const struct weir_json *json, const char *name, char *ret,
     return weir_str_copy(ret, size, value->str);
 }
 
+static bool take_pin(const struct weir_json *json, struct source *source)
+{
+    struct weir_tls_pin pin;
+    return take_text(json, "tls_pin_sha256", source->tls_pin, sizeof(source->tls_pin),
+                     &source->has_tls_pin) &&
+           (!source->has_tls_pin || weir_tls_pin_read(source->tls_pin, &pin));
+}
+
 static enum weir_code take_sealed(const struct weir_json *json, struct source *source,
                                   struct weir_err *err)
 {
@@ -74,7 +82,8 @@ static enum weir_code take_sealed(const struct weir_json *json, struct source *s
         !take_text(json, "username", source->username, sizeof(source->username),
                    &source->has_username) ||
         !take_text(json, "password", source->password, sizeof(source->password),
-                   &source->has_password)) {
+                   &source->has_password) ||
+        !take_pin(json, source)) {
         return weir_fail(err, WEIR_EINVAL, "sealed source is not as it should be");
     }
     source->transport = transport && strcmp(transport, "udp") == 0

@@ -918,6 +918,7 @@ static const struct codec_field weir_ctl_tap_camera_fields[] = {
     {OPT(weir_ctl_tap_camera, username), STR(0, 256, TEXT)},
     {OPT(weir_ctl_tap_camera, password), STR(0, 256, TEXT)},
     {REQ(weir_ctl_tap_camera, networks), STR(0, 1535, TEXT)},
+    {OPT(weir_ctl_tap_camera, tls_pin_sha256), STR(64, 64, TOKEN)},
     {REQ(weir_ctl_tap_camera, transport), ENUM(weir_ctl_tap_camera_transport)},
     {REQ(weir_ctl_tap_camera, ring_ms), INT(0, 600000)},
     {REQ(weir_ctl_tap_camera, ring_bytes), INT(0, 1000000000000)},

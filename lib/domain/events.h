@@ -1205,6 +1205,11 @@ struct weir_ctl_tap_camera {
     /* Where this tenant's cameras may be: networks and the word public, separated by spaces;
      * 0..1535 bytes, UTF-8 without control characters */
     char networks[1535 + 1];
+    /* Of rtsps: hex SHA-256 of the certificate, or of its public key, by which the camera is
+     * known. Without it no such camera is read; exactly 64 bytes, printable ASCII without
+     * spaces */
+    bool has_tls_pin_sha256;
+    char tls_pin_sha256[64 + 1];
     enum weir_ctl_tap_camera_transport transport; /* Of RTP */
     int64_t ring_ms; /* Length of the ring; 0..600000 */
     int64_t ring_bytes; /* Cap of the ring; 0..1000000000000 */

@@ -13,14 +13,16 @@ import time
 import urllib.parse
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
-from client import Api, Viewer, fetch, wait_for
+from client import Answer, Api, Viewer, fetch, wait_for
 from conftest import free_port_base
 from dev import topics
 from faults import settings
 from stack import Stack, token_claims
+from tls_rig import Certificate, TlsProxy
 
 DEAD = "rtsp://127.0.0.1:1/none"
 GOP_S = 2
@@ -197,6 +199,42 @@ def test_a_camera_that_stands_still_is_told_shown_and_counted(
     assert actions["taken"] >= 1 and actions["at"] and actions["not_before"] is None, actions
     assert (actions["last"], actions["reason"]) == ("reconnect", "source_silent")
     assert remedies(stack, "reconnect") >= 1
+
+
+def test_a_camera_behind_tls_is_known_by_its_pin(
+    stack: Stack, user: Api, url: str, tmp_path: Path
+) -> None:
+    certificate, other = Certificate(tmp_path, "camera"), Certificate(tmp_path, "other")
+    proxy = TlsProxy(certificate, urllib.parse.urlsplit(url).port or 0)
+    source: dict[str, Any] = {"url": proxy.url}
+
+    def add(pin: str | None) -> Answer:
+        body = {"name": "vault", "source": {**source, "tls_pin_sha256": pin}, "warm": True}
+        return user.call("POST", "/v1/cameras", body)
+
+    assert add(None).expect(422).json["code"] == "missing_field"
+    assert add("0" * 63 + "x").expect(422).json["code"] == "bad_pin"
+    source["url"] = url
+    assert add(certificate.pin()).expect(422).json["code"] == "bad_pin"
+    source["url"] = proxy.url
+    pin = certificate.key_pin()
+    made = add(":".join(pin[i : i + 2] for i in range(0, 64, 2)).upper()).expect(201).json
+    assert made["source"]["tls_pin_sha256"] == pin
+    path = f"/v1/cameras/{made['id']}"
+
+    def live(state: str, reason: str | None) -> None:
+        now = shown(user, made["id"])["live"]
+        assert now and (now["state"], now["reason"]) == (state, reason), now
+
+    try:
+        wait_for("it is read", lambda: live("up", None) or True, 60)
+        source["tls_pin_sha256"] = other.pin()
+        user.call("PATCH", path, {"source": source}).expect(200)
+        wait_for("the other pin", lambda: live("failing", "source_pin_mismatch") or True, 60)
+        assert not proxy.came[-1]
+    finally:
+        user.call("DELETE", path).expect(204)
+        proxy.close()
 
 
 def program_times(text: str) -> list[datetime]:

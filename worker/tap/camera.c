@@ -297,6 +297,8 @@ static void start_reader(struct tap_camera *camera)
         memcpy(spec.username, from->username, sizeof(spec.username));
     if (from->has_password)
         memcpy(spec.password, from->password, sizeof(spec.password));
+    spec.has_tls_pin =
+        from->has_tls_pin_sha256 && weir_tls_pin_read(from->tls_pin_sha256, &spec.tls_pin);
     camera->began_mono_ms = weir_clock_mono_ms();
     camera->reader = tap_reader_start(camera->shared.loop, &spec, &reader_calls, camera);
     explicit_bzero(&spec, sizeof(spec));
@@ -438,6 +440,8 @@ static bool is_same_source(const struct weir_ctl_tap_camera *a, const struct wei
            (!a->has_username || strcmp(a->username, b->username) == 0) &&
            a->has_password == b->has_password &&
            (!a->has_password || strcmp(a->password, b->password) == 0) &&
+           a->has_tls_pin_sha256 == b->has_tls_pin_sha256 &&
+           (!a->has_tls_pin_sha256 || strcmp(a->tls_pin_sha256, b->tls_pin_sha256) == 0) &&
            a->transport == b->transport && a->allow_local == b->allow_local &&
            strcmp(a->networks, b->networks) == 0 && weir_id_equal(&a->tenant_id, &b->tenant_id);
 }

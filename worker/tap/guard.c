@@ -27,6 +27,17 @@ ssize_t tap_guard_recv(int fd, void *bytes, size_t n, int flags) __asm__("recv")
 int tap_guard_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                           struct addrinfo **ret) __asm__("getaddrinfo");
 
+int tap_guard_handshake(void *session) __asm__("gnutls_handshake");
+
+/* gnutls_datum_t and the calls that take it, as GnuTLS has had them since version 3.4. */
+struct tls_datum {
+    unsigned char *data;
+    unsigned int size;
+};
+typedef int handshake_fn(void *session);
+typedef const struct tls_datum *peers_fn(const void *session, unsigned int *ret_n);
+#define TLS_CERTIFICATE_ERROR (-43) /* GNUTLS_E_CERTIFICATE_ERROR, which ends the connection */
+
 typedef int resolve_fn(const char *node, const char *service, const struct addrinfo *hints,
                        struct addrinfo **ret);
 
@@ -175,6 +186,33 @@ int tap_guard_getaddrinfo(const char *node, const char *service, const struct ad
     return resolve != NULL
                ? resolve(node, service, hints != NULL || current != NULL ? &numeric : NULL, ret)
                : EAI_FAIL;
+}
+
+/* The first certificate is the peer's own, which the handshake proved that it has the key of. */
+static bool has_the_pin(const struct tap_guard *guard, const void *session)
+{
+    unsigned int n = 0;
+    peers_fn *get_peers = (peers_fn *)(uintptr_t)dlsym(RTLD_NEXT, "gnutls_certificate_get_peers");
+    const struct tls_datum *certificates = get_peers != NULL ? get_peers(session, &n) : NULL;
+    return guard->pin != NULL && certificates != NULL && n > 0 &&
+           weir_tls_pin_matches(guard->pin, certificates[0].data, certificates[0].size);
+}
+
+int tap_guard_handshake(void *session)
+{
+    handshake_fn *shake = (handshake_fn *)(uintptr_t)dlsym(RTLD_NEXT, "gnutls_handshake");
+    int code = shake != NULL ? shake(session) : TLS_CERTIFICATE_ERROR;
+    if (current == NULL || code != 0)
+        return code;
+    current->is_other_pin = !has_the_pin(current, session);
+    return current->is_other_pin ? TLS_CERTIFICATE_ERROR : 0;
+}
+
+bool tap_guard_sees_tls(void)
+{
+    return dlsym(RTLD_DEFAULT, "gnutls_handshake") == (void *)(uintptr_t)&tap_guard_handshake &&
+           dlsym(RTLD_NEXT, "gnutls_handshake") != NULL &&
+           dlsym(RTLD_NEXT, "gnutls_certificate_get_peers") != NULL;
 }
 
 bool tap_guard_is_in_place(void)

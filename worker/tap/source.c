@@ -148,6 +148,9 @@ static void explain_open(struct source *source, int code, struct tap_failure *fa
         fail(failure, WEIR_REASON_source_redirected, false, "redirects are not followed");
     else if (!guard->is_connected)
         explain_connect(guard, failure);
+    else if (guard->is_other_pin)
+        fail(failure, WEIR_REASON_source_pin_mismatch, true,
+             "its certificate is not the one that is pinned");
     else if (guard->is_not_rtsp)
         fail(failure, WEIR_REASON_source_protocol_error, false, "what answers is not RTSP");
     else if (is_answer)
@@ -213,6 +216,20 @@ static bool take_turn(struct source *source, const struct tap_reader_spec *spec,
     return false;
 }
 
+/* Nobody is sent a password who may be anybody. */
+static bool can_pin(const struct tap_reader_spec *spec, struct tap_failure *failure)
+{
+    bool is_seen =
+        tap_guard_sees_tls() && strstr(avformat_configuration(), "--enable-gnutls") != NULL;
+    if (!spec->has_tls_pin)
+        fail(failure, WEIR_REASON_source_pin_missing, true,
+             "rtsps needs the SHA-256 of the camera's certificate");
+    else if (!is_seen)
+        fail(failure, WEIR_REASON_source_tls_failed, true,
+             "this FFmpeg speaks TLS by another library than GnuTLS, so pins cannot be compared");
+    return spec->has_tls_pin && is_seen;
+}
+
 /* Checks the address and writes the URL that libavformat gets, with credentials. False: `failure`
  * says why not; else a turn was taken. */
 static bool prepare(struct source *source, const struct tap_reader_spec *spec, struct weir_buf *out,
@@ -224,6 +241,8 @@ static bool prepare(struct source *source, const struct tap_reader_spec *spec, s
         fail(failure, WEIR_REASON_source_invalid, true, err.msg);
         return false;
     }
+    if (url.is_tls && !can_pin(spec, failure))
+        return false;
     if (tap_address_resolve(&url, &spec->reach, spec->turn, &source->guard.addr, &err) != WEIR_OK) {
         explain_address(&url, &err, failure);
         return false;
@@ -234,6 +253,7 @@ static bool prepare(struct source *source, const struct tap_reader_spec *spec, s
         return false;
     }
     source->guard.is_tls = url.is_tls;
+    source->guard.pin = spec->has_tls_pin ? &spec->tls_pin : NULL;
     return take_turn(source, spec, failure);
 }
 
@@ -554,7 +574,8 @@ void tap_source_run(struct tap_reader *reader, const struct tap_reader_spec *spe
         tap_trials_leave(spec->trials, &spec->tenant_id,
                          (const struct sockaddr *)(const void *)&source.guard.addr,
                          source.has_spoken, weir_clock_mono_ms());
-        if (!source.has_spoken && !source.is_known)
+        /* One that is not who it should be is told, or a wrong pin could not be put right. */
+        if (!source.has_spoken && !source.is_known && !source.guard.is_other_pin)
             hush(ret, WEIR_REASON_source_unreachable, "no camera answers there by RTSP");
     }
     if (url.bytes != NULL)
