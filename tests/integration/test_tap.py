@@ -201,17 +201,19 @@ def test_an_encoders_delay_is_taken_out_of_the_time_of_capture(rig: Rig) -> None
     wait_until("sender reports", lambda: tap.stats.get(camera_id, {}).get("clock") == "rtcp_sr", 30)
 
     def off_ms(path: str) -> float:
-        decoded = Decoded(engine, path, rig.folder, 4)
+        decoded = Decoded(engine, path, rig.folder, 3)
         said = round(dates(decoded.playlist)[-1] * 1000) & STAMP_BITS
         last = len(decoded.frames) - round(durations(decoded.playlist)[-1] * 15)
         return decoded.stamp_ms(last) - said
 
-    wait_until("the delay", lambda: abs(off_ms(tap.publish(camera_id, engine)) - 800) < 100)
+    path = tap.publish(camera_id, engine)
+    wait_until("the delay", lambda: abs(off_ms(path) - 800) < 100)
     tap.camera(camera.url, camera_id=camera_id, encoder_delay_ms=0)
-    wait_until("no delay", lambda: abs(off_ms(tap.publish(camera_id, engine))) < 100)
-    row = tap.stats[camera_id]
-    assert (row["reconnects"], row["clock_jumps"]) == (0, 0), row
-    assert len([line for line in tap.lines if line["type"] == "tap.source"]) == 2
+    wait_until("no delay", lambda: abs(off_ms(path)) < 100)
+    # Nothing was connected to anew for that.
+    states = [line["state"] for line in tap.lines if line["type"] == "tap.source"]
+    assert states.count("connecting") == 1 + states.count("failing"), states
+    assert tap.stats[camera_id]["clock_jumps"] == 0
 
 
 def test_a_killed_engine_is_told_and_the_next_one_gets_the_ring(rig: Rig) -> None:
