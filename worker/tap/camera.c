@@ -512,7 +512,8 @@ static void change_transport(struct tap_camera *camera)
 static void judge_patience(struct tap_camera *camera, int64_t now_ms)
 {
     bool is_silent = now_ms - camera->health.frame_ms >= TAP_SOURCE_STALL_MS;
-    bool has_no_key = tap_health_has(&camera->health, WEIR_FAULT_NO_KEYFRAME);
+    bool has_no_key = tap_health_has(&camera->health, WEIR_FAULT_NO_KEYFRAME) &&
+                      now_ms - camera->health.key_ms >= camera->shared.keyframe_ms;
     if (!camera->is_up || !tap_remedy_withhold(&camera->remedy, is_silent || has_no_key, now_ms))
         return;
     struct tap_failure failure = {.reason = is_silent ? WEIR_REASON_source_silent
