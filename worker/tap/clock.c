@@ -131,8 +131,9 @@ static void compare_with_last(struct tap_clock *clock)
 /* Reports themselves are not seen here: one came where the tie of camera and line has moved. */
 static void follow(struct tap_clock *clock, int64_t line_us, int64_t diff_us)
 {
-    if (clock->n > 0 && distance(diff_us, predict(clock, line_us)) > TAP_CLOCK_JUMP_US) {
-        if (clock->n >= SURE)
+    int64_t off_us = clock->n > 0 ? distance(diff_us, predict(clock, line_us)) : 0;
+    if (off_us > TAP_CLOCK_JUMP_US) {
+        if (clock->n >= SURE || (clock->n == SURE - 1 && off_us > TAP_CLOCK_OTHER_US))
             note_jump(clock, -clock->camera.diff_us);
         clock->n = 0;
         clock->camera.is_set = false;

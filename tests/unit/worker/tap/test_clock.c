@@ -213,6 +213,23 @@ static void the_offset_before_a_jump_is_kept(void **state)
     assert_false(tap_clock_is_near(&clock));
 }
 
+/* Of two reports one may be chance, but not by so much. */
+static void soon_after_the_start_only_a_large_jump_counts(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t set_us;
+        uint64_t jumps;
+    } cases[] = {{3000000, 1}, {-3000000, 1}, {200000, 0}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tap_clock clock = {0};
+        map(&clock, 0, NOW, NOW + 80000);
+        map(&clock, 5000000, NOW + 5000000, NOW + 5080000);
+        map(&clock, 6000000, NOW + 6000000 + cases[i].set_us, NOW + 6080000);
+        assert_int_equal(clock.jumps, cases[i].jumps);
+    }
+}
+
 /* The line begins anew, as after a reconnect, and the camera's clock is `set_us` ahead of before.
  */
 static struct tap_clock begun_anew(int64_t set_us, int64_t reports)
@@ -255,6 +272,7 @@ int main(void)
         cmocka_unit_test(one_that_is_off_among_many_is_left_out),
         cmocka_unit_test(sound_does_not_count_as_a_report),
         cmocka_unit_test(the_offset_before_a_jump_is_kept),
+        cmocka_unit_test(soon_after_the_start_only_a_large_jump_counts),
         cmocka_unit_test(a_clock_that_was_set_while_nobody_looked_is_found_by_the_third_report),
         cmocka_unit_test(the_encoders_delay_is_taken_out_at_once),
     };
