@@ -85,6 +85,32 @@ static void write_int(struct weir_json_out *out, const char *name, bool is_known
     }
 }
 
+/* What was done about it. An older worker says nothing of it. */
+static void write_actions(struct weir_json_out *out, const struct weir_ctl_camera_status *is)
+{
+    char text[WEIR_TIME_TEXT_MAX];
+    int64_t now_ms = weir_clock_wall_ms();
+    if (!is->has_remedies) {
+        weir_json_null(out, "actions");
+        return;
+    }
+    weir_json_open(out, "actions", '{');
+    weir_json_int(out, "taken", is->remedies);
+    bool is_known = is->has_remedy && is->has_remedy_ms;
+    weir_json_str(out, "last", is_known ? weir_remedy_name(is->remedy) : NULL);
+    weir_json_str(out, "reason", is->has_remedy_reason ? is->remedy_reason : NULL);
+    if (is_known) {
+        weir_clock_format_ms(now_ms - is->remedy_ms, text);
+    }
+    weir_json_str(out, "at", is_known ? text : NULL);
+    bool must_wait = is->has_remedy_next_ms && is->remedy_next_ms > 0;
+    if (must_wait) {
+        weir_clock_format_ms(now_ms + is->remedy_next_ms, text);
+    }
+    weir_json_str(out, "not_before", must_wait ? text : NULL);
+    weir_json_close(out, '}');
+}
+
 static void write_health(struct weir_json_out *out, const struct weir_ctl_camera_status *is)
 {
     char since[WEIR_TIME_TEXT_MAX];
@@ -104,6 +130,7 @@ static void write_health(struct weir_json_out *out, const struct weir_ctl_camera
     weir_json_close(out, ']');
     weir_json_str(out, "since", since);
     write_int(out, "faults_seen", is->has_faults_seen, is->faults_seen);
+    write_actions(out, is);
     weir_json_close(out, '}');
 }
 

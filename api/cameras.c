@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <strings.h>
 
 #include "api/call.h"
 #include "api/camera_live.h"
@@ -15,12 +16,14 @@
 #include "api/sources.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/domain/tls_pin.h"
 
 #define COLUMNS                                                                                    \
     "id, name, url, transport, has_credentials, labels::text, idle_timeout_s, warm, exclusive, "   \
     "version, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "       \
     "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), host, "          \
-    "convert_from(sealed, 'UTF8'), source_version, " CEILING_COLUMNS
+    "convert_from(sealed, 'UTF8'), source_version, encoder_delay_ms, "                             \
+    "tls_pin_sha256, " CEILING_COLUMNS
 
 /* By whom $2 names. */
 #define SEEN API_RIGHTS_SQL_SEES("$2")
@@ -41,6 +44,8 @@ enum {
     C_HOST,
     C_SEALED,
     C_SOURCE_VERSION,
+    C_ENCODER_DELAY,
+    C_TLS_PIN,
     C_CEILINGS,
 };
 
@@ -50,10 +55,12 @@ enum {
     F_USERNAME,
     F_PASSWORD,
     F_TRANSPORT,
+    F_TLS_PIN,
     F_LABELS,
     F_IDLE,
     F_WARM,
     F_EXCLUSIVE,
+    F_ENCODER_DELAY,
     F_CEILINGS,
     N_FIELDS = F_CEILINGS + CEILINGS_N
 };
@@ -68,9 +75,11 @@ static const char *const transports[] = {"tcp", "udp", NULL};
     [F_USERNAME] = {"/source/username", API_STR, .max = 256, .is_nullable = true},                 \
     [F_PASSWORD] = {"/source/password", API_STR, .max = 256, .is_nullable = true},                 \
     [F_TRANSPORT] = {"/source/transport", API_ENUM, .names = transports},                          \
+    [F_TLS_PIN] = {"/source/tls_pin_sha256", API_STR, .min = 64, .max = 95, .is_nullable = true},  \
     [F_LABELS] = {"/labels", API_LABELS, .max = LABELS_MOST},                                      \
     [F_IDLE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true},          \
     [F_WARM] = {"/warm", API_BOOL}, [F_EXCLUSIVE] = {"/exclusive", API_BOOL},                      \
+    [F_ENCODER_DELAY] = {"/encoder_delay_ms", API_INT, .max = WEIR_ENCODER_DELAY_MAX_MS},          \
     CEILING_FIELDS(F_CEILINGS)
 
 static const struct api_field create_fields[N_FIELDS] = {
@@ -81,9 +90,10 @@ static const struct api_field patch_fields[N_FIELDS] = {
 /* What a row will hold; every value as the text that Postgres takes, NULL for SQL NULL. */
 struct camera {
     struct weir_id id;
-    const char *id_text, *name, *url, *host, *transport, *sealed, *labels, *idle_timeout_s;
+    const char *id_text, *name, *url, *host, *transport, *sealed, *labels, *idle_timeout_s,
+        *tls_pin;
     bool has_credentials, warm, exclusive;
-    int64_t version, source_version;
+    int64_t version, source_version, encoder_delay_ms;
     struct ceiling_texts ceilings;
 };
 
@@ -99,12 +109,14 @@ static void write_row(struct weir_json_out *out, const struct weir_db_rows *rows
     weir_json_str(out, "url", weir_db_text(rows, row, C_URL));
     weir_json_str(out, "transport", weir_db_text(rows, row, C_TRANSPORT));
     weir_json_bool(out, "has_credentials", weir_db_bool(rows, row, C_HAS_CREDENTIALS));
+    weir_json_str(out, "tls_pin_sha256", weir_db_text(rows, row, C_TLS_PIN));
     weir_json_close(out, '}');
     weir_json_raw(out, "labels", weir_db_text(rows, row, C_LABELS));
     const char *idle = weir_db_text(rows, row, C_IDLE);
     weir_json_raw(out, "idle_timeout_s", idle ? idle : "null");
     weir_json_bool(out, "warm", weir_db_bool(rows, row, C_WARM));
     weir_json_bool(out, "exclusive", weir_db_bool(rows, row, C_EXCLUSIVE));
+    weir_json_int(out, "encoder_delay_ms", weir_db_int(rows, row, C_ENCODER_DELAY));
     struct ceiling_texts ceilings = ceilings_of_row(rows, row, C_CEILINGS);
     ceilings_write(&ceilings, out);
     weir_json_int(out, "version", weir_db_int(rows, row, C_VERSION));
@@ -128,6 +140,29 @@ static void answer(struct api_call *call, int status, const struct weir_db_rows 
 
 /* ---- in ---- */
 
+/* Who a camera behind TLS is must be said; nothing is trusted because it was seen first. */
+static enum weir_code check_pin(struct api_call *call, const struct api_value *values)
+{
+    struct weir_tls_pin pin;
+    bool is_tls = strncasecmp(values[F_URL].str, "rtsps://", 8) == 0;
+    const char *text = values[F_TLS_PIN].str;
+    if (is_tls && !text) {
+        return api_call_refuse(call, 422, "missing_field", "/source/tls_pin_sha256",
+                               "/source/tls_pin_sha256 is missing: a camera behind TLS is known by "
+                               "the SHA-256 of its certificate, or of the public key in it");
+    }
+    if (!is_tls && text) {
+        return api_call_refuse(call, 422, "bad_pin", "/source/tls_pin_sha256",
+                               "/source/tls_pin_sha256 has no meaning without rtsps://");
+    }
+    if (text && !weir_tls_pin_read(text, &pin)) {
+        return api_call_refuse(call, 422, "bad_pin", "/source/tls_pin_sha256",
+                               "/source/tls_pin_sha256 must be 64 hex digits, or 32 pairs of them "
+                               "with colons between");
+    }
+    return WEIR_OK;
+}
+
 static enum weir_code check_source(struct api_call *call, const struct api_value *values,
                                    char host[static API_HOST_MAX + 1])
 {
@@ -140,7 +175,7 @@ static enum weir_code check_source(struct api_call *call, const struct api_value
         return api_call_refuse(call, 422, "missing_field", "/source/username",
                                "/source/username is missing: a password has no meaning alone");
     }
-    return WEIR_OK;
+    return check_pin(call, values);
 }
 
 static enum weir_code read_body(struct api_call *call, const struct api_field *fields,
@@ -176,11 +211,24 @@ static const char *seal_source(struct api_call *call, const struct camera *camer
         weir_json_str(&out, "password", values[F_PASSWORD].str ? values[F_PASSWORD].str : "");
     }
     weir_json_str(&out, "transport", camera->transport);
+    if (camera->tls_pin) {
+        weir_json_str(&out, "tls_pin_sha256", camera->tls_pin);
+    }
     weir_json_close(&out, '}');
     const char *sealed = weir_seal(&call->api->seal_key, out.buf.bytes, out.buf.len, call->arena);
     explicit_bzero(out.buf.bytes, out.buf.len);
     weir_buf_done(&out.buf);
     return sealed;
+}
+
+/* As it is kept; NULL where there is none. */
+static const char *pin_text(struct api_call *call, const char *given)
+{
+    struct weir_tls_pin pin;
+    char text[WEIR_TLS_PIN_TEXT_MAX];
+    return given && weir_tls_pin_read(given, &pin)
+               ? weir_arena_strdup(call->arena, weir_tls_pin_format(&pin, text))
+               : NULL;
 }
 
 static const char *labels_text(struct api_call *call, const struct weir_json *labels)
@@ -207,6 +255,7 @@ static void overlay(struct api_call *call, const struct api_value *values, const
         camera->host = host;
         camera->transport = values[F_TRANSPORT].is_given ? values[F_TRANSPORT].str : "tcp";
         camera->has_credentials = values[F_USERNAME].str && values[F_USERNAME].str[0];
+        camera->tls_pin = pin_text(call, values[F_TLS_PIN].str);
         camera->source_version = camera->version;
         camera->sealed = seal_source(call, camera, values);
     }
@@ -223,6 +272,9 @@ static void overlay(struct api_call *call, const struct api_value *values, const
     }
     if (values[F_EXCLUSIVE].is_given) {
         camera->exclusive = values[F_EXCLUSIVE].boolean;
+    }
+    if (values[F_ENCODER_DELAY].is_given) {
+        camera->encoder_delay_ms = values[F_ENCODER_DELAY].integer;
     }
     ceilings_overlay(&values[F_CEILINGS], call->arena, &camera->ceilings);
 }
@@ -243,6 +295,8 @@ static enum weir_code publish(struct api_call *call, struct weir_db_tx *tx,
     config->warm = camera->warm && !is_deleted;
     config->exclusive = camera->exclusive;
     config->max_leases = 1;
+    config->has_encoder_delay_ms = true;
+    config->encoder_delay_ms = camera->encoder_delay_ms;
     int64_t idle_s;
     if (camera->idle_timeout_s &&
         weir_str_to_int(camera->idle_timeout_s, 1, 86400, &idle_s, NULL) == WEIR_OK) {
@@ -275,6 +329,8 @@ static enum weir_code save(struct api_call *call, struct weir_db_tx *tx, const c
         camera->ceilings.text[CEILING_FPS],
         camera->ceilings.text[CEILING_MAX_QUALITY],
         camera->ceilings.text[CEILING_MAX_FPS],
+        weir_arena_printf(call->arena, "%" PRId64, camera->encoder_delay_ms),
+        camera->tls_pin,
     };
     return weir_db_exec(tx, sql, params, sizeof(params) / sizeof(params[0]), call->arena, ret,
                         &call->err);
@@ -365,8 +421,9 @@ static enum weir_code insert(struct api_call *call, struct weir_db_tx *tx,
                                "INSERT INTO camera (id, tenant_id, name, url, host, transport, "
                                "has_credentials, sealed, source_version, warm, exclusive, "
                                "idle_timeout_s, labels, version, " CEILING_COLUMNS
-                               ") VALUES ($1, $2, $3, $4, $5, $6, $7, convert_to($8, 'UTF8'), $9, "
-                               "$10, $11, $12, $13, $14, $15, $16, $17, $18) "
+                               ", encoder_delay_ms, tls_pin_sha256) VALUES ($1, $2, $3, $4, $5, "
+                               "$6, $7, convert_to($8, 'UTF8'), $9, "
+                               "$10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) "
                                "RETURNING " COLUMNS,
                                camera, ret);
     return code == WEIR_OK ? publish(call, tx, camera, false) : code;
@@ -470,6 +527,8 @@ static enum weir_code open_row(struct api_call *call, enum lock lock, struct wei
     camera->exclusive = weir_db_bool(*rows, 0, C_EXCLUSIVE);
     camera->version = weir_db_int(*rows, 0, C_VERSION);
     camera->source_version = weir_db_int(*rows, 0, C_SOURCE_VERSION);
+    camera->encoder_delay_ms = weir_db_int(*rows, 0, C_ENCODER_DELAY);
+    camera->tls_pin = weir_db_text(*rows, 0, C_TLS_PIN);
     camera->ceilings = ceilings_of_row(*rows, 0, C_CEILINGS);
     return WEIR_OK;
 }
@@ -556,6 +615,7 @@ static enum weir_code patch(struct api_call *call)
                 "has_credentials = $7, sealed = convert_to($8, 'UTF8'), source_version = $9, "
                 "warm = $10, exclusive = $11, idle_timeout_s = $12, labels = $13, version = $14, "
                 "default_quality = $15, default_fps = $16, max_quality = $17, max_fps = $18, "
+                "encoder_delay_ms = $19, tls_pin_sha256 = $20, "
                 "updated_at = now() WHERE id = $1 AND tenant_id = $2 RETURNING " COLUMNS,
                 &camera, &rows);
     if (code == WEIR_OK) {

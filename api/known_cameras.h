@@ -24,6 +24,7 @@ struct api_known_camera {
     int64_t source_version;
     const char *sealed;
     bool is_exclusive;
+    int64_t encoder_delay_ms;
     struct weir_profile otherwise; /* what a start gets that names nothing */
     struct weir_ceiling ceiling;
     const char *networks; /* of the tenant's cameras; NULL: the deployment's default */

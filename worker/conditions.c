@@ -10,6 +10,10 @@
 
 void conditions_open(struct worker *worker)
 {
+    remedies_open(worker);
+    worker->clocks_set = weir_metrics_counter(
+        weir_service_metrics(worker->service), "weir_worker_clocks_set_total",
+        "How often clocks of cameras were set by more than 100 ms", NULL, NULL);
     for (int i = 0; i < WEIR_FAULT_N; i++) {
         worker->faults[i] = weir_metrics_counter(
             weir_service_metrics(worker->service), "weir_worker_picture_faults_total",
@@ -39,6 +43,7 @@ void conditions_fill(const struct lease *lease, struct weir_ctl_camera_status *r
         WEIR_STR_SET(ret->reason, lease->trouble.reason);
         WEIR_STR_SET(ret->detail, lease->trouble.detail);
     }
+    remedies_fill(lease, ret);
     if (!lease->is_given) {
         return;
     }
@@ -91,6 +96,9 @@ bool conditions_take(struct worker *worker, const struct lease *lease,
             weir_metric_add(worker->faults[i], 1);
         }
     }
+    if (now->clock_jumps > before->clock_jumps && worker->clocks_set) {
+        weir_metric_add(worker->clocks_set, now->clock_jumps - before->clock_jumps);
+    }
     return now->health != before->health || now->faults != before->faults;
 }
 
@@ -134,6 +142,21 @@ static void say_health(struct worker *worker, struct lease *lease)
     lease->health_said_ms = now_ms;
 }
 
+/* Needs the offset as it is now, which a tap that has just begun does not know. */
+static void say_clock(struct worker *worker, struct lease *lease)
+{
+    const struct weir_ctl_tap_stats_cameras *is = &lease->stats;
+    int64_t before_us;
+    if (!lease->is_given || worker->incarnation == WORKER_NOT_JOINED) {
+        return;
+    }
+    clock_news_take(&lease->clock_news, is->clock_jumps, is->clock_before_us);
+    if (is->has_clock_offset_us &&
+        clock_news_say(&lease->clock_news, worker_now_ms(), &before_us)) {
+        facts_clock(worker, lease, before_us);
+    }
+}
+
 void conditions_tick(struct worker *worker)
 {
     void *value;
@@ -142,6 +165,7 @@ void conditions_tick(struct worker *worker)
         if (lease->is_wanted && !lease->is_released) {
             conditions_tell(worker, lease);
             say_health(worker, lease);
+            say_clock(worker, lease);
         }
     }
     count_health(worker);

@@ -262,3 +262,44 @@ void facts_health(struct worker *worker, const struct lease *lease)
     WEIR_STR_SET(fact->reason, lease->trouble.reason);
     send(worker, &event, on_delivered, worker);
 }
+
+void facts_clock(struct worker *worker, const struct lease *lease, int64_t before_us)
+{
+    struct weir_event event =
+        about(WEIR_EV_FACT_CLOCK, &lease->row.camera_id, &lease->row.tenant_id);
+    struct weir_ev_fact_clock *fact = &event.u.fact_clock;
+    fact->worker_id = worker->worker_id;
+    fact->incarnation = worker->incarnation;
+    fact->tenant_id = lease->row.tenant_id;
+    fact->camera_id = lease->row.camera_id;
+    fact->lease_generation = lease->row.lease_generation;
+    fact->offset_before_us = before_us;
+    fact->offset_us = lease->stats.clock_offset_us;
+    fact->source = lease->stats.has_clock_is_near && lease->stats.clock_is_near
+                       ? WEIR_EV_FACT_CLOCK_SOURCE_RTCP_SR
+                       : WEIR_EV_FACT_CLOCK_SOURCE_ARRIVAL;
+    fact->jumps = lease->stats.clock_jumps;
+    send(worker, &event, on_delivered, worker);
+}
+
+void facts_remedy(struct worker *worker, const struct lease *lease, const struct weir_id *stream_id)
+{
+    struct weir_event event =
+        about(WEIR_EV_FACT_REMEDY, &lease->row.camera_id, &lease->row.tenant_id);
+    struct weir_ev_fact_remedy *fact = &event.u.fact_remedy;
+    const struct lease_remedies *is = &lease->remedies;
+    fact->worker_id = worker->worker_id;
+    fact->incarnation = worker->incarnation;
+    fact->tenant_id = lease->row.tenant_id;
+    fact->camera_id = lease->row.camera_id;
+    fact->lease_generation = lease->row.lease_generation;
+    fact->has_stream_id = stream_id != NULL;
+    if (stream_id) {
+        fact->stream_id = *stream_id;
+    }
+    fact->remedy = is->newest;
+    WEIR_STR_SET(fact->reason, is->reason);
+    fact->taken = is->taken;
+    fact->next_in_ms = is->next_ms - is->at_ms;
+    send(worker, &event, on_delivered, worker);
+}

@@ -115,9 +115,10 @@ static void fetch_failed(struct lease *lease, enum weir_code code, const char *w
 static bool is_same_place(const struct source *a, const struct source *b)
 {
     return strcmp(a->url, b->url) == 0 && a->transport == b->transport &&
-           a->is_exclusive == b->is_exclusive && a->has_username == b->has_username &&
-           strcmp(a->username, b->username) == 0 && a->has_password == b->has_password &&
-           strcmp(a->password, b->password) == 0 && strcmp(a->networks, b->networks) == 0;
+           a->is_exclusive == b->is_exclusive && a->encoder_delay_ms == b->encoder_delay_ms &&
+           a->has_username == b->has_username && strcmp(a->username, b->username) == 0 &&
+           a->has_password == b->has_password && strcmp(a->password, b->password) == 0 &&
+           strcmp(a->tls_pin, b->tls_pin) == 0 && strcmp(a->networks, b->networks) == 0;
 }
 
 static struct source_least least_of(const struct worker *worker, const struct lease *lease)
@@ -300,12 +301,16 @@ static void give(struct worker *worker, struct lease *lease)
     WEIR_STR_SET(camera->username, source->username);
     camera->has_password = source->has_password;
     WEIR_STR_SET(camera->password, source->password);
+    camera->has_tls_pin_sha256 = source->has_tls_pin;
+    WEIR_STR_SET(camera->tls_pin_sha256, source->tls_pin);
     camera->transport = source->transport;
     camera->ring_ms = worker->settings->ring_s * 1000;
     camera->ring_bytes = worker->settings->ring_mib * 1024 * 1024;
     camera->allow_local = worker->settings->source_allow_local;
     camera->has_exclusive = true;
     camera->exclusive = source->is_exclusive;
+    camera->has_encoder_delay_ms = true;
+    camera->encoder_delay_ms = source->encoder_delay_ms;
     child_send(worker->tap, &ctl);
     explicit_bzero(&ctl, sizeof(ctl));
     lease->is_given = child_is_up(worker->tap);

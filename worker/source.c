@@ -65,6 +65,14 @@ static bool take_text(const struct weir_json *json, const char *name, char *ret,
     return weir_str_copy(ret, size, value->str);
 }
 
+static bool take_pin(const struct weir_json *json, struct source *source)
+{
+    struct weir_tls_pin pin;
+    return take_text(json, "tls_pin_sha256", source->tls_pin, sizeof(source->tls_pin),
+                     &source->has_tls_pin) &&
+           (!source->has_tls_pin || weir_tls_pin_read(source->tls_pin, &pin));
+}
+
 static enum weir_code take_sealed(const struct weir_json *json, struct source *source,
                                   struct weir_err *err)
 {
@@ -74,7 +82,8 @@ static enum weir_code take_sealed(const struct weir_json *json, struct source *s
         !take_text(json, "username", source->username, sizeof(source->username),
                    &source->has_username) ||
         !take_text(json, "password", source->password, sizeof(source->password),
-                   &source->has_password)) {
+                   &source->has_password) ||
+        !take_pin(json, source)) {
         return weir_fail(err, WEIR_EINVAL, "sealed source is not as it should be");
     }
     source->transport = transport && strcmp(transport, "udp") == 0
@@ -107,6 +116,16 @@ static enum weir_code take_ceiling(const struct weir_json *json, struct source *
     return !is_told || weir_ceiling_read(json, &source->ceiling)
                ? WEIR_OK
                : weir_fail(err, WEIR_EINVAL, "the ceiling is not as it should be");
+}
+
+/* An api from before there were such delays says nothing of one. */
+static enum weir_code take_delay(const struct weir_json *json, struct source *source,
+                                 struct weir_err *err)
+{
+    return !weir_json_find(json, "encoder_delay_ms") ||
+                   weir_encoder_delay_read(json, &source->encoder_delay_ms)
+               ? WEIR_OK
+               : weir_fail(err, WEIR_EINVAL, "the encoder's delay is not as it should be");
 }
 
 static int64_t find_int(const struct weir_json *json, const char *name)
@@ -148,6 +167,9 @@ enum weir_code source_read(const struct weir_http_answer *answer, const struct w
     code = take_networks(&outer, &source, err);
     if (code == WEIR_OK) {
         code = take_ceiling(&outer, &source, err);
+    }
+    if (code == WEIR_OK) {
+        code = take_delay(&outer, &source, err);
     }
     if (code == WEIR_OK) {
         code = open_sealed(sealed, ring, arena, &inner, err);

@@ -10,10 +10,12 @@
  *          "networks":"public 192.168.0.0/16","camera_version":9,"tenant_version":3,...}
  *
  * The route answers only for cameras that the log places on the asking worker. The sealed text is
- * {"tenant_id","camera_id","version","url","username","password","transport"}; it must be about the
+ * {"tenant_id","camera_id","version","url","username","password","transport",
+ * "tls_pin_sha256"}; it must be about the
  * camera and tenant of the lease and the version that is told beside it. `networks` is where the
  * tenant's cameras may be (lib/domain/reach.h), beside the seal because it is not the camera's; so
- * are `max_quality` and `max_fps`, the ceiling of its streams (lib/domain/profile.h).
+ * are `max_quality` and `max_fps`, the ceiling of its streams (lib/domain/profile.h), and
+ * `encoder_delay_ms`.
  */
 #ifndef WEIR_WORKER_SOURCE_H
 #define WEIR_WORKER_SOURCE_H
@@ -22,6 +24,7 @@
 #include "lib/domain/events.h"
 #include "lib/domain/profile.h"
 #include "lib/domain/reach.h"
+#include "lib/domain/tls_pin.h"
 #include "lib/io/http_client.h"
 #include "lib/io/seal.h"
 #include "worker/calls.h"
@@ -37,8 +40,11 @@ struct source {
     char username[257];
     bool has_password;
     char password[257];
+    bool has_tls_pin;
+    char tls_pin[WEIR_TLS_PIN_TEXT_MAX];
     enum weir_ctl_tap_camera_transport transport;
     bool is_exclusive; /* may never be pulled twice */
+    int64_t encoder_delay_ms;
     char networks[WEIR_NETWORKS_TEXT_MAX];
     struct weir_ceiling ceiling; /* that no stream of it passes */
 };

@@ -611,6 +611,10 @@ bool streams_pass(struct worker *worker)
         }
         watch_progress(worker, stream, now_ms);
         bool is_due = stream->publish_again_at_ms && now_ms >= stream->publish_again_at_ms;
+        /* Where there was no room, it is nothing about the camera. */
+        if (is_due && stream->is_stuck && !stream->stuck_full) {
+            is_due = remedies_may_republish(worker, stream, stuck_reason(worker, stream));
+        }
         if (stream->slot && is_due) {
             leave_failed(worker, stream);
         }

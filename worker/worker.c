@@ -220,6 +220,8 @@ static void on_tap_line(void *ctx, const struct weir_ctl *ctl)
         leases_take_source_state(worker, &ctl->u.tap_source);
     } else if (ctl->type == WEIR_CTL_TAP_STREAM) {
         streams_take_publish_state(worker, &ctl->u.tap_stream);
+    } else if (ctl->type == WEIR_CTL_TAP_REMEDY) {
+        remedies_take(worker, &ctl->u.tap_remedy);
     } else if (ctl->type == WEIR_CTL_TAP_STATS) {
         leases_take_stats(worker, &ctl->u.tap_stats);
     }

@@ -19,6 +19,7 @@
 #define WEIR_WORKER_WORKER_H
 
 #include "lib/base/map.h"
+#include "lib/domain/budget.h"
 #include "lib/domain/fault.h"
 #include "lib/domain/ledger.h"
 #include "lib/domain/reason.h"
@@ -29,6 +30,7 @@
 #include "lib/service/service.h"
 #include "worker/calls.h"
 #include "worker/child.h"
+#include "worker/clock_news.h"
 #include "worker/gpu.h"
 #include "worker/load.h"
 #include "worker/plan.h"
@@ -55,6 +57,15 @@ struct trouble {
     bool is_permanent;
     char detail[257];
     int64_t retry_in_ms; /* 0: not known */
+};
+
+/* What was done about a camera, see remedies.c. */
+struct lease_remedies {
+    int64_t taken;
+    enum weir_remedy newest;
+    char reason[WEIR_REASON_MAX + 1];
+    int64_t at_ms;
+    int64_t next_ms; /* the next one not before */
 };
 
 /* One camera that this worker pulls. */
@@ -90,6 +101,8 @@ struct lease {
     enum weir_picture_health said_health;
     int64_t said_faults;
     int64_t health_said_ms;
+    struct clock_news clock_news;
+    struct lease_remedies remedies;
 };
 
 /* One generation of one stream. */
@@ -117,6 +130,7 @@ struct stream {
     struct progress progress;
     int64_t looked_at_ms;
     bool is_stuck;
+    struct weir_budget budget; /* of being published anew because it is stuck */
     bool stuck_full;           /* because there was no room */
     struct probe *muxer_probe; /* the engine is being asked for it */
     int64_t down_since_ms;
@@ -185,6 +199,8 @@ struct worker {
     struct weir_timer *pass; /* the next pass over everything */
     struct weir_timer *tick; /* once a second */
     struct weir_timer *leave;
+    struct weir_metric *clocks_set;
+    struct weir_metric *remedies[WEIR_REMEDY_N];
     struct weir_metric *faults[WEIR_FAULT_N]; /* counters; NULL: nobody counts */
     struct load_reader load_reader;
     struct weir_ev_heartbeat_load load;
@@ -252,6 +268,14 @@ void sights_join(const struct lease *lease, int64_t now_ms,
 
 /* ---- conditions.c ---- */
 
+/* ---- remedies.c ---- */
+
+void remedies_open(struct worker *worker);
+void remedies_take(struct worker *worker, const struct weir_ctl_tap_remedy *told);
+void remedies_fill(const struct lease *lease, struct weir_ctl_camera_status *ret);
+/* A stream is stuck. True: publish it anew, and that is counted and said. */
+bool remedies_may_republish(struct worker *worker, struct stream *stream, enum weir_reason reason);
+
 void conditions_open(struct worker *worker); /* its counters */
 /* The tap tells of a camera: counts faults that are new. Whether its health is other than in
  * lease->stats. */
@@ -298,6 +322,9 @@ void facts_exited(struct worker *worker, const struct stream *stream, enum weir_
 void facts_still_watched(struct worker *worker, const struct stream *stream, int64_t age_ms);
 void facts_lease_released(struct worker *worker, const struct lease *lease);
 void facts_health(struct worker *worker, const struct lease *lease);
+void facts_remedy(struct worker *worker, const struct lease *lease,
+                  const struct weir_id *stream_id); /* the newest one; NULL: of no stream */
+void facts_clock(struct worker *worker, const struct lease *lease, int64_t before_us);
 
 /* ---- heartbeat.c ---- */
 

@@ -76,6 +76,27 @@ enum weir_code weir_picture_health_get(const char *name, enum weir_picture_healt
     return WEIR_OK;
 }
 
+static const char *const weir_remedy_names[] = {
+    "reconnect",
+    "tcp",
+    "republish",
+};
+
+const char *weir_remedy_name(enum weir_remedy value)
+{
+    return weir_remedy_names[value];
+}
+
+enum weir_code weir_remedy_get(const char *name, enum weir_remedy *ret)
+{
+    int value = codec_find_name(weir_remedy_names, WEIR_REMEDY_N, name);
+    if (value < 0) {
+        return WEIR_EINVAL;
+    }
+    *ret = (enum weir_remedy)value;
+    return WEIR_OK;
+}
+
 static const char *const weir_lease_state_names[] = {
     "none",
     "active",
@@ -246,6 +267,24 @@ static const struct codec_field weir_ev_command_stop_fields[] = {
 };
 OBJECT(weir_ev_command_stop);
 
+static const char *const weir_ev_fact_clock_source_names[] = {
+    "rtcp_sr",
+    "arrival",
+};
+
+static const struct codec_field weir_ev_fact_clock_fields[] = {
+    {REQ(weir_ev_fact_clock, worker_id), ID},
+    {REQ(weir_ev_fact_clock, incarnation), INT(0, 9007199254740991)},
+    {REQ(weir_ev_fact_clock, tenant_id), ID},
+    {REQ(weir_ev_fact_clock, camera_id), ID},
+    {REQ(weir_ev_fact_clock, lease_generation), INT(0, 9007199254740991)},
+    {REQ(weir_ev_fact_clock, offset_before_us), INT(-9007199254740991, 9007199254740991)},
+    {REQ(weir_ev_fact_clock, offset_us), INT(-9007199254740991, 9007199254740991)},
+    {REQ(weir_ev_fact_clock, source), ENUM(weir_ev_fact_clock_source)},
+    {REQ(weir_ev_fact_clock, jumps), INT(1, 9007199254740991)},
+};
+OBJECT(weir_ev_fact_clock);
+
 static const struct codec_field weir_ev_fact_draining_fields[] = {
     {REQ(weir_ev_fact_draining, worker_id), ID},
     {REQ(weir_ev_fact_draining, incarnation), INT(0, 9007199254740991)},
@@ -314,6 +353,20 @@ static const struct codec_field weir_ev_fact_left_fields[] = {
     {REQ(weir_ev_fact_left, reason), STR(1, 64, SNAKE)},
 };
 OBJECT(weir_ev_fact_left);
+
+static const struct codec_field weir_ev_fact_remedy_fields[] = {
+    {REQ(weir_ev_fact_remedy, worker_id), ID},
+    {REQ(weir_ev_fact_remedy, incarnation), INT(0, 9007199254740991)},
+    {REQ(weir_ev_fact_remedy, tenant_id), ID},
+    {REQ(weir_ev_fact_remedy, camera_id), ID},
+    {REQ(weir_ev_fact_remedy, lease_generation), INT(0, 9007199254740991)},
+    {OPT(weir_ev_fact_remedy, stream_id), ID},
+    {REQ(weir_ev_fact_remedy, remedy), ENUM(weir_remedy)},
+    {REQ(weir_ev_fact_remedy, reason), STR(1, 64, SNAKE)},
+    {REQ(weir_ev_fact_remedy, taken), INT(1, 9007199254740991)},
+    {REQ(weir_ev_fact_remedy, next_in_ms), INT(0, 9007199254740991)},
+};
+OBJECT(weir_ev_fact_remedy);
 
 static const struct codec_field weir_ev_fact_started_fields[] = {
     {REQ(weir_ev_fact_started, worker_id), ID},
@@ -598,6 +651,7 @@ static const struct codec_field weir_ev_config_camera_fields[] = {
     {REQ(weir_ev_config_camera, exclusive), BOOL},
     {OPT(weir_ev_config_camera, idle_timeout_s), INT(1, 86400)},
     {REQ(weir_ev_config_camera, max_leases), INT(1, 16)},
+    {OPT(weir_ev_config_camera, encoder_delay_ms), INT(0, 5000)},
 };
 OBJECT(weir_ev_config_camera);
 
@@ -705,6 +759,11 @@ static const struct codec_field weir_ctl_camera_status_fields[] = {
     {OPT(weir_ctl_camera_status, faults), INT(0, 1023)},
     {OPT(weir_ctl_camera_status, health_ms), INT(0, 9007199254740991)},
     {OPT(weir_ctl_camera_status, faults_seen), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_camera_status, remedies), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_camera_status, remedy), ENUM(weir_remedy)},
+    {OPT(weir_ctl_camera_status, remedy_reason), STR(1, 64, SNAKE)},
+    {OPT(weir_ctl_camera_status, remedy_ms), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_camera_status, remedy_next_ms), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ctl_camera_status);
 
@@ -859,11 +918,13 @@ static const struct codec_field weir_ctl_tap_camera_fields[] = {
     {OPT(weir_ctl_tap_camera, username), STR(0, 256, TEXT)},
     {OPT(weir_ctl_tap_camera, password), STR(0, 256, TEXT)},
     {REQ(weir_ctl_tap_camera, networks), STR(0, 1535, TEXT)},
+    {OPT(weir_ctl_tap_camera, tls_pin_sha256), STR(64, 64, TOKEN)},
     {REQ(weir_ctl_tap_camera, transport), ENUM(weir_ctl_tap_camera_transport)},
     {REQ(weir_ctl_tap_camera, ring_ms), INT(0, 600000)},
     {REQ(weir_ctl_tap_camera, ring_bytes), INT(0, 1000000000000)},
     {REQ(weir_ctl_tap_camera, allow_local), BOOL},
     {OPT(weir_ctl_tap_camera, exclusive), BOOL},
+    {OPT(weir_ctl_tap_camera, encoder_delay_ms), INT(0, 5000)},
 };
 OBJECT(weir_ctl_tap_camera);
 
@@ -893,6 +954,14 @@ static const struct codec_field weir_ctl_tap_publish_fields[] = {
     {OPT(weir_ctl_tap_publish, segments), STR(1, 400, TEXT)},
 };
 OBJECT(weir_ctl_tap_publish);
+
+static const struct codec_field weir_ctl_tap_remedy_fields[] = {
+    {REQ(weir_ctl_tap_remedy, camera_id), ID},
+    {REQ(weir_ctl_tap_remedy, remedy), ENUM(weir_remedy)},
+    {REQ(weir_ctl_tap_remedy, reason), STR(1, 64, SNAKE)},
+    {REQ(weir_ctl_tap_remedy, next_in_ms), INT(0, 9007199254740991)},
+};
+OBJECT(weir_ctl_tap_remedy);
 
 static const char *const weir_ctl_tap_source_state_names[] = {
     "connecting",
@@ -948,6 +1017,8 @@ static const struct codec_field weir_ctl_tap_stats_cameras_fields[] = {
     {REQ(weir_ctl_tap_stats_cameras, clock), ENUM(weir_ctl_tap_stats_cameras_clock)},
     {REQ(weir_ctl_tap_stats_cameras, clock_jumps), INT(0, 9007199254740991)},
     {OPT(weir_ctl_tap_stats_cameras, clock_offset_us), INT(-9007199254740991, 9007199254740991)},
+    {OPT(weir_ctl_tap_stats_cameras, clock_before_us), INT(-9007199254740991, 9007199254740991)},
+    {OPT(weir_ctl_tap_stats_cameras, clock_is_near), BOOL},
 };
 OBJECT(weir_ctl_tap_stats_cameras);
 
@@ -995,6 +1066,7 @@ const struct codec_type codec_events[WEIR_EV_N] = {
     {"command.idle", WEIR_TOPIC_COMMANDS, &weir_ev_command_idle_object},
     {"command.start", WEIR_TOPIC_COMMANDS, &weir_ev_command_start_object},
     {"command.stop", WEIR_TOPIC_COMMANDS, &weir_ev_command_stop_object},
+    {"fact.clock", WEIR_TOPIC_FACTS, &weir_ev_fact_clock_object},
     {"fact.draining", WEIR_TOPIC_FACTS, &weir_ev_fact_draining_object},
     {"fact.exited", WEIR_TOPIC_FACTS, &weir_ev_fact_exited_object},
     {"fact.failing", WEIR_TOPIC_FACTS, &weir_ev_fact_failing_object},
@@ -1002,6 +1074,7 @@ const struct codec_type codec_events[WEIR_EV_N] = {
     {"fact.joined", WEIR_TOPIC_FACTS, &weir_ev_fact_joined_object},
     {"fact.lease_released", WEIR_TOPIC_FACTS, &weir_ev_fact_lease_released_object},
     {"fact.left", WEIR_TOPIC_FACTS, &weir_ev_fact_left_object},
+    {"fact.remedy", WEIR_TOPIC_FACTS, &weir_ev_fact_remedy_object},
     {"fact.started", WEIR_TOPIC_FACTS, &weir_ev_fact_started_object},
     {"fact.starting", WEIR_TOPIC_FACTS, &weir_ev_fact_starting_object},
     {"fact.still_watched", WEIR_TOPIC_FACTS, &weir_ev_fact_still_watched_object},
@@ -1038,6 +1111,7 @@ const struct codec_type codec_controls[WEIR_CTL_N] = {
     {"tap.drop", NULL, &weir_ctl_tap_drop_object},
     {"tap.fence", NULL, &weir_ctl_tap_fence_object},
     {"tap.publish", NULL, &weir_ctl_tap_publish_object},
+    {"tap.remedy", NULL, &weir_ctl_tap_remedy_object},
     {"tap.source", NULL, &weir_ctl_tap_source_object},
     {"tap.stats", NULL, &weir_ctl_tap_stats_object},
     {"tap.stream", NULL, &weir_ctl_tap_stream_object},

@@ -113,6 +113,21 @@ const char *weir_picture_health_name(enum weir_picture_health value);
 /* The value of a name; WEIR_EINVAL for an unknown one. */
 WEIR_MUST_USE enum weir_code weir_picture_health_get(const char *name, enum weir_picture_health *ret);
 
+/* What is done about a camera that is not well: connected to anew, read by TCP instead of UDP,
+ * published anew. */
+enum weir_remedy {
+    WEIR_REMEDY_RECONNECT,
+    WEIR_REMEDY_TCP,
+    WEIR_REMEDY_REPUBLISH,
+};
+#define WEIR_REMEDY_N 3
+
+/* The name as it stands in JSON ("reconnect"). */
+const char *weir_remedy_name(enum weir_remedy value);
+
+/* The value of a name; WEIR_EINVAL for an unknown one. */
+WEIR_MUST_USE enum weir_code weir_remedy_get(const char *name, enum weir_remedy *ret);
+
 /* Life of a camera lease. */
 enum weir_lease_state {
     WEIR_LEASE_STATE_NONE,
@@ -277,6 +292,34 @@ struct weir_ev_command_stop {
     char actor[128 + 1];
 };
 
+/* Where the times of its frames come from now: arrival where the camera's clock is too far off
+ * to be believed. */
+enum weir_ev_fact_clock_source {
+    WEIR_EV_FACT_CLOCK_SOURCE_RTCP_SR,
+    WEIR_EV_FACT_CLOCK_SOURCE_ARRIVAL,
+};
+#define WEIR_EV_FACT_CLOCK_SOURCE_N 2
+
+/* The clock of a camera was set: times of its frames before and behind are not to be compared.
+ * At most one in half a minute a camera; several that came together are told as one. The
+ * scheduler takes no notice. */
+struct weir_ev_fact_clock {
+    struct weir_id worker_id; /* The worker */
+    /* Offset of the worker's fact.joined; a restarted worker gets a new one; >= 0 */
+    int64_t incarnation;
+    struct weir_id tenant_id; /* The tenant that owns it */
+    struct weir_id camera_id; /* The camera */
+    int64_t lease_generation; /* Generation of the camera lease; 0: none yet; >= 0 */
+    /* Camera's clock minus the worker's, before the first of them, microseconds; the network's
+     * delay is part of it; any sign */
+    int64_t offset_before_us;
+    int64_t offset_us; /* The same now; any sign */
+    /* Where the times of its frames come from now: arrival where the camera's clock is too far
+     * off to be believed */
+    enum weir_ev_fact_clock_source source;
+    int64_t jumps; /* How often it was set since the worker pulls the camera; >= 1 */
+};
+
 /* A worker wants to go and asks that its streams move first. */
 struct weir_ev_fact_draining {
     struct weir_id worker_id; /* The worker */
@@ -368,6 +411,26 @@ struct weir_ev_fact_left {
     int64_t incarnation;
     /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
     char reason[64 + 1];
+};
+
+/* Something was done about a camera that was not well. Each camera has a budget for that, so
+ * there is one in a while at most. The scheduler takes no notice. */
+struct weir_ev_fact_remedy {
+    struct weir_id worker_id; /* The worker */
+    /* Offset of the worker's fact.joined; a restarted worker gets a new one; >= 0 */
+    int64_t incarnation;
+    struct weir_id tenant_id; /* The tenant that owns it */
+    struct weir_id camera_id; /* The camera */
+    int64_t lease_generation; /* Generation of the camera lease; 0: none yet; >= 0 */
+    bool has_stream_id;
+    struct weir_id stream_id; /* The stream that was published anew */
+    /* What is done about a camera that is not well: connected to anew, read by TCP instead of
+     * UDP, published anew */
+    enum weir_remedy remedy;
+    /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
+    char reason[64 + 1];
+    int64_t taken; /* How many there were since the worker pulls the camera; >= 1 */
+    int64_t next_in_ms; /* The next one of its kind not before; 0: at any time; >= 0 */
 };
 
 /* The first playlist of this generation can be fetched; or what it really is changed since, or
@@ -750,6 +813,9 @@ struct weir_ev_config_camera {
     bool has_idle_timeout_s;
     int64_t idle_timeout_s; /* Overrides the tenant's; 1..86400 */
     int64_t max_leases; /* Workers that may pull it at once; 1..16 */
+    /* How much later than the capture its clock says that a picture was. Absent: 0; 0..5000 */
+    bool has_encoder_delay_ms;
+    int64_t encoder_delay_ms;
 };
 
 /* What is revoked. */
@@ -910,6 +976,19 @@ struct weir_ctl_camera_status {
     int64_t health_ms; /* It is so for that long; >= 0 */
     bool has_faults_seen;
     int64_t faults_seen; /* Faults that came since the camera was added; >= 0 */
+    bool has_remedies;
+    int64_t remedies; /* What was done about it, how often, since this worker pulls it; >= 0 */
+    /* What is done about a camera that is not well: connected to anew, read by TCP instead of
+     * UDP, published anew */
+    bool has_remedy;
+    enum weir_remedy remedy;
+    /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
+    bool has_remedy_reason;
+    char remedy_reason[64 + 1];
+    bool has_remedy_ms;
+    int64_t remedy_ms; /* Since the newest one; >= 0 */
+    bool has_remedy_next_ms;
+    int64_t remedy_next_ms; /* The next one not before; 0: at any time; >= 0 */
 };
 
 /* unknown: no such camera of that tenant is read here; empty: it sent nothing yet, or not of
@@ -1126,12 +1205,20 @@ struct weir_ctl_tap_camera {
     /* Where this tenant's cameras may be: networks and the word public, separated by spaces;
      * 0..1535 bytes, UTF-8 without control characters */
     char networks[1535 + 1];
+    /* Of rtsps: hex SHA-256 of the certificate, or of its public key, by which the camera is
+     * known. Without it no such camera is read; exactly 64 bytes, printable ASCII without
+     * spaces */
+    bool has_tls_pin_sha256;
+    char tls_pin_sha256[64 + 1];
     enum weir_ctl_tap_camera_transport transport; /* Of RTP */
     int64_t ring_ms; /* Length of the ring; 0..600000 */
     int64_t ring_bytes; /* Cap of the ring; 0..1000000000000 */
     bool allow_local; /* Loopback and link-local addresses too */
     bool has_exclusive;
     bool exclusive; /* May never be pulled twice: obeys tap.fence. Absent: no */
+    /* How much later than the capture its clock says that a picture was. Absent: 0; 0..5000 */
+    bool has_encoder_delay_ms;
+    int64_t encoder_delay_ms;
 };
 
 /* Leave this camera. */
@@ -1170,6 +1257,17 @@ struct weir_ctl_tap_publish {
      * alone is asked; 1..400 bytes, UTF-8 without control characters */
     bool has_segments;
     char segments[400 + 1];
+};
+
+/* Something is done about a camera that is not well. */
+struct weir_ctl_tap_remedy {
+    struct weir_id camera_id; /* The camera */
+    /* What is done about a camera that is not well: connected to anew, read by TCP instead of
+     * UDP, published anew */
+    enum weir_remedy remedy;
+    /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
+    char reason[64 + 1];
+    int64_t next_in_ms; /* The next one not before; 0: at any time; >= 0 */
 };
 
 /* Of the source. */
@@ -1266,6 +1364,11 @@ struct weir_ctl_tap_stats_cameras {
     int64_t clock_jumps;
     bool has_clock_offset_us;
     int64_t clock_offset_us; /* Camera's clock minus ours, microseconds; any sign */
+    /* The same right before it was set the last time; absent: it was not; any sign */
+    bool has_clock_before_us;
+    int64_t clock_before_us;
+    bool has_clock_is_near;
+    bool clock_is_near; /* Times of frames are those of the camera's clock. Absent: no */
 };
 
 /* Counters, each second; more cameras than fit go into several lines. */
@@ -1310,6 +1413,7 @@ enum weir_ev_type {
     WEIR_EV_COMMAND_IDLE,
     WEIR_EV_COMMAND_START,
     WEIR_EV_COMMAND_STOP,
+    WEIR_EV_FACT_CLOCK,
     WEIR_EV_FACT_DRAINING,
     WEIR_EV_FACT_EXITED,
     WEIR_EV_FACT_FAILING,
@@ -1317,6 +1421,7 @@ enum weir_ev_type {
     WEIR_EV_FACT_JOINED,
     WEIR_EV_FACT_LEASE_RELEASED,
     WEIR_EV_FACT_LEFT,
+    WEIR_EV_FACT_REMEDY,
     WEIR_EV_FACT_STARTED,
     WEIR_EV_FACT_STARTING,
     WEIR_EV_FACT_STILL_WATCHED,
@@ -1334,7 +1439,7 @@ enum weir_ev_type {
     WEIR_EV_AUDIT_ACCESS,
     WEIR_EV_AUDIT_VIEWING,
 };
-#define WEIR_EV_N 27
+#define WEIR_EV_N 29
 
 /* One record: its envelope and its body. */
 struct weir_event {
@@ -1356,6 +1461,7 @@ struct weir_event {
         struct weir_ev_command_idle command_idle;
         struct weir_ev_command_start command_start;
         struct weir_ev_command_stop command_stop;
+        struct weir_ev_fact_clock fact_clock;
         struct weir_ev_fact_draining fact_draining;
         struct weir_ev_fact_exited fact_exited;
         struct weir_ev_fact_failing fact_failing;
@@ -1363,6 +1469,7 @@ struct weir_event {
         struct weir_ev_fact_joined fact_joined;
         struct weir_ev_fact_lease_released fact_lease_released;
         struct weir_ev_fact_left fact_left;
+        struct weir_ev_fact_remedy fact_remedy;
         struct weir_ev_fact_started fact_started;
         struct weir_ev_fact_starting fact_starting;
         struct weir_ev_fact_still_watched fact_still_watched;
@@ -1433,12 +1540,13 @@ enum weir_ctl_type {
     WEIR_CTL_TAP_DROP,
     WEIR_CTL_TAP_FENCE,
     WEIR_CTL_TAP_PUBLISH,
+    WEIR_CTL_TAP_REMEDY,
     WEIR_CTL_TAP_SOURCE,
     WEIR_CTL_TAP_STATS,
     WEIR_CTL_TAP_STREAM,
     WEIR_CTL_TAP_UNPUBLISH,
 };
-#define WEIR_CTL_N 21
+#define WEIR_CTL_N 22
 
 /* One line on a pipe between weir-worker and a child. */
 struct weir_ctl {
@@ -1461,6 +1569,7 @@ struct weir_ctl {
         struct weir_ctl_tap_drop tap_drop;
         struct weir_ctl_tap_fence tap_fence;
         struct weir_ctl_tap_publish tap_publish;
+        struct weir_ctl_tap_remedy tap_remedy;
         struct weir_ctl_tap_source tap_source;
         struct weir_ctl_tap_stats tap_stats;
         struct weir_ctl_tap_stream tap_stream;

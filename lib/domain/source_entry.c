@@ -16,6 +16,7 @@ const char *weir_source_entry_write(const struct weir_source_entry *entry, struc
     weir_json_int(&out, "version", entry->source_version);
     weir_json_str(&out, "sealed", entry->sealed);
     weir_json_bool(&out, "exclusive", entry->is_exclusive);
+    weir_json_int(&out, "encoder_delay_ms", entry->encoder_delay_ms);
     weir_json_str(&out, "networks", entry->networks);
     weir_json_int(&out, "camera_version", entry->camera_version);
     weir_json_int(&out, "tenant_version", entry->tenant_version);
@@ -67,6 +68,17 @@ static bool read_fps(const struct weir_json *json, const char *name, int64_t *re
     return read_int(json, name, ret) && *ret <= WEIR_FPS_MAX;
 }
 
+bool weir_encoder_delay_read(const struct weir_json *json, int64_t *ret_ms)
+{
+    int64_t delay_ms = 0;
+    bool is_read =
+        read_int(json, "encoder_delay_ms", &delay_ms) && delay_ms <= WEIR_ENCODER_DELAY_MAX_MS;
+    if (is_read) {
+        *ret_ms = delay_ms;
+    }
+    return is_read;
+}
+
 bool weir_ceiling_read(const struct weir_json *json, struct weir_ceiling *ret)
 {
     struct weir_ceiling ceiling = {0};
@@ -105,6 +117,7 @@ enum weir_code weir_source_entry_parse(const char *text, struct weir_arena *aren
         !read_bool(&json, "stopped", &entry.is_stopped) ||
         !read_quality(&json, "default_quality", &entry.otherwise.quality) ||
         !read_fps(&json, "default_fps", &entry.otherwise.fps) ||
+        !weir_encoder_delay_read(&json, &entry.encoder_delay_ms) ||
         !weir_ceiling_read(&json, &entry.ceiling)) {
         return weir_fail(err, WEIR_EPARSE, "not the entry of a camera's source");
     }

@@ -4,9 +4,9 @@
  * itself and the workers, signed there (lib/io/sign.h). Pure.
  *
  *     {"tenant_id":"...","camera_id":"...","version":7,"sealed":"...","exclusive":false,
- *      "networks":"public","camera_version":9,"tenant_version":3,"max_streams":100,
- *      "stopped":false,"default_quality":"source","default_fps":0,"max_quality":"medium",
- *      "max_fps":0,"expires_at_ms":1795000000000}
+ *      "encoder_delay_ms":0,"networks":"public","camera_version":9,"tenant_version":3,
+ *      "max_streams":100,"stopped":false,"default_quality":"source","default_fps":0,
+ *      "max_quality":"medium","max_fps":0,"expires_at_ms":1795000000000}
  *
  * `version` is the one that was sealed; `camera_version` and `tenant_version` are those of the
  * rows, which rise with every change: by them it is told what is out of date. Defaults and ceiling
@@ -24,6 +24,8 @@
 #include "lib/domain/profile.h"
 
 #define WEIR_SOURCE_ENTRY_MAX_BYTES 32768
+/* How much later than the capture a camera may say that a picture was (docs/adr/0044). */
+#define WEIR_ENCODER_DELAY_MAX_MS 5000
 /* What such an entry's signature is good for. */
 #define WEIR_SOURCE_ENTRY_CONTEXT "weir.source.v1"
 
@@ -36,6 +38,7 @@ struct weir_source_entry {
     const char *sealed;
     const char *networks; /* where the tenant's cameras may be */
     bool is_exclusive;
+    int64_t encoder_delay_ms;      /* 0..WEIR_ENCODER_DELAY_MAX_MS */
     bool is_stopped;               /* the tenant is */
     int64_t max_streams;           /* of the tenant */
     struct weir_profile otherwise; /* what a start gets that names nothing */
@@ -51,6 +54,9 @@ const char *weir_source_entry_write(const struct weir_source_entry *entry,
 WEIR_MUST_USE enum weir_code weir_source_entry_parse(const char *text, struct weir_arena *arena,
                                                      struct weir_source_entry *ret,
                                                      struct weir_err *err);
+
+/* The encoder's delay of such an entry alone; false when it is not there as it should be. */
+WEIR_MUST_USE bool weir_encoder_delay_read(const struct weir_json *json, int64_t *ret_ms);
 
 /* The ceiling of such an entry alone; false when it is not there as it should be. */
 WEIR_MUST_USE bool weir_ceiling_read(const struct weir_json *json, struct weir_ceiling *ret);

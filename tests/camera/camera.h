@@ -33,6 +33,7 @@ enum camera_fault {
     CAMERA_FROZEN,     /* sends on, but the same picture again and again */
     CAMERA_BLACK,      /* sends on, but nothing is in the picture; nor the time */
     CAMERA_COVERED,    /* as if a hand was on the lens */
+    CAMERA_CLOCK,      /* its clock is set three seconds ahead, as its sender reports tell it */
     CAMERA_N_FAULTS
 };
 

@@ -18,7 +18,7 @@ static const char *const fault_names[CAMERA_N_FAULTS] = {
     [CAMERA_BUSY] = "busy",         [CAMERA_NOKEY] = "nokey",
     [CAMERA_LOSSY] = "lossy",       [CAMERA_VERY_LOSSY] = "very-lossy",
     [CAMERA_FROZEN] = "frozen",     [CAMERA_BLACK] = "black",
-    [CAMERA_COVERED] = "covered",
+    [CAMERA_COVERED] = "covered",   [CAMERA_CLOCK] = "clock",
 };
 
 static const char *const codec_names[] = {"h264", "h265", "mjpeg", NULL};

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include <gst/rtp/rtp.h>
 #include <gst/video/video.h>
 
 #include "tests/camera/pipeline.h"
@@ -11,6 +12,7 @@
 #include "tests/camera/stamp.h"
 
 #define RTP_HEADER_BYTES 12
+#define CLOCK_AHEAD_S    3
 
 static _Atomic int present_fault = CAMERA_FINE;
 
@@ -31,6 +33,46 @@ struct _CameraMedia {
 };
 G_DEFINE_TYPE(CameraMedia, camera_media, GST_TYPE_RTSP_MEDIA)
 
+/* The picture tells the true time on. */
+static void set_clock_ahead(GstRTCPPacket *packet)
+{
+    guint32 ssrc, rtp_time, packets, octets;
+    guint64 ntp_time;
+    gst_rtcp_packet_sr_get_sender_info(packet, &ssrc, &ntp_time, &rtp_time, &packets, &octets);
+    gst_rtcp_packet_sr_set_sender_info(packet, ssrc, ntp_time + ((guint64)CLOCK_AHEAD_S << 32),
+                                       rtp_time, packets, octets);
+}
+
+static GstPadProbeReturn on_report(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+    (void)pad;
+    (void)user;
+    if (fault_now() != CAMERA_CLOCK) {
+        return GST_PAD_PROBE_OK;
+    }
+    GstBuffer *buffer = gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info));
+    GST_PAD_PROBE_INFO_DATA(info) = buffer;
+    GstRTCPBuffer rtcp = GST_RTCP_BUFFER_INIT;
+    GstRTCPPacket packet;
+    if (gst_rtcp_buffer_map(buffer, GST_MAP_READWRITE, &rtcp)) {
+        if (gst_rtcp_buffer_get_first_packet(&rtcp, &packet) &&
+            gst_rtcp_packet_get_type(&packet) == GST_RTCP_TYPE_SR) {
+            set_clock_ahead(&packet);
+        }
+        gst_rtcp_buffer_unmap(&rtcp);
+    }
+    return GST_PAD_PROBE_OK;
+}
+
+static void on_rtpbin_pad(GstElement *rtpbin, GstPad *pad, gpointer user)
+{
+    (void)rtpbin;
+    (void)user;
+    if (g_str_has_prefix(GST_PAD_NAME(pad), "send_rtcp_src")) {
+        gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_BUFFER, on_report, NULL, NULL);
+    }
+}
+
 /*
  * By default sender reports carry the time of sending, which hides the encoder's delay; a camera
  * with an honest clock reports when the picture was taken.
@@ -39,6 +81,7 @@ static gboolean setup_rtpbin(GstRTSPMedia *media, GstElement *rtpbin)
 {
     (void)media;
     g_object_set(rtpbin, "rtcp-sync-send-time", FALSE, NULL);
+    g_signal_connect(rtpbin, "pad-added", G_CALLBACK(on_rtpbin_pad), NULL);
     return TRUE;
 }
 

@@ -37,6 +37,8 @@ static void check_entry(const char *text, struct weir_arena *arena)
     must(entry.camera_version == again.camera_version && entry.camera_version >= 0);
     must(weir_ceiling_is_same(&entry.ceiling, &again.ceiling) && entry.ceiling.fps >= 0 &&
          entry.ceiling.fps <= WEIR_FPS_MAX);
+    must(entry.encoder_delay_ms == again.encoder_delay_ms && entry.encoder_delay_ms >= 0 &&
+         entry.encoder_delay_ms <= WEIR_ENCODER_DELAY_MAX_MS);
     must(strcmp(entry.sealed, again.sealed) == 0 && strcmp(entry.networks, again.networks) == 0);
 }
 

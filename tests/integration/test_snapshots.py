@@ -252,6 +252,38 @@ def test_equal_questions_are_answered_by_one_picture(stack: Stack, eyes: dict[st
     assert again.headers["etag"] == etag
 
 
+def test_an_encoders_delay_moves_the_time_of_what_comes(eyes: dict[str, Eye]) -> None:
+    """This camera's reports tell the time that it draws: whatever delay is set shows between them."""
+    eye = eyes["tcp"]
+
+    def set_delay(delay_ms: object) -> Answer:
+        return eye.user.call("PATCH", f"/v1/cameras/{eye.camera}", {"encoder_delay_ms": delay_ms})
+
+    def hidden_ms(**query: object) -> float:
+        answer = eye.ask(**query).expect(200)
+        assert answer.headers["weir-time-source"] == "rtcp_sr"
+        return ms(drawn(answer.body) - time_in(answer, "weir-frame-time"))
+
+    for bad, code in ((-1, "out_of_range"), (5001, "out_of_range"), ("1", "wrong_type")):
+        assert set_delay(bad).expect(422).json["code"] == code
+    offset_ms = float(eye.ask(mode="latest").expect(200).headers["weir-clock-offset-ms"])
+    try:
+        assert set_delay(900).expect(200).json["encoder_delay_ms"] == 900
+        wait_for("frames with the delay", lambda: abs(hidden_ms(mode="latest") - 900) < HALF_FRAME_MS, 60)
+        began = now()
+        wait_for("a moment behind it", lambda: now() - began > timedelta(seconds=3), 60)
+        # What is asked for is found by that time too.
+        answer = eye.ask(at=text_of(now() - timedelta(seconds=2))).expect(200)
+        assert abs(ms(drawn(answer.body) - time_in(answer, "weir-requested-time")) - 900) < 100
+        offset = float(eye.ask(mode="latest").expect(200).headers["weir-clock-offset-ms"])
+        assert abs(offset - offset_ms) < 100
+    finally:
+        set_delay(0).expect(200)
+    wait_for("frames without it", lambda: abs(hidden_ms(mode="latest")) < HALF_FRAME_MS, 60)
+    assert eye.user.get(f"/v1/streams/{eye.stream}").json["state"] == "running"
+    wait_for("a ring of one time", lambda: abs(hidden_ms(at=text_of(now() - timedelta(seconds=7)))) < 50, 60)
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

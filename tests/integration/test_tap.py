@@ -193,6 +193,29 @@ def test_a_camera_that_is_gone_for_8_s_comes_back_in_the_same_session(rig: Rig) 
     assert tap.stats[camera_id]["reconnects"] >= 1
 
 
+def test_an_encoders_delay_is_taken_out_of_the_time_of_capture(rig: Rig) -> None:
+    """This camera's reports tell the time that it draws, so the delay is all that is between them."""
+    camera, engine, tap = rig.camera(), rig.engine(), rig.tap()
+    camera_id = tap.camera(camera.url, encoder_delay_ms=800)
+    # The first of a session may be wrong.
+    wait_until("sender reports", lambda: tap.stats.get(camera_id, {}).get("clock") == "rtcp_sr", 30)
+
+    def off_ms(path: str) -> float:
+        decoded = Decoded(engine, path, rig.folder, 3)
+        said = round(dates(decoded.playlist)[-1] * 1000) & STAMP_BITS
+        last = len(decoded.frames) - round(durations(decoded.playlist)[-1] * 15)
+        return decoded.stamp_ms(last) - said
+
+    path = tap.publish(camera_id, engine)
+    wait_until("the delay", lambda: abs(off_ms(path) - 800) < 100)
+    tap.camera(camera.url, camera_id=camera_id, encoder_delay_ms=0)
+    wait_until("no delay", lambda: abs(off_ms(path)) < 100)
+    # Nothing was connected to anew for that.
+    states = [line["state"] for line in tap.lines if line["type"] == "tap.source"]
+    assert states.count("connecting") == 1 + states.count("failing"), states
+    assert tap.stats[camera_id]["clock_jumps"] == 0
+
+
 def test_a_killed_engine_is_told_and_the_next_one_gets_the_ring(rig: Rig) -> None:
     camera, engine, spare, tap = rig.camera(), rig.engine(), rig.engine(), rig.tap()
     camera_id = tap.camera(camera.url)
@@ -376,6 +399,35 @@ def test_a_camera_that_freezes_is_left_and_tried_again(rig: Rig) -> None:
     tap.await_line("tap.source", state="up", since=tap.lines.index(failing), seconds=30)
 
 
+def test_what_is_done_about_a_camera_has_a_budget(rig: Rig) -> None:
+    """One that stands still a second after each connect: four new connections, then patience, and the
+    old one is good for whatever comes."""
+    camera, tap = rig.camera(), rig.tap()
+    camera_id = tap.camera(camera.url)
+    tap.await_line("tap.source", state="up")
+    camera.fault("freeze")
+
+    def remedies() -> list[dict[str, Any]]:
+        return [line for line in tap.lines if line["type"] == "tap.remedy"]
+
+    def is_let_alone() -> bool:
+        return any(line.get("retry_in_ms", 0) > 60_000 for line in tap.lines)
+
+    wait_until("it is let alone", is_let_alone, 120)
+    done = remedies()
+    assert [(one["remedy"], one["reason"]) for one in done] == [("reconnect", "source_silent")] * 4
+    assert [one["next_in_ms"] for one in done[:3]] == [0] * 3
+    assert 400_000 < done[3]["next_in_ms"] <= 600_000
+    told = tap.lines[-1]
+    assert (told["state"], told["reason"], told["permanent"]) == ("failing", "source_silent", False)
+    since = len(tap.lines)
+    camera.fault("none")
+    tap.await_line("tap.source", since=since, state="up", camera_id=camera_id)
+    assert len(tap.lines) == since + 1 and len(remedies()) == 4
+    wait_until("a healthy picture", lambda: tap.stats[camera_id].get("health") == "healthy")
+    assert tap.stats[camera_id]["reconnects"] == 4
+
+
 def test_a_camera_that_loses_packets_by_udp_is_read_by_tcp(rig: Rig) -> None:
     camera, tap = rig.camera("--bitrate", "2000", "--noise"), rig.tap()
     camera_id = tap.camera(camera.url, transport="udp")
@@ -391,6 +443,7 @@ def test_a_camera_that_loses_packets_by_udp_is_read_by_tcp(rig: Rig) -> None:
     wait_until("it is healthy again", lambda: is_so("tcp", health="healthy", faults=0), 60)
     row = tap.stats[camera_id]
     assert row["faults_seen"] >= 1 and row["gaps"] > 3 and row["reconnects"] == 1, row
+    tap.await_line("tap.remedy", remedy="tcp", reason="loss")
 
 
 def test_an_unsupported_codec_is_told_for_good(rig: Rig) -> None:

@@ -359,7 +359,7 @@ def test_closed_open_and_filtered_ports_are_told_alike(
     }
     tap = make_tap(parts, tmp_path)
     cameras = {
-        f"{scheme} {what}": tap.camera(f"{scheme}://127.0.0.1:{port}/x")
+        f"{scheme} {what}": tap.camera(f"{scheme}://127.0.0.1:{port}/x", tls_pin_sha256="0" * 64)
         for what, port in ports.items()
         for scheme in ("rtsp", "rtsps")
     }

@@ -12,14 +12,16 @@ import subprocess
 import time
 import urllib.parse
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
-from client import Api, Viewer, fetch, wait_for
+from client import Answer, Api, Viewer, fetch, wait_for
 from conftest import stack_of
 from dev import topics
 from faults import settings
 from stack import Stack, token_claims
+from tls_rig import Certificate, TlsProxy
 
 DEAD = "rtsp://127.0.0.1:1/none"
 GOP_S = 2
@@ -116,12 +118,47 @@ def healths(stack: Stack, camera: str) -> list[tuple[str, str]]:
     return [(fact["health"], fact["faults"]) for fact in facts if fact["camera_id"] == camera]
 
 
+def facts(stack: Stack, kind: str, camera: str) -> list[dict[str, Any]]:
+    lines = topics.read(stack.values["WEIR_KAFKA"], "weir.facts.v1").splitlines()
+    found = [event["data"] for event in map(json.loads, lines) if event["type"] == kind]
+    return [fact for fact in found if fact["camera_id"] == camera]
+
+
+def test_a_clock_that_is_set_is_said_once(stack: Stack, user: Api, camera: str) -> None:
+    """Three seconds ahead, and soon back again: that is told as one."""
+
+    def has_reports() -> bool:
+        """A clock that was told once may have been anything before."""
+        return bool(is_warm(user, camera)["live"]["ring_ms"] >= 1.5 * RING_MS)
+
+    wait_for("a camera whose clock is known", has_reports, 90)
+    assert facts(stack, "fact.clock", camera) == []
+    stack.dev("camera", "fault", "porch", "clock")
+    try:
+        found = wait_for("it is said", lambda: facts(stack, "fact.clock", camera), 60)
+    finally:
+        stack.dev("camera", "fault", "porch", "none")
+    fact = found[0]
+    print(fact)
+    assert len(found) == 1 and (fact["jumps"], fact["source"]) == (1, "rtcp_sr")
+    assert abs(fact["offset_before_us"]) < 1_000_000
+    assert 2_500_000 < fact["offset_us"] - fact["offset_before_us"] < 3_500_000
+
+
 def stalls(stack: Stack) -> int:
+    return counted(stack, 'weir_worker_picture_faults_total{fault="stalled"}')
+
+
+def remedies(stack: Stack, remedy: str) -> int:
+    return counted(stack, f'weir_worker_camera_remedies_total{{remedy="{remedy}"}}')
+
+
+def counted(stack: Stack, name: str) -> int:
     text = ""
     for worker in ("worker-0", "worker-1"):
         listen = settings.read(stack.home / "env" / f"{worker}.env")["WEIR_ADMIN_LISTEN"]
         text += fetch(f"http://{listen}/metrics").expect(200).body.decode()
-    found = re.findall(r'^weir_worker_picture_faults_total\{fault="stalled"\} (\d+)$', text, re.MULTILINE)
+    found = re.findall(rf"^{re.escape(name)} (\d+)$", text, re.MULTILINE)
     assert len(found) == 2, "each worker counts"
     return sum(map(int, found))
 
@@ -143,10 +180,52 @@ def test_a_camera_that_stands_still_is_told_shown_and_counted(
         wait_for("it is counted", lambda: stalls(stack) > before, 60, 0.05)
         print(f"counted {time.monotonic() - begun:.2f} s after the camera stood still")
         wait_for("it is said", lambda: ("stalled", "stalled") in healths(stack, camera), 60)
+        done = wait_for("it is connected to anew", lambda: facts(stack, "fact.remedy", camera), 60)
     finally:
         stack.dev("camera", "fault", "porch", "none")
     health = wait_for("healthy again", is_healthy, 90)
     assert health["faults_seen"] >= 1
+    assert {(fact["remedy"], fact["reason"]) for fact in done} == {("reconnect", "source_silent")}
+    actions = health["actions"]
+    assert actions["taken"] >= 1 and actions["at"] and actions["not_before"] is None, actions
+    assert (actions["last"], actions["reason"]) == ("reconnect", "source_silent")
+    assert remedies(stack, "reconnect") >= 1
+
+
+def test_a_camera_behind_tls_is_known_by_its_pin(
+    stack: Stack, user: Api, url: str, tmp_path: Path
+) -> None:
+    certificate, other = Certificate(tmp_path, "camera"), Certificate(tmp_path, "other")
+    proxy = TlsProxy(certificate, urllib.parse.urlsplit(url).port or 0)
+    source: dict[str, Any] = {"url": proxy.url}
+
+    def add(pin: str | None) -> Answer:
+        body = {"name": "vault", "source": {**source, "tls_pin_sha256": pin}, "warm": True}
+        return user.call("POST", "/v1/cameras", body)
+
+    assert add(None).expect(422).json["code"] == "missing_field"
+    assert add("0" * 63 + "x").expect(422).json["code"] == "bad_pin"
+    source["url"] = url
+    assert add(certificate.pin()).expect(422).json["code"] == "bad_pin"
+    source["url"] = proxy.url
+    pin = certificate.key_pin()
+    made = add(":".join(pin[i : i + 2] for i in range(0, 64, 2)).upper()).expect(201).json
+    assert made["source"]["tls_pin_sha256"] == pin
+    path = f"/v1/cameras/{made['id']}"
+
+    def live(state: str, reason: str | None) -> None:
+        now = shown(user, made["id"])["live"]
+        assert now and (now["state"], now["reason"]) == (state, reason), now
+
+    try:
+        wait_for("it is read", lambda: live("up", None) or True, 60)
+        source["tls_pin_sha256"] = other.pin()
+        user.call("PATCH", path, {"source": source}).expect(200)
+        wait_for("the other pin", lambda: live("failing", "source_pin_mismatch") or True, 60)
+        assert not proxy.came[-1]
+    finally:
+        user.call("DELETE", path).expect(204)
+        proxy.close()
 
 
 def program_times(text: str) -> list[datetime]:

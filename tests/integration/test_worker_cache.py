@@ -51,6 +51,7 @@ class Cache:
             **named,
             "sealed": seal(self.public_key, json.dumps(inner)),
             "exclusive": False,
+            "encoder_delay_ms": 0,
             "networks": "public",
             "default_quality": "source",
             "default_fps": 0,

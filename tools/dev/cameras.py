@@ -33,6 +33,7 @@ FAULTS = (
     "frozen",
     "black",
     "covered",
+    "clock",
 )
 OPTIONS = (
     "codec", "size", "fps", "gop", "bframes", "audio", "bitrate", "picture", "path", "redirect", "user",

@@ -14,6 +14,7 @@
 #include "worker/tap/nal.h"
 #include "worker/tap/report.h"
 #include "worker/tap/retry.h"
+#include "worker/tap/source.h"
 
 #define OVER_PAUSE_MS 10000
 #define HUSH_MS       1000 /* behind the end of the slowest attempt */
@@ -213,6 +214,7 @@ static void after_end(struct tap_camera *camera)
 {
     leave_gate(camera);
     camera->is_up = false;
+    camera->remedy.is_withheld = false;
     tap_health_down(&camera->health, weir_clock_mono_ms());
     tap_timeline_restart(&camera->line);
     tap_clock_restart(&camera->clock);
@@ -230,15 +232,33 @@ static void tell_failure(struct tap_camera *camera, const struct tap_failure *fa
     weir_timer_set(camera->timer, delay_ms);
 }
 
+/* Returns how long to wait for it. */
+static int64_t take_remedy(struct tap_camera *camera, enum weir_remedy remedy, const char *reason)
+{
+    int64_t now_ms = weir_clock_mono_ms();
+    int64_t wait_ms = tap_remedy_take(&camera->remedy, now_ms);
+    int64_t next_ms = weir_budget_wait_ms(&camera->remedy.budget, now_ms + wait_ms);
+    tap_report_remedy(camera->shared.control, &camera->spec.camera_id, remedy, reason, next_ms);
+    return wait_ms;
+}
+
 static void on_ended(void *ctx, const struct tap_failure *failure)
 {
     struct tap_camera *camera = ctx;
     camera->gaps_before += tap_reader_gaps(camera->reader);
     camera->reader = NULL;
     camera->stats.reconnects++;
+    bool is_ours = camera->is_up && tap_remedy_is_for(failure->reason);
     if (!camera->is_up && !camera->is_udp)
         tap_remedy_failed(&camera->remedy, weir_clock_mono_ms());
     after_end(camera);
+    if (is_ours) {
+        struct tap_failure told = *failure;
+        told.retry_ms =
+            take_remedy(camera, WEIR_REMEDY_RECONNECT, weir_reason_name(failure->reason));
+        tell_failure(camera, &told);
+        return;
+    }
     int64_t left_ms =
         camera->began_mono_ms + camera->shared.open_ms + HUSH_MS - weir_clock_mono_ms();
     camera->is_holding = failure->is_hushed && left_ms > 0;
@@ -252,6 +272,12 @@ static void on_ended(void *ctx, const struct tap_failure *failure)
 
 static const struct tap_reader_calls reader_calls = {on_opened, on_unit, on_ended};
 
+static int64_t not_before_ms(const struct tap_camera *camera)
+{
+    int64_t now_ms = weir_clock_mono_ms();
+    return now_ms + weir_budget_wait_ms(&camera->remedy.budget, now_ms);
+}
+
 static void start_reader(struct tap_camera *camera)
 {
     const struct weir_ctl_tap_camera *from = &camera->spec;
@@ -264,12 +290,15 @@ static void start_reader(struct tap_camera *camera)
                                    .trials = camera->shared.trials,
                                    .open_ms = camera->shared.open_ms,
                                    .keyframe_ms = camera->shared.keyframe_ms,
+                                   .not_before_ms = not_before_ms(camera),
                                    .turn = camera->attempts++};
     memcpy(spec.url, from->url, sizeof(spec.url));
     if (from->has_username)
         memcpy(spec.username, from->username, sizeof(spec.username));
     if (from->has_password)
         memcpy(spec.password, from->password, sizeof(spec.password));
+    spec.has_tls_pin =
+        from->has_tls_pin_sha256 && weir_tls_pin_read(from->tls_pin_sha256, &spec.tls_pin);
     camera->began_mono_ms = weir_clock_mono_ms();
     camera->reader = tap_reader_start(camera->shared.loop, &spec, &reader_calls, camera);
     explicit_bzero(&spec, sizeof(spec));
@@ -349,6 +378,7 @@ static void take_spec(struct tap_camera *camera, const struct weir_ctl_tap_camer
     }
     bool is_good = tap_url_parse(spec->url, &url, NULL) == WEIR_OK;
     WEIR_IGNORE(!WEIR_STR_SET(camera->host, is_good ? url.host : ""), "both have 256 bytes");
+    camera->clock.delay_us = spec->has_encoder_delay_ms ? spec->encoder_delay_ms * 1000 : 0;
     camera->ring.max_ms = spec->ring_ms;
     camera->ring.max_bytes = (size_t)spec->ring_bytes;
 }
@@ -410,6 +440,8 @@ static bool is_same_source(const struct weir_ctl_tap_camera *a, const struct wei
            (!a->has_username || strcmp(a->username, b->username) == 0) &&
            a->has_password == b->has_password &&
            (!a->has_password || strcmp(a->password, b->password) == 0) &&
+           a->has_tls_pin_sha256 == b->has_tls_pin_sha256 &&
+           (!a->has_tls_pin_sha256 || strcmp(a->tls_pin_sha256, b->tls_pin_sha256) == 0) &&
            a->transport == b->transport && a->allow_local == b->allow_local &&
            strcmp(a->networks, b->networks) == 0 && weir_id_equal(&a->tenant_id, &b->tenant_id);
 }
@@ -468,9 +500,30 @@ static void change_transport(struct tap_camera *camera)
 {
     weir_log(WEIR_LOG_WARN, "camera: loses packets, is read by TCP now", "camera_id",
              WEIR_ID_TEXT(&camera->spec.camera_id), NULL);
+    WEIR_IGNORE(take_remedy(camera, WEIR_REMEDY_TCP, weir_fault_name(WEIR_FAULT_LOSS)) > 0,
+                "it was judged within the budget");
     stop_reader(camera);
     camera->stats.reconnects++;
     weir_timer_set(camera->timer, 0);
+}
+
+/* It is not well, and another connection is not due: whoever waits for it is told, as long as that
+ * is so. */
+static void judge_patience(struct tap_camera *camera, int64_t now_ms)
+{
+    bool is_silent = now_ms - camera->health.frame_ms >= TAP_SOURCE_STALL_MS;
+    bool has_no_key = tap_health_has(&camera->health, WEIR_FAULT_NO_KEYFRAME) &&
+                      now_ms - camera->health.key_ms >= camera->shared.keyframe_ms;
+    if (!camera->is_up || !tap_remedy_withhold(&camera->remedy, is_silent || has_no_key, now_ms))
+        return;
+    struct tap_failure failure = {.reason = is_silent ? WEIR_REASON_source_silent
+                                                      : WEIR_REASON_no_keyframe};
+    WEIR_STR_SET(failure.detail, "connecting anew did not help, so it is let alone for a while");
+    if (camera->remedy.is_withheld)
+        tap_report_failing(camera->shared.control, &camera->spec.camera_id, &failure,
+                           weir_budget_wait_ms(&camera->remedy.budget, now_ms));
+    else
+        report_up(camera);
 }
 
 bool tap_camera_judge(struct tap_camera *camera)
@@ -481,6 +534,7 @@ bool tap_camera_judge(struct tap_camera *camera)
         return false;
     bool is_news = tap_health_tick(&camera->health, (int64_t)tap_reader_packets(reader),
                                    (int64_t)tap_reader_lost(reader), now_ms);
+    judge_patience(camera, now_ms);
     bool is_lossy = tap_health_has(&camera->health, WEIR_FAULT_LOSS);
     if (!tap_remedy_judge(&camera->remedy, camera->is_udp && camera->is_up, is_lossy, now_ms))
         return is_news;
@@ -531,6 +585,10 @@ void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats
     }
     ret->has_clock_offset_us = tap_clock_offset(&camera->clock, &ret->clock_offset_us);
     ret->clock_jumps = (int64_t)camera->clock.jumps;
+    ret->has_clock_before_us = camera->clock.jumps > 0;
+    ret->clock_before_us = camera->clock.before_us;
+    ret->has_clock_is_near = true;
+    ret->clock_is_near = tap_clock_is_near(&camera->clock);
     ret->clock = ret->has_clock_offset_us ? WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_RTCP_SR
                                           : WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_ARRIVAL;
 }

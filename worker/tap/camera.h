@@ -38,7 +38,7 @@ struct tap_camera *tap_camera_new(const struct tap_shared *shared,
                                   const struct weir_ctl_tap_camera *spec, bool is_fenced);
 void tap_camera_free(struct tap_camera **camera); /* its outputs go with it */
 
-/* Takes new settings; connects anew only where they differ in more than the ring. */
+/* Takes new settings; connects anew only where they differ in how it is reached. */
 void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_camera *spec);
 
 /* While `is_fenced`, a camera that is exclusive is not read; others take no notice. */

@@ -2,6 +2,7 @@
 #include "worker/tap/clock.h"
 
 #define SAME_US     25               /* what rounding to ticks does */
+#define SURE        3                /* reports of which one may be chance */
 #define AGREE_US    25000            /* with the median; what does not is left out */
 #define RENEW_US    INT64_C(5000000) /* a report that says what the last one said counts again */
 #define SKEW_MIN_US 10000000.0       /* reports that lie closer tell no skew */
@@ -22,7 +23,12 @@ static int64_t least(struct tap_clock_least *least, int64_t diff_us, int64_t now
 
 void tap_clock_restart(struct tap_clock *clock)
 {
-    *clock = (struct tap_clock){.jumps = clock->jumps};
+    bool is_sure = clock->n >= SURE;
+    *clock = (struct tap_clock){.jumps = clock->jumps,
+                                .before_us = clock->before_us,
+                                .has_last = is_sure || clock->has_last,
+                                .last_us = is_sure ? -clock->camera.diff_us : clock->last_us,
+                                .delay_us = clock->delay_us};
 }
 
 /* ---- the line through the reports ---- */
@@ -105,11 +111,30 @@ static void add(struct tap_clock *clock, int64_t line_us, int64_t diff_us)
     fit(clock);
 }
 
+static void note_jump(struct tap_clock *clock, int64_t before_us)
+{
+    clock->jumps++;
+    clock->before_us = before_us;
+    clock->has_last = false;
+}
+
+/* On a new line, or in a new connection: is it still the clock that it was? */
+static void compare_with_last(struct tap_clock *clock)
+{
+    if (!clock->has_last || clock->n < SURE)
+        return;
+    clock->has_last = false;
+    if (distance(-clock->camera.diff_us, clock->last_us) > TAP_CLOCK_OTHER_US)
+        note_jump(clock, clock->last_us);
+}
+
 /* Reports themselves are not seen here: one came where the tie of camera and line has moved. */
 static void follow(struct tap_clock *clock, int64_t line_us, int64_t diff_us)
 {
-    if (clock->n > 0 && distance(diff_us, predict(clock, line_us)) > TAP_CLOCK_JUMP_US) {
-        clock->jumps += clock->n >= 3 ? 1 : 0;
+    int64_t off_us = clock->n > 0 ? distance(diff_us, predict(clock, line_us)) : 0;
+    if (off_us > TAP_CLOCK_JUMP_US) {
+        if (clock->n >= SURE || (clock->n == SURE - 1 && off_us > TAP_CLOCK_OTHER_US))
+            note_jump(clock, -clock->camera.diff_us);
         clock->n = 0;
         clock->camera.is_set = false;
     }
@@ -135,14 +160,22 @@ void tap_clock_map(struct tap_clock *clock, struct tap_unit *unit, int64_t line_
         line_us + least(&clock->arrival, unit->arrival_us - line_us, unit->arrival_us);
     unit->is_cameras = false;
     if (unit->camera_us == TAP_NO_TIME) {
-        unit->capture_us = by_arrival;
+        unit->capture_us = by_arrival - clock->delay_us;
         return;
     }
     clock->has_reports = true;
     int64_t camera_us = camera_time(clock, unit, line_us);
     int64_t behind = least(&clock->camera, unit->arrival_us - camera_us, unit->arrival_us);
+    compare_with_last(clock);
     unit->is_cameras = behind <= TAP_CLOCK_TRUST_US && behind >= -TAP_CLOCK_TRUST_US;
-    unit->capture_us = unit->is_cameras ? camera_us : camera_us + behind;
+    unit->capture_us = (unit->is_cameras ? camera_us : camera_us + behind) - clock->delay_us;
+}
+
+bool tap_clock_is_near(const struct tap_clock *clock)
+{
+    int64_t behind_us = clock->camera.diff_us;
+    return clock->has_reports && behind_us <= TAP_CLOCK_TRUST_US &&
+           behind_us >= -TAP_CLOCK_TRUST_US;
 }
 
 bool tap_clock_offset(const struct tap_clock *clock, int64_t *ret_us)

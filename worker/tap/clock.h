@@ -6,22 +6,29 @@
  * clock, some cameras by some milliseconds of chance; a line through the last ones (offset and
  * skew) is truer than the newest. Those far from their median are left out, as the first one of a
  * session may be. A report that lies TAP_CLOCK_JUMP_US beside that line is a clock that was set:
- * what was learnt before counts no more. The camera's clock is believed as it stands while it is
- * within TAP_CLOCK_TRUST_US of ours; when it is further off (a camera in 1970), its distance to
- * ours is taken out and only its regularity is used.
+ * what was learnt before counts no more. So is a line, or a connection, on which three reports put
+ * the clock TAP_CLOCK_OTHER_US beside where it was. The camera's clock is believed as it stands
+ * while it is within TAP_CLOCK_TRUST_US of ours; when it is further off (a camera in 1970), its
+ * distance to ours is taken out and only its regularity is used.
  *
  * Without reports the time is that of arrival, freed of jitter: of all delays the least is the
  * truest (minimum-delay filter), and it is let go slowly so that clocks may drift.
  *
- * Pure: no clock is read. Sources: docs/adr/0016; RFC 3550 section 6.4.1.
+ * What the camera's encoder takes lies between the capture and both of these times, where reports
+ * tell the time of sending; a camera whose delay is known has it taken out of every frame's time.
+ * The offset of its clock is not moved by that.
+ *
+ * Pure: no clock is read. Sources: docs/adr/0016, 0044; RFC 3550 section 6.4.1.
  */
 #ifndef WEIR_WORKER_TAP_CLOCK_H
 #define WEIR_WORKER_TAP_CLOCK_H
 
 #include "worker/tap/media.h"
 
-#define TAP_CLOCK_TRUST_US  INT64_C(10000000)
-#define TAP_CLOCK_JUMP_US   100000
+#define TAP_CLOCK_TRUST_US INT64_C(10000000)
+#define TAP_CLOCK_JUMP_US  100000
+#define TAP_CLOCK_OTHER_US                                                                         \
+    500000 /* between two lines or connections, which have delays of their own */
 #define TAP_CLOCK_DRIFT_PPM 200 /* what a bad crystal does */
 #define TAP_CLOCK_REPORTS   8
 
@@ -47,7 +54,12 @@ struct tap_clock {
     /* The line through them: diff = middle.diff + (line - middle.line) * skew. */
     struct tap_clock_report middle;
     double skew;
-    uint64_t jumps; /* of the camera's clock; not forgotten by a restart */
+    /* Not forgotten by a restart: */
+    uint64_t jumps;    /* of the camera's clock */
+    int64_t before_us; /* its offset right before the newest of them */
+    bool has_last; /* the offset at the restart is known, and no line was compared with it yet */
+    int64_t last_us;
+    int64_t delay_us; /* of its encoder; may be set at any time */
 };
 
 /* After each jump of the line and each reconnect. Zeroed storage is ready too. */
@@ -58,5 +70,8 @@ void tap_clock_map(struct tap_clock *clock, struct tap_unit *unit, int64_t line_
 
 /* Camera's clock minus ours, us; false without reports. Network delay is part of it. */
 bool tap_clock_offset(const struct tap_clock *clock, int64_t *ret_us);
+
+/* Whether it is near enough to ours to be believed; false without reports. */
+bool tap_clock_is_near(const struct tap_clock *clock);
 
 #endif

@@ -15,6 +15,10 @@
 #include "lib/base/clock.h"
 #include "worker/tap/address.h"
 
+#define ALIVE_IDLE_S  10
+#define ALIVE_EVERY_S 5
+#define ALIVE_TIMES   3
+
 /* Names of their own, since glibc declares the real ones with types that C17 can not write. */
 int tap_guard_connect(int fd, const struct sockaddr *addr, socklen_t len) __asm__("connect");
 ssize_t tap_guard_sendto(int fd, const void *bytes, size_t n, int flags,
@@ -22,6 +26,17 @@ ssize_t tap_guard_sendto(int fd, const void *bytes, size_t n, int flags,
 ssize_t tap_guard_recv(int fd, void *bytes, size_t n, int flags) __asm__("recv");
 int tap_guard_getaddrinfo(const char *node, const char *service, const struct addrinfo *hints,
                           struct addrinfo **ret) __asm__("getaddrinfo");
+
+int tap_guard_handshake(void *session) __asm__("gnutls_handshake");
+
+/* gnutls_datum_t and the calls that take it, as GnuTLS has had them since version 3.4. */
+struct tls_datum {
+    unsigned char *data;
+    unsigned int size;
+};
+typedef int handshake_fn(void *session);
+typedef const struct tls_datum *peers_fn(const void *session, unsigned int *ret_n);
+#define TLS_CERTIFICATE_ERROR (-43) /* GNUTLS_E_CERTIFICATE_ERROR, which ends the connection */
 
 typedef int resolve_fn(const char *node, const char *service, const struct addrinfo *hints,
                        struct addrinfo **ret);
@@ -71,6 +86,23 @@ static int wait_connected(const struct tap_guard *guard, int fd)
     }
 }
 
+/* A camera that lost its power says nothing; whoever waits for it must learn that it is gone. */
+static void keep_alive(int fd)
+{
+    static const struct {
+        int level;
+        int name;
+        int value;
+    } options[] = {{SOL_SOCKET, SO_KEEPALIVE, 1},
+                   {IPPROTO_TCP, TCP_KEEPIDLE, ALIVE_IDLE_S},
+                   {IPPROTO_TCP, TCP_KEEPINTVL, ALIVE_EVERY_S},
+                   {IPPROTO_TCP, TCP_KEEPCNT, ALIVE_TIMES}};
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        WEIR_IGNORE(setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+                               sizeof(options[i].value)),
+                    "then it is found by its silence");
+}
+
 static int guarded_connect(struct tap_guard *guard, int fd, const struct sockaddr *addr,
                            socklen_t len)
 {
@@ -83,6 +115,7 @@ static int guarded_connect(struct tap_guard *guard, int fd, const struct sockadd
     int one = 1;
     WEIR_IGNORE(fcntl(fd, F_SETFL, flags | O_NONBLOCK), "then the connect blocks, and works");
     WEIR_IGNORE(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)), "only slower");
+    keep_alive(fd);
     int error = raw_connect(fd, addr, len) == 0 ? 0 : errno;
     if (error == EINPROGRESS)
         error = wait_connected(guard, fd);
@@ -153,6 +186,33 @@ int tap_guard_getaddrinfo(const char *node, const char *service, const struct ad
     return resolve != NULL
                ? resolve(node, service, hints != NULL || current != NULL ? &numeric : NULL, ret)
                : EAI_FAIL;
+}
+
+/* The first certificate is the peer's own, which the handshake proved that it has the key of. */
+static bool has_the_pin(const struct tap_guard *guard, const void *session)
+{
+    unsigned int n = 0;
+    peers_fn *get_peers = (peers_fn *)(uintptr_t)dlsym(RTLD_NEXT, "gnutls_certificate_get_peers");
+    const struct tls_datum *certificates = get_peers != NULL ? get_peers(session, &n) : NULL;
+    return guard->pin != NULL && certificates != NULL && n > 0 &&
+           weir_tls_pin_matches(guard->pin, certificates[0].data, certificates[0].size);
+}
+
+int tap_guard_handshake(void *session)
+{
+    handshake_fn *shake = (handshake_fn *)(uintptr_t)dlsym(RTLD_NEXT, "gnutls_handshake");
+    int code = shake != NULL ? shake(session) : TLS_CERTIFICATE_ERROR;
+    if (current == NULL || code != 0)
+        return code;
+    current->is_other_pin = !has_the_pin(current, session);
+    return current->is_other_pin ? TLS_CERTIFICATE_ERROR : 0;
+}
+
+bool tap_guard_sees_tls(void)
+{
+    return dlsym(RTLD_DEFAULT, "gnutls_handshake") == (void *)(uintptr_t)&tap_guard_handshake &&
+           dlsym(RTLD_NEXT, "gnutls_handshake") != NULL &&
+           dlsym(RTLD_NEXT, "gnutls_certificate_get_peers") != NULL;
 }
 
 bool tap_guard_is_in_place(void)

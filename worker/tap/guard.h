@@ -10,6 +10,10 @@
  * makes the connection itself, with a deadline, so that it knows exactly how it failed. Names are
  * not resolved there: a camera that names another host makes nobody ask a name server about it.
  * Threads without a guard are not touched.
+ *
+ * It defines gnutls_handshake too, by which libavformat speaks TLS: right behind the handshake, and
+ * so before the first byte of RTSP, the certificate is compared with the pin. libavformat itself
+ * would take any.
  */
 #ifndef WEIR_WORKER_TAP_GUARD_H
 #define WEIR_WORKER_TAP_GUARD_H
@@ -19,10 +23,13 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "lib/domain/tls_pin.h"
+
 struct tap_guard {
     struct sockaddr_storage addr; /* the only one, with its port */
     int64_t connect_ms;           /* deadline of the connection */
     bool is_tls;
+    const struct weir_tls_pin *pin; /* of the certificate; with is_tls only */
     const atomic_bool *is_cancelled;
     /* What happened. */
     bool was_led_away; /* a second connection, or one to another address, was tried */
@@ -30,6 +37,7 @@ struct tap_guard {
     int connect_errno; /* else why not; ETIMEDOUT after the deadline */
     uint64_t received; /* bytes */
     bool is_not_rtsp;  /* the first bytes were not those of RTSP */
+    bool is_other_pin; /* who answered has another certificate */
 };
 
 /* From now on `guard` (the caller's, until leave) rules this thread. */
@@ -38,5 +46,8 @@ void tap_guard_leave(void);
 
 /* Whether libavformat really comes by here; checked once at the start. */
 bool tap_guard_is_in_place(void);
+
+/* Whether TLS does too, so that pins are compared. */
+bool tap_guard_sees_tls(void);
 
 #endif

@@ -16,6 +16,7 @@
 
 #include "lib/domain/reach.h"
 #include "lib/domain/reason.h"
+#include "lib/domain/tls_pin.h"
 #include "lib/service/loop.h"
 #include "worker/tap/media.h"
 #include "worker/tap/trials.h"
@@ -28,11 +29,14 @@ struct tap_reader_spec {
     char username[257];
     char password[257];
     bool is_udp;
+    bool has_tls_pin;
+    struct weir_tls_pin tls_pin; /* of rtsps */
     struct weir_reach reach;
     struct weir_id tenant_id;
     struct tap_trials *trials; /* not owned */
     int64_t open_ms;           /* all of OPTIONS to PLAY */
     int64_t keyframe_ms;       /* no key unit, or 3 intervals of them when that is longer */
+    int64_t not_before_ms;     /* a connection that played is not ended by us before, monotonic */
     unsigned turn;             /* counts attempts: which of several addresses is tried */
 };
 

@@ -19,7 +19,8 @@ static void hold(struct tap_remedy *remedy, bool is_tcp, int64_t now_ms)
 
 bool tap_remedy_judge(struct tap_remedy *remedy, bool is_udp, bool is_lossy, int64_t now_ms)
 {
-    if (!is_udp || !is_lossy || now_ms < remedy->until_ms) {
+    bool may_act = weir_budget_wait_ms(&remedy->budget, now_ms) == 0;
+    if (!is_udp || !is_lossy || !may_act || now_ms < remedy->until_ms) {
         remedy->lossy_since_ms = 0;
         return false;
     }
@@ -35,4 +36,25 @@ void tap_remedy_failed(struct tap_remedy *remedy, int64_t now_ms)
 {
     if (tap_remedy_is_tcp(remedy, now_ms))
         hold(remedy, false, now_ms);
+}
+
+bool tap_remedy_is_for(enum weir_reason reason)
+{
+    return reason == WEIR_REASON_source_silent || reason == WEIR_REASON_no_keyframe ||
+           reason == WEIR_REASON_no_parameter_sets || reason == WEIR_REASON_source_protocol_error;
+}
+
+int64_t tap_remedy_take(struct tap_remedy *remedy, int64_t now_ms)
+{
+    int64_t wait_ms = weir_budget_wait_ms(&remedy->budget, now_ms);
+    weir_budget_take(&remedy->budget, now_ms + wait_ms);
+    return wait_ms;
+}
+
+bool tap_remedy_withhold(struct tap_remedy *remedy, bool is_unwell, int64_t now_ms)
+{
+    bool is_withheld = is_unwell && weir_budget_wait_ms(&remedy->budget, now_ms) > 0;
+    bool is_news = is_withheld != remedy->is_withheld;
+    remedy->is_withheld = is_withheld;
+    return is_news;
 }

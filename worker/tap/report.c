@@ -87,3 +87,14 @@ void tap_report_stream(struct tap_control *control, const struct weir_ctl_tap_pu
         stream->effective = *effective;
     tap_control_send(control, &ctl);
 }
+
+void tap_report_remedy(struct tap_control *control, const struct weir_id *camera_id,
+                       enum weir_remedy remedy, const char *reason, int64_t next_in_ms)
+{
+    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_REMEDY};
+    ctl.u.tap_remedy.camera_id = *camera_id;
+    ctl.u.tap_remedy.remedy = remedy;
+    WEIR_STR_SET(ctl.u.tap_remedy.reason, reason);
+    ctl.u.tap_remedy.next_in_ms = next_in_ms;
+    tap_control_send(control, &ctl);
+}

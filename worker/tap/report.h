@@ -21,4 +21,8 @@ void tap_report_stream(struct tap_control *control, const struct weir_ctl_tap_pu
                        enum tap_publisher_state state, enum weir_reason reason, const char *detail,
                        const struct weir_effective *effective);
 
+/* `reason`: a name as of an enum weir_reason or a fault. */
+void tap_report_remedy(struct tap_control *control, const struct weir_id *camera_id,
+                       enum weir_remedy remedy, const char *reason, int64_t next_in_ms);
+
 #endif

@@ -29,6 +29,7 @@
 struct source {
     struct tap_reader *reader;
     int64_t keyframe_ms; /* as in tap_reader_spec */
+    int64_t not_before_ms;
     AVFormatContext *av;
     struct tap_guard guard;
     bool is_known;            /* RTSP came from that address to this tenant before */
@@ -147,6 +148,9 @@ static void explain_open(struct source *source, int code, struct tap_failure *fa
         fail(failure, WEIR_REASON_source_redirected, false, "redirects are not followed");
     else if (!guard->is_connected)
         explain_connect(guard, failure);
+    else if (guard->is_other_pin)
+        fail(failure, WEIR_REASON_source_pin_mismatch, true,
+             "its certificate is not the one that is pinned");
     else if (guard->is_not_rtsp)
         fail(failure, WEIR_REASON_source_protocol_error, false, "what answers is not RTSP");
     else if (is_answer)
@@ -212,6 +216,20 @@ static bool take_turn(struct source *source, const struct tap_reader_spec *spec,
     return false;
 }
 
+/* Nobody is sent a password who may be anybody. */
+static bool can_pin(const struct tap_reader_spec *spec, struct tap_failure *failure)
+{
+    bool is_seen =
+        tap_guard_sees_tls() && strstr(avformat_configuration(), "--enable-gnutls") != NULL;
+    if (!spec->has_tls_pin)
+        fail(failure, WEIR_REASON_source_pin_missing, true,
+             "rtsps needs the SHA-256 of the camera's certificate");
+    else if (!is_seen)
+        fail(failure, WEIR_REASON_source_tls_failed, true,
+             "this FFmpeg speaks TLS by another library than GnuTLS, so pins cannot be compared");
+    return spec->has_tls_pin && is_seen;
+}
+
 /* Checks the address and writes the URL that libavformat gets, with credentials. False: `failure`
  * says why not; else a turn was taken. */
 static bool prepare(struct source *source, const struct tap_reader_spec *spec, struct weir_buf *out,
@@ -223,6 +241,8 @@ static bool prepare(struct source *source, const struct tap_reader_spec *spec, s
         fail(failure, WEIR_REASON_source_invalid, true, err.msg);
         return false;
     }
+    if (url.is_tls && !can_pin(spec, failure))
+        return false;
     if (tap_address_resolve(&url, &spec->reach, spec->turn, &source->guard.addr, &err) != WEIR_OK) {
         explain_address(&url, &err, failure);
         return false;
@@ -233,6 +253,7 @@ static bool prepare(struct source *source, const struct tap_reader_spec *spec, s
         return false;
     }
     source->guard.is_tls = url.is_tls;
+    source->guard.pin = spec->has_tls_pin ? &spec->tls_pin : NULL;
     return take_turn(source, spec, failure);
 }
 
@@ -402,6 +423,12 @@ static bool makes_sense(struct source *source, int64_t now)
     return nals < 10 || broken * 5 < nals;
 }
 
+/* Another connection was tried too often; see remedy.h. */
+static bool is_let_alone(const struct source *source, int64_t now)
+{
+    return source->assembler.is_started && now < source->not_before_ms;
+}
+
 /* False when the camera sends, but not what is needed. */
 static bool check_health(struct source *source, struct tap_failure *failure)
 {
@@ -412,6 +439,8 @@ static bool check_health(struct source *source, struct tap_failure *failure)
         fail(failure, WEIR_REASON_source_protocol_error, false, "what it sends is no video");
         return false;
     }
+    if (is_let_alone(source, now))
+        return true;
     if (now - source->last_video_ms > TAP_SOURCE_STALL_MS) {
         fail(failure, WEIR_REASON_source_silent, false, "audio comes, video does not");
         return false;
@@ -448,6 +477,8 @@ static void read_packets(struct source *source, struct tap_failure *failure)
     source->audio_pts = TAP_NO_TIME;
     for (;;) {
         source->deadline_mono_ms = weir_clock_mono_ms() + TAP_SOURCE_STALL_MS;
+        if (is_let_alone(source, source->deadline_mono_ms))
+            source->deadline_mono_ms = source->not_before_ms;
         int code = av_read_frame(source->av, packet);
         if (code == AVERROR(EAGAIN) && !source->has_timed_out)
             continue;
@@ -528,8 +559,11 @@ static void connect_and_read(struct source *source, const struct tap_reader_spec
 void tap_source_run(struct tap_reader *reader, const struct tap_reader_spec *spec,
                     struct tap_failure *ret)
 {
-    struct source source = {
-        .reader = reader, .keyframe_ms = spec->keyframe_ms, .video = -1, .audio = -1};
+    struct source source = {.reader = reader,
+                            .keyframe_ms = spec->keyframe_ms,
+                            .not_before_ms = spec->not_before_ms,
+                            .video = -1,
+                            .audio = -1};
     source.guard.connect_ms =
         spec->open_ms < TAP_SOURCE_CONNECT_MS ? spec->open_ms : TAP_SOURCE_CONNECT_MS;
     source.guard.is_cancelled = tap_reader_cancel_flag(reader);
@@ -540,7 +574,8 @@ void tap_source_run(struct tap_reader *reader, const struct tap_reader_spec *spe
         tap_trials_leave(spec->trials, &spec->tenant_id,
                          (const struct sockaddr *)(const void *)&source.guard.addr,
                          source.has_spoken, weir_clock_mono_ms());
-        if (!source.has_spoken && !source.is_known)
+        /* One that is not who it should be is told, or a wrong pin could not be put right. */
+        if (!source.has_spoken && !source.is_known && !source.guard.is_other_pin)
             hush(ret, WEIR_REASON_source_unreachable, "no camera answers there by RTSP");
     }
     if (url.bytes != NULL)

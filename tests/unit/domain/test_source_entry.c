@@ -14,6 +14,7 @@ static const struct weir_source_entry entry = {
     .sealed = "0011223344556677.AbC",
     .networks = "public 10.0.0.0/8",
     .is_exclusive = true,
+    .encoder_delay_ms = 660,
     .max_streams = 100,
     .otherwise = {WEIR_QUALITY_HIGH, 12},
     .ceiling = {WEIR_QUALITY_MEDIUM, 10},
@@ -36,6 +37,7 @@ static void what_is_written_is_read_again(void **state)
     assert_string_equal(back.sealed, entry.sealed);
     assert_string_equal(back.networks, entry.networks);
     assert_true(back.is_exclusive && !back.is_stopped);
+    assert_int_equal(back.encoder_delay_ms, 660);
     assert_int_equal(back.max_streams, 100);
     assert_int_equal(back.expires_at_ms, entry.expires_at_ms);
     assert_int_equal(back.otherwise.quality, WEIR_QUALITY_HIGH);
@@ -51,7 +53,7 @@ static void an_entry_that_lacks_anything_is_none(void **state)
     static const char *const names[] = {
         "tenant_id",       "camera_id",      "version",     "sealed",  "exclusive",
         "networks",        "camera_version", "max_streams", "stopped", "expires_at_ms",
-        "default_quality", "default_fps",    "max_quality", "max_fps"};
+        "default_quality", "default_fps",    "max_quality", "max_fps", "encoder_delay_ms"};
     const char *whole = weir_source_entry_write(&entry, arena);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char *text = weir_arena_strdup(arena, whole);
@@ -83,12 +85,28 @@ static void a_ceiling_of_another_kind_is_none(void **state)
     assert_true(ceiling.quality == WEIR_QUALITY_HIGH && ceiling.fps == 7);
 }
 
+static void a_delay_out_of_bounds_is_none(void **state)
+{
+    (void)state;
+    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
+    static const char *const wrong[] = {"{\"encoder_delay_ms\":5001}", "{\"encoder_delay_ms\":-1}",
+                                        "{\"encoder_delay_ms\":\"5\"}", "{}"};
+    struct weir_json json;
+    int64_t delay_ms = 7;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(weir_json_parse(wrong[i], strlen(wrong[i]), arena, &json, NULL), WEIR_OK);
+        assert_false(weir_encoder_delay_read(&json, &delay_ms));
+    }
+    assert_int_equal(delay_ms, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read_again),
         cmocka_unit_test(an_entry_that_lacks_anything_is_none),
         cmocka_unit_test(a_ceiling_of_another_kind_is_none),
+        cmocka_unit_test(a_delay_out_of_bounds_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "lib/base/log.h"
 #include "tests/unit/check.h"
 #include "worker/worker.h"
 
@@ -61,6 +62,48 @@ static void what_is_new_is_news(void **state)
     assert_true(conditions_take(&worker, &lease, &other));
 }
 
+static void what_was_done_about_a_camera_is_shown(void **state)
+{
+    (void)state;
+    struct worker worker = {.leases = weir_map_new(sizeof(struct weir_id))};
+    struct lease lease = {.is_given = true};
+    struct weir_ctl_camera_status status;
+    struct weir_ctl_tap_remedy told = {
+        .camera_id = {{7}}, .remedy = WEIR_REMEDY_TCP, .reason = "loss", .next_in_ms = 60000};
+    weir_log_init("test", WEIR_LOG_ERROR);
+    lease.row.camera_id = told.camera_id;
+    weir_map_put(worker.leases, lease.row.camera_id.b, &lease);
+    conditions_fill(&lease, &status);
+    assert_true(status.has_remedies && status.remedies == 0 && !status.has_remedy);
+    remedies_take(&worker, &told);
+    conditions_fill(&lease, &status);
+    assert_int_equal(status.remedies, 1);
+    assert_int_equal(status.remedy, WEIR_REMEDY_TCP);
+    assert_string_equal(status.remedy_reason, "loss");
+    assert_in_range(status.remedy_next_ms, 50000, 60000);
+    told.camera_id.b[0] = 8; /* not one of ours */
+    remedies_take(&worker, &told);
+    assert_int_equal(lease.remedies.taken, 1);
+    weir_map_free(worker.leases);
+}
+
+static void a_stream_that_is_always_stuck_is_published_anew_some_times(void **state)
+{
+    (void)state;
+    struct worker worker = {.leases = weir_map_new(sizeof(struct weir_id))};
+    struct lease lease = {.is_given = true};
+    struct stream stream = {.worker = &worker};
+    weir_log_init("test", WEIR_LOG_ERROR);
+    weir_map_put(worker.leases, lease.row.camera_id.b, &lease);
+    for (int i = 0; i < 20; i++) {
+        bool may = remedies_may_republish(&worker, &stream, WEIR_REASON_playlist_stuck);
+        assert_int_equal(may, i < WEIR_BUDGET_ACTIONS);
+    }
+    assert_int_equal(lease.remedies.taken, WEIR_BUDGET_ACTIONS);
+    assert_int_equal(lease.remedies.newest, WEIR_REMEDY_REPUBLISH);
+    weir_map_free(worker.leases);
+}
+
 static void faults_have_names(void **state)
 {
     (void)state;
@@ -77,6 +120,8 @@ int main(void)
         cmocka_unit_test(a_camera_that_is_read_tells_all_of_it),
         cmocka_unit_test(a_camera_that_cannot_be_read_says_why_and_keeps_no_old_figures),
         cmocka_unit_test(what_is_new_is_news),
+        cmocka_unit_test(what_was_done_about_a_camera_is_shown),
+        cmocka_unit_test(a_stream_that_is_always_stuck_is_published_anew_some_times),
         cmocka_unit_test(faults_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

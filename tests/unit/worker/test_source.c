@@ -119,6 +119,27 @@ static void a_ceiling_is_told_beside_the_seal(void **state)
         WEIR_EINVAL);
 }
 
+static void an_encoders_delay_is_told_beside_the_seal(void **state)
+{
+    struct setup *setup = *state;
+    struct source source = {0};
+    const char *inner = INNER(TENANT, CAMERA, "7", "\"url\":\"rtsp://cam/1\"");
+    struct weir_http_answer answer = answer_with(setup, inner, 7, ",\"encoder_delay_ms\":660");
+    assert_int_equal(
+        source_read(&answer, &setup->key, &setup->tenant_id, &setup->camera_id, &source, NULL),
+        WEIR_OK);
+    assert_int_equal(source.encoder_delay_ms, 660);
+    answer = answer_of(setup, inner, 7);
+    assert_int_equal(
+        source_read(&answer, &setup->key, &setup->tenant_id, &setup->camera_id, &source, NULL),
+        WEIR_OK);
+    assert_int_equal(source.encoder_delay_ms, 0);
+    answer = answer_with(setup, inner, 7, ",\"encoder_delay_ms\":5001");
+    assert_int_equal(
+        source_read(&answer, &setup->key, &setup->tenant_id, &setup->camera_id, &source, NULL),
+        WEIR_EINVAL);
+}
+
 static void a_sealed_text_about_something_else_is_refused(void **state)
 {
     const char *const swapped[] = {
@@ -216,6 +237,7 @@ int main(void)
         IN_SETUP(a_sealed_source_is_opened),
         IN_SETUP(a_camera_may_have_no_credentials),
         IN_SETUP(a_ceiling_is_told_beside_the_seal),
+        IN_SETUP(an_encoders_delay_is_told_beside_the_seal),
         IN_SETUP(a_sealed_text_about_something_else_is_refused),
         IN_SETUP(a_text_sealed_for_another_key_is_refused),
         IN_SETUP(a_source_without_an_address_is_refused),

@@ -176,6 +176,88 @@ static void sound_does_not_count_as_a_report(void **state)
     assert_int_equal(clock.jumps, 0);
 }
 
+static void the_encoders_delay_is_taken_out_at_once(void **state)
+{
+    (void)state;
+    struct tap_clock clock = {.delay_us = 660000};
+    int64_t offset = 0;
+    assert_int_equal(map(&clock, 0, TAP_NO_TIME, NOW + 50000), NOW + 50000 - 660000);
+    assert_int_equal(map(&clock, 0, NOW, NOW + 50000), NOW - 660000);
+    /* A camera in 1970: what stands in for its clock is arrival, which the encoder delays too. */
+    struct tap_clock far = {.delay_us = 660000};
+    assert_int_equal(map(&far, 0, 1000000, NOW), NOW - 660000);
+    /* While it plays: no clock was set by that, and none is told to be off. */
+    run(&clock, 0, 60, 0, no_noise);
+    clock.delay_us = 100000;
+    assert_int_equal(map(&clock, 60000000, NOW + 60000000, NOW + 60080000), NOW + 59900000);
+    assert_int_equal(clock.jumps, 0);
+    assert_true(tap_clock_offset(&clock, &offset));
+    assert_in_range(offset + 80000, 0, 30000 + 200 * 60);
+    tap_clock_restart(&clock);
+    assert_int_equal(map(&clock, 0, NOW, NOW + 50000), NOW - 100000);
+}
+
+static void the_offset_before_a_jump_is_kept(void **state)
+{
+    (void)state;
+    struct tap_clock clock = {0};
+    int64_t offset = 0;
+    assert_false(tap_clock_is_near(&clock));
+    run(&clock, 0, 60, 0, no_noise);
+    assert_true(tap_clock_is_near(&clock));
+    map(&clock, 60000000, NOW + 60000000 + 20000000, NOW + 60080000);
+    assert_true(tap_clock_offset(&clock, &offset));
+    assert_int_equal(clock.jumps, 1);
+    assert_in_range(clock.before_us + 80000 + 12000, 0, 24000);
+    assert_int_equal(offset, 20000000 - 80000);
+    assert_false(tap_clock_is_near(&clock));
+}
+
+/* Of two reports one may be chance, but not by so much. */
+static void soon_after_the_start_only_a_large_jump_counts(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t set_us;
+        uint64_t jumps;
+    } cases[] = {{3000000, 1}, {-3000000, 1}, {200000, 0}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tap_clock clock = {0};
+        map(&clock, 0, NOW, NOW + 80000);
+        map(&clock, 5000000, NOW + 5000000, NOW + 5080000);
+        map(&clock, 6000000, NOW + 6000000 + cases[i].set_us, NOW + 6080000);
+        assert_int_equal(clock.jumps, cases[i].jumps);
+    }
+}
+
+/* The line begins anew, as after a reconnect, and the camera's clock is `set_us` ahead of before.
+ */
+static struct tap_clock begun_anew(int64_t set_us, int64_t reports)
+{
+    struct tap_clock clock = {0};
+    run(&clock, 0, 60, 0, no_noise);
+    tap_clock_restart(&clock);
+    for (int64_t i = 0; i < reports; i++) {
+        int64_t line_us = 60000000 + i * 5000000;
+        map(&clock, line_us, NOW + line_us + set_us, NOW + line_us + 90000);
+    }
+    return clock;
+}
+
+static void a_clock_that_was_set_while_nobody_looked_is_found_by_the_third_report(void **state)
+{
+    (void)state;
+    struct tap_clock clock = begun_anew(-3000000, 2);
+    assert_int_equal(clock.jumps, 0); /* the first one of a session may be anything */
+    clock = begun_anew(-3000000, 3);
+    assert_int_equal(clock.jumps, 1);
+    assert_in_range(clock.before_us + 80000 + 12000, 0, 24000);
+    clock = begun_anew(-3000000, 8);
+    assert_int_equal(clock.jumps, 1);
+    clock = begun_anew(200000, 8); /* the way there may be another one */
+    assert_int_equal(clock.jumps, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +271,10 @@ int main(void)
         cmocka_unit_test(a_first_report_that_is_far_off_does_not_count),
         cmocka_unit_test(one_that_is_off_among_many_is_left_out),
         cmocka_unit_test(sound_does_not_count_as_a_report),
+        cmocka_unit_test(the_offset_before_a_jump_is_kept),
+        cmocka_unit_test(soon_after_the_start_only_a_large_jump_counts),
+        cmocka_unit_test(a_clock_that_was_set_while_nobody_looked_is_found_by_the_third_report),
+        cmocka_unit_test(the_encoders_delay_is_taken_out_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

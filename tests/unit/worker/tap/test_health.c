@@ -3,135 +3,35 @@
 #include "worker/tap/health.h"
 
 #include "tests/unit/check.h"
+#include "tests/unit/worker/feed.h"
 #include "worker/tap/media.h"
 
-#define MINUTE_MS   60000
-#define HOUR_MS     (60 * MINUTE_MS)
-#define PACKETS     8 /* of a frame */
-#define QUEUE_MAX   512
-#define PAUSE_EVERY 1500 /* frames */
-
-/* What the camera does, and the network behind it. */
-struct scene {
-    int64_t fps_milli;
-    int64_t gop_frames;
-    int64_t jitter_ms; /* each frame is late by up to that */
-    int64_t pause_ms;  /* now and then the network stands still so long */
-    int64_t loss_ppm;  /* of packets */
-    int64_t skew_ppm;  /* of the camera's clock */
-    bool has_b_frames;
-    int64_t skips_of_10; /* frames in ten that are not sent */
-    bool is_silent;
-    bool has_no_keys;
-};
+#define MINUTE_MS 60000
+#define HOUR_MS   (60 * MINUTE_MS)
 
 struct world {
-    struct tap_health health;
-    struct scene scene;
-    int64_t now_ms;
-    int64_t due_us;   /* the next frame is captured then, by the camera */
-    int64_t clock_us; /* the camera's own clock */
-    int64_t open_ms;  /* the network lets nothing through before */
-    int64_t frames;
-    int64_t since_key;
-    int64_t packets;
-    int64_t lost;
-    uint32_t dice;
+    struct feed_world feed;
     unsigned seen; /* faults that were there at some time */
     int64_t first_ms[WEIR_FAULT_N];
-    int64_t queue_ms[QUEUE_MAX]; /* frames under way: when each arrives, in order */
-    int64_t queue_pts[QUEUE_MAX];
-    bool queue_key[QUEUE_MAX];
-    size_t head, tail;
 };
 
-static const struct scene calm = {
-    .fps_milli = 25000, .gop_frames = 50, .jitter_ms = 40, .pause_ms = 0};
-
-static uint32_t roll(struct world *world, uint32_t sides)
+static void start(struct world *world, const struct feed *feed)
 {
-    world->dice = world->dice * 1664525U + 1013904223U;
-    return (world->dice >> 8) % sides;
-}
-
-static void start(struct world *world, const struct scene *scene)
-{
-    *world = (struct world){.scene = *scene, .now_ms = 1000000, .dice = 7};
-    world->due_us = world->now_ms * 1000;
-    tap_health_up(&world->health, world->now_ms);
-}
-
-static void send(struct world *world, int64_t pts, bool is_key)
-{
-    int64_t at_ms = world->due_us / 1000 + 5;
-    if (world->scene.jitter_ms > 0)
-        at_ms += roll(world, (uint32_t)world->scene.jitter_ms + 1);
-    if (world->scene.pause_ms > 0 && world->frames % PAUSE_EVERY == PAUSE_EVERY / 2)
-        world->open_ms = at_ms + world->scene.pause_ms;
-    at_ms = at_ms > world->open_ms ? at_ms : world->open_ms;
-    world->open_ms = at_ms; /* nothing overtakes */
-    world->queue_ms[world->tail % QUEUE_MAX] = at_ms;
-    world->queue_pts[world->tail % QUEUE_MAX] = pts;
-    world->queue_key[world->tail % QUEUE_MAX] = is_key;
-    world->tail++;
-    assert_true(world->tail - world->head < QUEUE_MAX);
-}
-
-/* In coding order: with B-frames the third of four comes first. */
-static int64_t pts_of(const struct world *world)
-{
-    static const int64_t order[4] = {0, 3, 1, 2};
-    int64_t frame_us = INT64_C(1000000000) / world->scene.fps_milli;
-    int64_t shown = world->scene.has_b_frames
-                        ? (order[world->since_key % 4] - world->since_key % 4) * frame_us
-                        : 0;
-    return tap_us_to_ticks(world->clock_us + shown, TAP_VIDEO_RATE);
-}
-
-static void capture(struct world *world)
-{
-    const struct scene *scene = &world->scene;
-    int64_t frame_us = INT64_C(1000000000) / scene->fps_milli;
-    bool is_key = world->since_key >= scene->gop_frames || world->frames == 0;
-    bool is_skipped = !is_key && (int64_t)roll(world, 10) < scene->skips_of_10;
-    world->since_key = is_key ? 0 : world->since_key;
-    if (!scene->is_silent && !is_skipped) {
-        for (int i = 0; i < PACKETS; i++) {
-            bool is_lost = (int64_t)roll(world, 1000000) < scene->loss_ppm;
-            world->lost += is_lost;
-            world->packets += !is_lost;
-        }
-        send(world, pts_of(world), is_key && !scene->has_no_keys);
-    }
-    world->frames++;
-    world->since_key++;
-    world->due_us += frame_us;
-    world->clock_us += frame_us + frame_us * scene->skew_ppm / 1000000;
-}
-
-static void arrive(struct world *world)
-{
-    while (world->head < world->tail && world->queue_ms[world->head % QUEUE_MAX] <= world->now_ms) {
-        size_t at = world->head++ % QUEUE_MAX;
-        tap_health_frame(&world->health, world->queue_pts[at], world->queue_key[at],
-                         world->queue_ms[at]);
-    }
+    *world = (struct world){.seen = 0};
+    feed_start(&world->feed, feed);
 }
 
 static void run(struct world *world, int64_t ms)
 {
-    int64_t end_ms = world->now_ms + ms;
-    while (world->now_ms < end_ms) {
-        world->now_ms += TAP_HEALTH_TICK_MS;
-        while (world->due_us / 1000 <= world->now_ms)
-            capture(world);
-        arrive(world);
-        tap_health_tick(&world->health, world->packets, world->lost, world->now_ms);
+    int64_t end_ms = world->feed.now_ms + ms;
+    while (world->feed.now_ms < end_ms) {
+        feed_tick(&world->feed);
         for (int i = 0; i < WEIR_FAULT_N; i++) {
-            if (tap_health_has(&world->health, (enum weir_fault)i) && (world->seen >> i & 1U) == 0)
-                world->first_ms[i] = world->now_ms;
+            if (tap_health_has(&world->feed.health, (enum weir_fault)i) &&
+                (world->seen >> i & 1U) == 0)
+                world->first_ms[i] = world->feed.now_ms;
         }
-        world->seen |= world->health.faults;
+        world->seen |= world->feed.health.faults;
     }
 }
 
@@ -139,7 +39,7 @@ static void run(struct world *world, int64_t ms)
 static int64_t found_after(struct world *world, enum weir_fault fault, unsigned beside,
                            int64_t most_ms)
 {
-    int64_t began_ms = world->now_ms;
+    int64_t began_ms = world->feed.now_ms;
     assert_int_equal(world->seen, 0);
     run(world, most_ms);
     assert_int_equal(world->seen & ~beside, 1U << fault);
@@ -149,7 +49,7 @@ static int64_t found_after(struct world *world, enum weir_fault fault, unsigned 
 static void assert_healthy(const struct world *world)
 {
     assert_int_equal(world->seen, 0);
-    assert_int_equal(world->health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+    assert_int_equal(world->feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
 }
 
 /* ---- nothing is wrong ---- */
@@ -158,7 +58,7 @@ static void an_hour_of_a_good_camera_raises_no_alarm(void **state)
 {
     (void)state;
     struct world world;
-    struct scene scene = calm;
+    struct feed scene = feed_calm;
     scene.jitter_ms = 120;
     scene.pause_ms = 900; /* a wireless link now and then */
     scene.loss_ppm = 500;
@@ -166,21 +66,21 @@ static void an_hour_of_a_good_camera_raises_no_alarm(void **state)
     start(&world, &scene);
     run(&world, HOUR_MS);
     assert_healthy(&world);
-    assert_in_range(world.health.nominal_milli, 24500, 25500);
+    assert_in_range(world.feed.health.nominal_milli, 24500, 25500);
 }
 
 static void dusk_night_and_dawn_raise_no_alarm(void **state)
 {
     (void)state;
     struct world world;
-    struct scene scene = calm;
+    struct feed scene = feed_calm;
     scene.skew_ppm = -60;
     start(&world, &scene);
     run(&world, 15 * MINUTE_MS);
-    world.scene.fps_milli = 12500; /* a longer shutter */
-    world.scene.gop_frames = 40;   /* and longer groups */
+    world.feed.feed.fps_milli = 12500; /* a longer shutter */
+    world.feed.feed.gop_frames = 40;   /* and longer groups */
     run(&world, 30 * MINUTE_MS);
-    world.scene = scene;
+    world.feed.feed = scene;
     run(&world, 15 * MINUTE_MS);
     assert_healthy(&world);
 }
@@ -188,7 +88,7 @@ static void dusk_night_and_dawn_raise_no_alarm(void **state)
 static void slow_fast_and_reordering_cameras_raise_no_alarm(void **state)
 {
     (void)state;
-    static const struct scene scenes[] = {
+    static const struct feed scenes[] = {
         {.fps_milli = 1000, .gop_frames = 4, .jitter_ms = 200},
         {.fps_milli = 60000, .gop_frames = 120, .jitter_ms = 30, .skew_ppm = 50},
         {.fps_milli = 25000, .gop_frames = 52, .jitter_ms = 60, .has_b_frames = true},
@@ -209,41 +109,41 @@ static void silence_is_told_within_two_seconds_and_forgiven_in_a_few(void **stat
 {
     (void)state;
     struct world world;
-    start(&world, &calm);
+    start(&world, &feed_calm);
     run(&world, MINUTE_MS);
-    world.scene.is_silent = true;
+    world.feed.feed.is_silent = true;
     assert_in_range(found_after(&world, WEIR_FAULT_STALLED, 0, 4000), 1000, 2000);
-    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_STALLED);
-    world.scene.is_silent = false;
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_STALLED);
+    world.feed.feed.is_silent = false;
     run(&world, 5000);
-    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
     run(&world, MINUTE_MS);
     assert_int_equal(world.seen, 1U << WEIR_FAULT_STALLED);
-    assert_int_equal(world.health.counts[WEIR_FAULT_STALLED], 1);
+    assert_int_equal(world.feed.health.counts[WEIR_FAULT_STALLED], 1);
 }
 
 static void missing_frames_are_told_within_twenty_seconds(void **state)
 {
     (void)state;
     struct world world;
-    start(&world, &calm);
+    start(&world, &feed_calm);
     run(&world, MINUTE_MS);
-    world.scene.skips_of_10 = 5;
+    world.feed.feed.skips_of_10 = 5;
     assert_in_range(found_after(&world, WEIR_FAULT_LOW_FPS, 0, 30000), 10000, 20000);
-    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_DEGRADED);
-    world.scene.skips_of_10 = 0;
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_DEGRADED);
+    world.feed.feed.skips_of_10 = 0;
     run(&world, 20000);
-    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
 }
 
 static void a_fifth_of_the_rate_is_low_however_even(void **state)
 {
     (void)state;
     struct world world;
-    start(&world, &calm);
+    start(&world, &feed_calm);
     run(&world, MINUTE_MS);
-    world.scene.fps_milli = 5000;
-    world.scene.gop_frames = 10;
+    world.feed.feed.fps_milli = 5000;
+    world.feed.feed.gop_frames = 10;
     assert_in_range(found_after(&world, WEIR_FAULT_LOW_FPS, 0, 30000), 10000, 21000);
 }
 
@@ -251,29 +151,29 @@ static void keyframes_that_do_not_come_are_told_after_two_groups(void **state)
 {
     (void)state;
     struct world world;
-    start(&world, &calm);
+    start(&world, &feed_calm);
     run(&world, MINUTE_MS);
-    world.scene.has_no_keys = true;
+    world.feed.feed.has_no_keys = true;
     assert_in_range(found_after(&world, WEIR_FAULT_NO_KEYFRAME, 0, 10000), 2000, 4600);
-    world.scene.has_no_keys = false;
+    world.feed.feed.has_no_keys = false;
     run(&world, 3000);
-    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
 }
 
 static void loss_is_told_above_one_percent_only(void **state)
 {
     (void)state;
     struct world world;
-    struct scene scene = calm;
+    struct feed scene = feed_calm;
     scene.loss_ppm = 4000;
     start(&world, &scene);
     run(&world, 20 * MINUTE_MS);
     assert_healthy(&world);
-    world.scene.loss_ppm = 40000;
+    world.feed.feed.loss_ppm = 40000;
     assert_in_range(found_after(&world, WEIR_FAULT_LOSS, 0, 15000), 1000, 10000);
-    world.scene.loss_ppm = 0;
+    world.feed.feed.loss_ppm = 0;
     run(&world, 30000);
-    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
 }
 
 static void a_clock_that_runs_off_is_told_and_one_that_steps_is_not(void **state)
@@ -282,19 +182,19 @@ static void a_clock_that_runs_off_is_told_and_one_that_steps_is_not(void **state
     static const int64_t skews[] = {300, -300, 2500, -2500};
     struct world world;
     for (size_t i = 0; i < sizeof(skews) / sizeof(skews[0]); i++) {
-        struct scene scene = calm;
+        struct feed scene = feed_calm;
         scene.skew_ppm = skews[i];
         start(&world, &scene);
         bool is_fast = skews[i] > 1000 || skews[i] < -1000;
         int64_t took_ms = found_after(&world, WEIR_FAULT_DRIFT, 0, 15 * MINUTE_MS);
         assert_in_range(took_ms, MINUTE_MS, (is_fast ? 5 : 10) * MINUTE_MS);
-        world.scene.skew_ppm = 0;
+        world.feed.feed.skew_ppm = 0;
         run(&world, 15 * MINUTE_MS);
-        assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+        assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
     }
-    start(&world, &calm);
+    start(&world, &feed_calm);
     run(&world, 10 * MINUTE_MS);
-    world.clock_us += 30000000; /* it was set */
+    world.feed.clock_us += 30000000; /* it was set */
     run(&world, 10 * MINUTE_MS);
     assert_healthy(&world);
 }
@@ -303,33 +203,33 @@ static void changed_parameters_are_told_for_a_while(void **state)
 {
     (void)state;
     struct world world;
-    start(&world, &calm);
+    start(&world, &feed_calm);
     run(&world, MINUTE_MS);
-    tap_health_params(&world.health, world.now_ms);
+    tap_health_params(&world.feed.health, world.feed.now_ms);
     assert_in_range(found_after(&world, WEIR_FAULT_PARAMETERS, 0, 5000), 0, 500);
     run(&world, 10000);
-    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
 }
 
 static void a_connection_begins_anew_and_counts_go_on(void **state)
 {
     (void)state;
     struct world world;
-    start(&world, &calm);
+    start(&world, &feed_calm);
     run(&world, MINUTE_MS);
-    world.scene.is_silent = true;
+    world.feed.feed.is_silent = true;
     run(&world, 4000);
-    tap_health_down(&world.health, world.now_ms);
-    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_DOWN);
-    assert_int_equal(world.health.faults, 0);
-    assert_false(tap_health_tick(&world.health, 0, 0, world.now_ms + 250));
-    tap_health_up(&world.health, world.now_ms);
-    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_STARTING);
-    world.scene.is_silent = false;
-    world.packets = world.lost = 0;
+    tap_health_down(&world.feed.health, world.feed.now_ms);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_DOWN);
+    assert_int_equal(world.feed.health.faults, 0);
+    assert_false(tap_health_tick(&world.feed.health, 0, 0, world.feed.now_ms + 250));
+    tap_health_up(&world.feed.health, world.feed.now_ms);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_STARTING);
+    world.feed.feed.is_silent = false;
+    world.feed.packets = world.feed.lost = 0;
     run(&world, MINUTE_MS);
-    assert_int_equal(world.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
-    assert_int_equal(world.health.counts[WEIR_FAULT_STALLED], 1);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+    assert_int_equal(world.feed.health.counts[WEIR_FAULT_STALLED], 1);
 }
 
 static void times_that_make_no_sense_do_no_harm(void **state)

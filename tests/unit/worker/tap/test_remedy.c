@@ -65,6 +65,58 @@ static void what_comes_by_tcp_is_left_alone(void **state)
         assert_false(tap_remedy_judge(&remedy, false, true, now_ms));
 }
 
+static void what_was_done_in_vain_is_not_done_for_ever(void **state)
+{
+    (void)state;
+    struct tap_remedy remedy = {0};
+    int64_t now_ms = 1000;
+    for (int i = 0; i < WEIR_BUDGET_ACTIONS; i++) {
+        assert_false(tap_remedy_withhold(&remedy, true, now_ms)); /* it may be done */
+        assert_int_equal(tap_remedy_take(&remedy, now_ms), 0);
+        now_ms += 6000;
+    }
+    /* Nor is TCP tried now. */
+    assert_int_equal(judge(&remedy, true, &now_ms, 60000), -1);
+    assert_true(tap_remedy_withhold(&remedy, true, now_ms));
+    assert_true(remedy.is_withheld);
+    assert_false(tap_remedy_withhold(&remedy, true, now_ms + 1)); /* that is told once */
+    assert_true(tap_remedy_withhold(&remedy, false, now_ms + 2));
+    assert_false(remedy.is_withheld);
+    /* One that is due nevertheless has to wait. */
+    int64_t wait_ms = tap_remedy_take(&remedy, now_ms);
+    assert_int_equal(wait_ms, 1000 + WEIR_BUDGET_SPAN_MS - now_ms);
+    assert_true(weir_budget_wait_ms(&remedy.budget, now_ms + wait_ms) > WEIR_BUDGET_SPAN_MS);
+}
+
+/* A camera that stands still a moment after each connect, for a day: each judged as the tap does.
+ */
+static void a_day_of_a_camera_that_always_stands_still_is_no_loop(void **state)
+{
+    (void)state;
+    const int64_t day_ms = 86400000;
+    const int64_t silent_ms = 5000;
+    struct tap_remedy remedy = {0};
+    int64_t up_ms = 1000;
+    int connects = 0;
+    while (up_ms < day_ms) {
+        int64_t not_before_ms = up_ms + weir_budget_wait_ms(&remedy.budget, up_ms);
+        int64_t ends_ms = up_ms + silent_ms > not_before_ms ? up_ms + silent_ms : not_before_ms;
+        assert_int_equal(tap_remedy_take(&remedy, ends_ms), 0);
+        up_ms = ends_ms + 500;
+        connects++;
+    }
+    assert_in_range(connects, 40, 90);
+}
+
+static void only_what_another_connection_may_cure_is_ours(void **state)
+{
+    (void)state;
+    assert_true(tap_remedy_is_for(WEIR_REASON_source_silent));
+    assert_true(tap_remedy_is_for(WEIR_REASON_no_keyframe));
+    assert_false(tap_remedy_is_for(WEIR_REASON_source_closed));
+    assert_false(tap_remedy_is_for(WEIR_REASON_source_auth_failed));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -72,6 +124,9 @@ int main(void)
         cmocka_unit_test(udp_is_tried_again_ever_more_rarely),
         cmocka_unit_test(a_camera_without_tcp_is_left_with_udp),
         cmocka_unit_test(what_comes_by_tcp_is_left_alone),
+        cmocka_unit_test(what_was_done_in_vain_is_not_done_for_ever),
+        cmocka_unit_test(a_day_of_a_camera_that_always_stands_still_is_no_loop),
+        cmocka_unit_test(only_what_another_connection_may_cure_is_ours),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
