@@ -719,6 +719,7 @@ static const char *const weir_ctl_clip_answer_status_names[] = {
 static const char *const weir_ctl_clip_answer_codec_names[] = {
     "h264",
     "h265",
+    "mjpeg",
 };
 
 static const char *const weir_ctl_clip_answer_source_names[] = {

@@ -878,7 +878,7 @@ struct weir_ctl_camera_status {
     bool has_detail;
     char detail[256 + 1];
     bool has_video_codec;
-    char video_codec[16 + 1]; /* avc1, hvc1; 1..16 bytes, printable ASCII without spaces */
+    char video_codec[16 + 1]; /* avc1, hvc1, mjpg; 1..16 bytes, printable ASCII without spaces */
     bool has_width;
     int64_t width; /* Pixels; 0..65535 */
     bool has_height;
@@ -928,6 +928,7 @@ enum weir_ctl_clip_answer_status {
 enum weir_ctl_clip_answer_codec {
     WEIR_CTL_CLIP_ANSWER_CODEC_H264,
     WEIR_CTL_CLIP_ANSWER_CODEC_H265,
+    WEIR_CTL_CLIP_ANSWER_CODEC_MJPEG,
 };
 #define WEIR_CTL_CLIP_ANSWER_CODEC_N 2
 
@@ -1195,7 +1196,7 @@ struct weir_ctl_tap_source {
     bool has_retry_in_ms;
     int64_t retry_in_ms; /* Until the next try; >= 0 */
     bool has_video_codec;
-    char video_codec[16 + 1]; /* avc1, hvc1; 1..16 bytes, printable ASCII without spaces */
+    char video_codec[16 + 1]; /* avc1, hvc1, mjpg; 1..16 bytes, printable ASCII without spaces */
     /* mp4a, opus; absent: none is passed; 1..16 bytes, printable ASCII without spaces */
     bool has_audio_codec;
     char audio_codec[16 + 1];

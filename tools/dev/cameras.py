@@ -35,7 +35,8 @@ FAULTS = (
     "covered",
 )
 OPTIONS = (
-    "codec", "size", "fps", "gop", "bframes", "audio", "bitrate", "picture", "path", "redirect", "user",
+    "codec", "pixels", "size", "fps", "gop", "bframes", "audio", "bitrate", "picture", "path", "redirect",
+    "user",
 )  # fmt: skip
 PATH = "/cam"
 

@@ -11,6 +11,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "worker/tap/address.h"
+#include "worker/tap/jpeg.h"
 #include "worker/tap/nal.h"
 #include "worker/tap/report.h"
 #include "worker/tap/retry.h"
@@ -143,7 +144,10 @@ static void follow_params(struct tap_camera *camera, const struct tap_unit *unit
     size_t len;
     bool has_changed = false;
     struct tap_params before = camera->format.params;
-    for (size_t at = 0; tap_nal_next_in_unit(unit->bytes, unit->len, &at, &nal, &len);)
+    bool is_image = camera->format.video == TAP_CODEC_MJPEG;
+    if (is_image)
+        has_changed = tap_jpeg_take_header(&camera->format.params.sps, unit->bytes, unit->len);
+    for (size_t at = 0; !is_image && tap_nal_next_in_unit(unit->bytes, unit->len, &at, &nal, &len);)
         has_changed |= tap_params_take(&camera->format.params, camera->format.video, nal, len);
     if (!has_changed)
         return;

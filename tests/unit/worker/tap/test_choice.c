@@ -10,7 +10,7 @@ static struct tap_facts main_stream(void)
     return (struct tap_facts){.codec = TAP_CODEC_H264,
                               .width = 1920,
                               .height = 1080,
-                              .is_plain = true,
+                              .picture = TAP_PICTURE_PLAIN,
                               .fps_milli = 25000,
                               .bitrate_bps = 4000000,
                               .gop_ms = 2000,
@@ -72,7 +72,7 @@ static void each_thing_that_is_too_much_is_a_reason_to_transcode(void **state)
     facts.gop_ms = 4001;
     expect_how(facts, WEIR_QUALITY_LOW, 0, WEIR_RENDITION_HOW_TRANSCODE);
     facts = sub_stream();
-    facts.is_plain = false;
+    facts.picture = TAP_PICTURE_DEEP;
     expect_how(facts, WEIR_QUALITY_LOW, 0, WEIR_RENDITION_HOW_TRANSCODE);
     facts = sub_stream();
     facts.codec = TAP_CODEC_H265;
@@ -136,7 +136,7 @@ static void nothing_is_more_than_the_camera_sends(void **state)
     assert_int_equal(choose(facts, WEIR_QUALITY_MEDIUM, 60).fps_milli, 25000);
     facts.width = 3840;
     facts.height = 2160;
-    facts.is_plain = false;
+    facts.picture = TAP_PICTURE_INTERLACED;
     assert_int_equal(choose(facts, WEIR_QUALITY_ULTRA, 0).long_side, 1920);
 }
 
