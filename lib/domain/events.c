@@ -878,6 +878,11 @@ static const struct codec_field weir_ctl_tap_fence_fields[] = {
 };
 OBJECT(weir_ctl_tap_fence);
 
+static const struct codec_field weir_ctl_tap_pace_fields[] = {
+    {REQ(weir_ctl_tap_pace, fps_ppm), INT(100000, 1000000)},
+};
+OBJECT(weir_ctl_tap_pace);
+
 static const struct codec_field weir_ctl_tap_publish_fields[] = {
     {REQ(weir_ctl_tap_publish, camera_id), ID},
     {REQ(weir_ctl_tap_publish, stream_id), ID},
@@ -1038,6 +1043,7 @@ const struct codec_type codec_controls[WEIR_CTL_N] = {
     {"tap.camera", NULL, &weir_ctl_tap_camera_object},
     {"tap.drop", NULL, &weir_ctl_tap_drop_object},
     {"tap.fence", NULL, &weir_ctl_tap_fence_object},
+    {"tap.pace", NULL, &weir_ctl_tap_pace_object},
     {"tap.publish", NULL, &weir_ctl_tap_publish_object},
     {"tap.source", NULL, &weir_ctl_tap_source_object},
     {"tap.stats", NULL, &weir_ctl_tap_stats_object},

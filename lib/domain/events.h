@@ -930,7 +930,7 @@ enum weir_ctl_clip_answer_codec {
     WEIR_CTL_CLIP_ANSWER_CODEC_H265,
     WEIR_CTL_CLIP_ANSWER_CODEC_MJPEG,
 };
-#define WEIR_CTL_CLIP_ANSWER_CODEC_N 2
+#define WEIR_CTL_CLIP_ANSWER_CODEC_N 3
 
 /* With ok: where that time comes from. */
 enum weir_ctl_clip_answer_source {
@@ -1144,6 +1144,14 @@ struct weir_ctl_tap_drop {
  * pulled twice is left when the time is over, whatever became of the worker. */
 struct weir_ctl_tap_fence {
     int64_t in_ms; /* From now on; 0: the time is over; 0..3600000 */
+};
+
+/* With how many of their frames renditions are encoded from now on, open ones too: fewer while
+ * the worker lacks processor. Until the first line: all. */
+struct weir_ctl_tap_pace {
+    /* Share of the frames; bits go down with them. Never below 5 frames a second, or what was
+     * asked for where that is less; 100000..1000000 */
+    int64_t fps_ppm;
 };
 
 /* Publish this camera into the engine as this stream and generation. */
@@ -1433,13 +1441,14 @@ enum weir_ctl_type {
     WEIR_CTL_TAP_CAMERA,
     WEIR_CTL_TAP_DROP,
     WEIR_CTL_TAP_FENCE,
+    WEIR_CTL_TAP_PACE,
     WEIR_CTL_TAP_PUBLISH,
     WEIR_CTL_TAP_SOURCE,
     WEIR_CTL_TAP_STATS,
     WEIR_CTL_TAP_STREAM,
     WEIR_CTL_TAP_UNPUBLISH,
 };
-#define WEIR_CTL_N 21
+#define WEIR_CTL_N 22
 
 /* One line on a pipe between weir-worker and a child. */
 struct weir_ctl {
@@ -1461,6 +1470,7 @@ struct weir_ctl {
         struct weir_ctl_tap_camera tap_camera;
         struct weir_ctl_tap_drop tap_drop;
         struct weir_ctl_tap_fence tap_fence;
+        struct weir_ctl_tap_pace tap_pace;
         struct weir_ctl_tap_publish tap_publish;
         struct weir_ctl_tap_source tap_source;
         struct weir_ctl_tap_stats tap_stats;

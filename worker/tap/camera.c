@@ -385,6 +385,7 @@ struct tap_camera *tap_camera_new(const struct tap_shared *shared,
     camera->outputs = tap_outputs_new(&(struct tap_outputs_from){.loop = shared->loop,
                                                                  .control = shared->control,
                                                                  .xcode = shared->xcode,
+                                                                 .fps_ppm = shared->fps_ppm,
                                                                  .ring = &camera->ring,
                                                                  .format = &camera->format});
     camera->timer = weir_timer_new(shared->loop, on_timer, camera);
@@ -430,6 +431,11 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
     stop_reader(camera);
     camera->failures = 0;
     weir_timer_set(camera->timer, 0);
+}
+
+void tap_camera_pace(struct tap_camera *camera, int64_t fps_ppm)
+{
+    tap_outputs_pace(camera->outputs, fps_ppm);
 }
 
 void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_publish *spec)

@@ -194,3 +194,15 @@ void tap_choose(const struct tap_facts *facts, const struct weir_profile *profil
     ret->why = why;
     set_transcode(facts, profile, ret);
 }
+
+struct tap_choice tap_choice_thin(const struct tap_choice *choice, int64_t fps_ppm)
+{
+    struct tap_choice thin = *choice;
+    int64_t least = min(choice->fps_milli, TAP_THIN_LEAST_MILLI);
+    thin.fps_milli = max(choice->fps_milli * fps_ppm / 1000000, least);
+    /* As between the frame rates of a tier. */
+    double share = pow((double)thin.fps_milli / (double)choice->fps_milli, RATE_POWER);
+    int64_t bps = (int64_t)((double)choice->bitrate_bps * share);
+    thin.bitrate_bps = max(bps, min(choice->bitrate_bps, RATE_MIN_BPS));
+    return thin;
+}

@@ -52,6 +52,16 @@ struct tap_choice {
  */
 const char *tap_choice_bar(const struct tap_format *format);
 
+/*
+ * The same transcode with fewer frames and bits: a share of both, while there is not enough
+ * processor for all. Never below TAP_THIN_LEAST_MILLI, or what it had where that was less.
+ *
+ * `fps_ppm`  1..1000000 of the frames.
+ */
+struct tap_choice tap_choice_thin(const struct tap_choice *choice, int64_t fps_ppm);
+
+#define TAP_THIN_LEAST_MILLI 5000 /* frames in 1000 s */
+
 /* `facts` are known. */
 void tap_choose(const struct tap_facts *facts, const struct weir_profile *profile,
                 struct tap_choice *ret);

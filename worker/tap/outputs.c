@@ -36,6 +36,12 @@ static bool is_own(const struct tap_rendition *rendition)
     return rendition != NULL && rendition->choice.how != WEIR_RENDITION_HOW_PASSTHROUGH;
 }
 
+static bool is_transcode(const struct tap_rendition *rendition)
+{
+    return rendition != NULL && rendition->is_chosen &&
+           rendition->choice.how == WEIR_RENDITION_HOW_TRANSCODE;
+}
+
 static struct follower *find_follower(const struct tap_outputs *outputs,
                                       const struct tap_publisher *publisher)
 {
@@ -183,7 +189,7 @@ static bool has_transcodes(const struct tap_outputs *outputs)
     WEIR_LIST_FOR(pos, &outputs->renditions)
     {
         const struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
-        if (rendition->is_chosen && rendition->choice.how == WEIR_RENDITION_HOW_TRANSCODE)
+        if (is_transcode(rendition))
             return true;
     }
     return false;
@@ -230,6 +236,7 @@ static struct tap_rendition *rendition_of(struct tap_outputs *outputs,
     if (number == WEIR_XCODE_RENDITIONS_MAX)
         return NULL;
     struct tap_rendition *rendition = tap_rendition_new(number, profile);
+    rendition->fps_ppm = outputs->from.fps_ppm;
     weir_list_push_back(&outputs->renditions, &rendition->node);
     return rendition;
 }
@@ -405,6 +412,28 @@ void tap_outputs_restart(struct tap_outputs *outputs)
     WEIR_LIST_FOR(pos, &outputs->renditions)
     {
         tap_rendition_restart(WEIR_CONTAINER(pos, struct tap_rendition, node));
+    }
+}
+
+void tap_outputs_pace(struct tap_outputs *outputs, int64_t fps_ppm)
+{
+    if (outputs->from.fps_ppm == fps_ppm)
+        return;
+    outputs->from.fps_ppm = fps_ppm;
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        rendition->fps_ppm = fps_ppm;
+        if (!is_transcode(rendition) || outputs->xcode == NULL)
+            continue;
+        struct weir_xcode_rendition spec = tap_rendition_spec(rendition);
+        tap_xcode_set(outputs->xcode, rendition->number, &spec);
+    }
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (follower->is_live && is_transcode(follower->rendition))
+            report_live(outputs, follower);
     }
 }
 
