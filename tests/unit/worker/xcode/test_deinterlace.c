@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/arena.h"
 #include "tests/unit/check.h"
 
 enum { WIDTH = 48, HEIGHT = 32 };
@@ -136,9 +137,8 @@ static void pictures_of_any_size_are_taken(void **state)
     for (int width = 1; width < 9; width++) {
         for (int height = 1; height < 5; height++) {
             size_t size = (size_t)width * (size_t)height;
-            uint8_t *picture = malloc(size);
-            uint8_t *out = malloc(size);
-            assert_true(picture != NULL && out != NULL);
+            uint8_t *picture = weir_xalloc(size);
+            uint8_t *out = weir_xalloc(size);
             memset(picture, 99, size);
             struct deinterlace_plane now = {picture, width, 8};
             deinterlace_plane(&now, &nothing, width, height, height % 2 == 0, out, width);
