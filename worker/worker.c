@@ -107,6 +107,7 @@ static void on_tick(void *ctx)
         slots_tend(&worker->slots, now_ms);
         heartbeat_send(worker);
         member_tell_fence(worker);
+        pace_tick(worker);
         sights_tick(worker);
         conditions_tick(worker);
     }
@@ -200,6 +201,7 @@ static void on_tap_start(void *ctx)
     struct worker *worker = ctx;
     worker->tap_down_since_ms = 0;
     member_tell_fence(worker);
+    pace_tell(worker);
     leases_tap_started(worker);
     streams_tap_started(worker);
     worker_pass_soon(worker);
@@ -520,6 +522,7 @@ static enum weir_code open_identity(struct worker *worker, struct weir_err *err)
     }
     worker->boot_id = weir_id_new(weir_clock_wall_ms());
     worker->incarnation = WORKER_NOT_JOINED;
+    worker->pace_ppm = STRAIN_ALL_PPM;
     weir_id_format(&worker->worker_id, worker->id_text);
     snprintf(worker->event_source, sizeof(worker->event_source), "/weir/worker/%s",
              worker->id_text);

@@ -40,6 +40,7 @@
 #include "worker/slots.h"
 #include "worker/source.h"
 #include "worker/source_cache.h"
+#include "worker/strain.h"
 #include "worker/waker.h"
 
 #define WORKER_NOT_JOINED (-1)
@@ -205,6 +206,8 @@ struct worker {
     struct load_reader load_reader;
     struct weir_ev_heartbeat_load load;
     struct gpu *gpu;
+    struct strain strain;
+    int64_t pace_ppm; /* that the tap is told */
     int64_t beat_seq;
     struct weir_arena *beat_arena;
 };
@@ -303,6 +306,13 @@ void streams_sweep(struct worker *worker);
 void streams_slot_down(struct worker *worker, struct slot *slot);
 void streams_tap_started(struct worker *worker);
 void streams_origin_started(struct worker *worker);
+
+/* ---- pace.c ---- */
+
+/* Each second: renditions get fewer frames while the processor does not do. */
+void pace_tick(struct worker *worker);
+/* To a new tap. */
+void pace_tell(struct worker *worker);
 
 /* ---- facts.c ---- */
 

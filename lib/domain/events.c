@@ -778,6 +778,7 @@ static const char *const weir_ctl_clip_answer_status_names[] = {
 static const char *const weir_ctl_clip_answer_codec_names[] = {
     "h264",
     "h265",
+    "mjpeg",
 };
 
 static const char *const weir_ctl_clip_answer_source_names[] = {
@@ -937,6 +938,11 @@ static const struct codec_field weir_ctl_tap_fence_fields[] = {
     {REQ(weir_ctl_tap_fence, in_ms), INT(0, 3600000)},
 };
 OBJECT(weir_ctl_tap_fence);
+
+static const struct codec_field weir_ctl_tap_pace_fields[] = {
+    {REQ(weir_ctl_tap_pace, fps_ppm), INT(100000, 1000000)},
+};
+OBJECT(weir_ctl_tap_pace);
 
 static const struct codec_field weir_ctl_tap_publish_fields[] = {
     {REQ(weir_ctl_tap_publish, camera_id), ID},
@@ -1110,6 +1116,7 @@ const struct codec_type codec_controls[WEIR_CTL_N] = {
     {"tap.camera", NULL, &weir_ctl_tap_camera_object},
     {"tap.drop", NULL, &weir_ctl_tap_drop_object},
     {"tap.fence", NULL, &weir_ctl_tap_fence_object},
+    {"tap.pace", NULL, &weir_ctl_tap_pace_object},
     {"tap.publish", NULL, &weir_ctl_tap_publish_object},
     {"tap.remedy", NULL, &weir_ctl_tap_remedy_object},
     {"tap.source", NULL, &weir_ctl_tap_source_object},

@@ -944,7 +944,7 @@ struct weir_ctl_camera_status {
     bool has_detail;
     char detail[256 + 1];
     bool has_video_codec;
-    char video_codec[16 + 1]; /* avc1, hvc1; 1..16 bytes, printable ASCII without spaces */
+    char video_codec[16 + 1]; /* avc1, hvc1, mjpg; 1..16 bytes, printable ASCII without spaces */
     bool has_width;
     int64_t width; /* Pixels; 0..65535 */
     bool has_height;
@@ -1007,8 +1007,9 @@ enum weir_ctl_clip_answer_status {
 enum weir_ctl_clip_answer_codec {
     WEIR_CTL_CLIP_ANSWER_CODEC_H264,
     WEIR_CTL_CLIP_ANSWER_CODEC_H265,
+    WEIR_CTL_CLIP_ANSWER_CODEC_MJPEG,
 };
-#define WEIR_CTL_CLIP_ANSWER_CODEC_N 2
+#define WEIR_CTL_CLIP_ANSWER_CODEC_N 3
 
 /* With ok: where that time comes from. */
 enum weir_ctl_clip_answer_source {
@@ -1232,6 +1233,14 @@ struct weir_ctl_tap_fence {
     int64_t in_ms; /* From now on; 0: the time is over; 0..3600000 */
 };
 
+/* With how many of their frames renditions are encoded from now on, open ones too: fewer while
+ * the worker lacks processor. Until the first line: all. */
+struct weir_ctl_tap_pace {
+    /* Share of the frames; bits go down with them. Never below 5 frames a second, or what was
+     * asked for where that is less; 100000..1000000 */
+    int64_t fps_ppm;
+};
+
 /* Publish this camera into the engine as this stream and generation. */
 struct weir_ctl_tap_publish {
     struct weir_id camera_id; /* The camera */
@@ -1293,7 +1302,7 @@ struct weir_ctl_tap_source {
     bool has_retry_in_ms;
     int64_t retry_in_ms; /* Until the next try; >= 0 */
     bool has_video_codec;
-    char video_codec[16 + 1]; /* avc1, hvc1; 1..16 bytes, printable ASCII without spaces */
+    char video_codec[16 + 1]; /* avc1, hvc1, mjpg; 1..16 bytes, printable ASCII without spaces */
     /* mp4a, opus; absent: none is passed; 1..16 bytes, printable ASCII without spaces */
     bool has_audio_codec;
     char audio_codec[16 + 1];
@@ -1539,6 +1548,7 @@ enum weir_ctl_type {
     WEIR_CTL_TAP_CAMERA,
     WEIR_CTL_TAP_DROP,
     WEIR_CTL_TAP_FENCE,
+    WEIR_CTL_TAP_PACE,
     WEIR_CTL_TAP_PUBLISH,
     WEIR_CTL_TAP_REMEDY,
     WEIR_CTL_TAP_SOURCE,
@@ -1568,6 +1578,7 @@ struct weir_ctl {
         struct weir_ctl_tap_camera tap_camera;
         struct weir_ctl_tap_drop tap_drop;
         struct weir_ctl_tap_fence tap_fence;
+        struct weir_ctl_tap_pace tap_pace;
         struct weir_ctl_tap_publish tap_publish;
         struct weir_ctl_tap_remedy tap_remedy;
         struct weir_ctl_tap_source tap_source;

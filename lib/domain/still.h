@@ -5,7 +5,7 @@
  *
  * A clip is a run of records: access units of one camera, from a keyframe on, in decoding order.
  * Each is a weir_clip_unit and then `len` bytes: NAL units, each behind its length (4 bytes, big
- * endian); the first one opens with its parameter sets.
+ * endian); the first one opens with its parameter sets. Of Motion JPEG a unit is one image.
  */
 #ifndef WEIR_DOMAIN_STILL_H
 #define WEIR_DOMAIN_STILL_H
@@ -20,7 +20,7 @@ struct weir_clip_unit {
     int64_t ts;        /* presentation time, 1/90000 s */
 };
 
-enum weir_still_codec { WEIR_STILL_H264, WEIR_STILL_H265 };
+enum weir_still_codec { WEIR_STILL_H264, WEIR_STILL_H265, WEIR_STILL_MJPEG };
 enum weir_still_format {
     WEIR_STILL_JPEG,
     WEIR_STILL_PNG,

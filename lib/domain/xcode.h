@@ -19,7 +19,8 @@
  *                 this for seconds while units wait hangs.
  *
  * Units are NAL units, each behind its length (4 bytes, big endian); a key unit opens with its
- * parameter sets. `ts` is presentation time, 1/90000 s.
+ * parameter sets. Of Motion JPEG a unit is one image, and each is a keyframe. `ts` is presentation
+ * time, 1/90000 s.
  */
 #ifndef WEIR_DOMAIN_XCODE_H
 #define WEIR_DOMAIN_XCODE_H
@@ -39,7 +40,7 @@ enum weir_xcode_kind {
     WEIR_XCODE_DONE,
 };
 
-enum weir_xcode_codec { WEIR_XCODE_H264, WEIR_XCODE_H265 };
+enum weir_xcode_codec { WEIR_XCODE_H264, WEIR_XCODE_H265, WEIR_XCODE_MJPEG };
 
 struct weir_xcode_head {
     uint32_t magic;

@@ -12,7 +12,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum camera_codec { CAMERA_H264, CAMERA_H265, CAMERA_MJPEG };
+enum camera_codec { CAMERA_H264, CAMERA_H265, CAMERA_MJPEG, CAMERA_VP8 };
+
+/* Of H.264. */
+enum camera_pixels { CAMERA_PLAIN, CAMERA_422, CAMERA_10_BIT, CAMERA_INTERLACED };
 
 enum camera_audio { CAMERA_NO_AUDIO, CAMERA_AAC, CAMERA_OPUS, CAMERA_PCMA, CAMERA_PCMU };
 
@@ -43,6 +46,7 @@ struct camera_settings {
     int port;
     const char *path; /* mount point, begins with a slash */
     enum camera_codec codec;
+    enum camera_pixels pixels;
     enum camera_audio audio;
     int width, height; /* pixels; width a multiple of 40 so that the stamp's cells are whole */
     int fps;

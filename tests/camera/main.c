@@ -21,7 +21,8 @@ static const char *const fault_names[CAMERA_N_FAULTS] = {
     [CAMERA_COVERED] = "covered",   [CAMERA_CLOCK] = "clock",
 };
 
-static const char *const codec_names[] = {"h264", "h265", "mjpeg", NULL};
+static const char *const codec_names[] = {"h264", "h265", "mjpeg", "vp8", NULL};
+static const char *const pixel_names[] = {"plain", "422", "10bit", "interlaced", NULL};
 static const char *const audio_names[] = {"none", "aac", "opus", "pcma", "pcmu", NULL};
 static const char *const picture_names[] = {"ball", "room", NULL};
 
@@ -97,13 +98,16 @@ static bool read_password(const char *path, char **ret)
 
 static bool parse_options(int argc, char **argv, struct camera_settings *s)
 {
-    char *codec = NULL, *audio = NULL, *size = NULL, *picture = NULL, *password_file = NULL;
+    char *codec = NULL, *audio = NULL, *size = NULL, *picture = NULL, *pixels = NULL,
+         *password_file = NULL;
     gboolean noise = FALSE;
     const GOptionEntry entries[] = {
         {"listen", 0, 0, G_OPTION_ARG_STRING, &s->listen, "address (127.0.0.1)", "ADDRESS"},
         {"port", 0, 0, G_OPTION_ARG_INT, &s->port, "RTSP port", "N"},
         {"path", 0, 0, G_OPTION_ARG_STRING, &s->path, "mount point (/cam)", "PATH"},
-        {"codec", 0, 0, G_OPTION_ARG_STRING, &codec, "h264, h265 or mjpeg", "NAME"},
+        {"codec", 0, 0, G_OPTION_ARG_STRING, &codec, "h264, h265, mjpeg or vp8", "NAME"},
+        {"pixels", 0, 0, G_OPTION_ARG_STRING, &pixels, "of H.264: plain, 422, 10bit or interlaced",
+         "NAME"},
         {"audio", 0, 0, G_OPTION_ARG_STRING, &audio, "none, aac, opus, pcma or pcmu", "NAME"},
         {"size", 0, 0, G_OPTION_ARG_STRING, &size, "picture size (640x360)", "WxH"},
         {"fps", 0, 0, G_OPTION_ARG_INT, &s->fps, "frames a second (15)", "N"},
@@ -126,6 +130,7 @@ static bool parse_options(int argc, char **argv, struct camera_settings *s)
         return false;
     }
     int codec_at = codec == NULL ? (int)CAMERA_H264 : index_in(codec_names, codec);
+    int pixels_at = pixels == NULL ? (int)CAMERA_PLAIN : index_in(pixel_names, pixels);
     int audio_at = audio == NULL ? (int)CAMERA_NO_AUDIO : index_in(audio_names, audio);
     int picture_at = picture == NULL ? 0 : index_in(picture_names, picture);
     if (size != NULL && sscanf(size, "%dx%d", &s->width, &s->height) != 2) {
@@ -134,16 +139,17 @@ static bool parse_options(int argc, char **argv, struct camera_settings *s)
     if (s->gop == 0) {
         s->gop = s->fps;
     }
-    if (codec_at < 0 || audio_at < 0 || picture_at < 0 || s->port < 1 || s->port > 65535 ||
-        s->width % 40 != 0 || s->width < 80 || s->width > 3840 || s->height < 32 ||
-        s->height > 2160 || s->fps < 1 || s->fps > 60 || s->gop < 1 || s->gop > 6000 ||
-        s->bframes < 0 || s->bframes > 4) {
+    if (codec_at < 0 || pixels_at < 0 || audio_at < 0 || picture_at < 0 || s->port < 1 ||
+        s->port > 65535 || s->width % 40 != 0 || s->width < 80 || s->width > 3840 ||
+        s->height < 32 || s->height > 2160 || s->fps < 1 || s->fps > 60 || s->gop < 1 ||
+        s->gop > 6000 || s->bframes < 0 || s->bframes > 4) {
         g_printerr("an option is out of range (width: a multiple of 40); see --help\n");
         return false;
     }
     s->is_noisy = noise;
     s->is_room = picture_at == 1;
     s->codec = (enum camera_codec)codec_at;
+    s->pixels = (enum camera_pixels)pixels_at;
     s->audio = (enum camera_audio)audio_at;
     if ((s->user == NULL) != (password_file == NULL)) {
         g_printerr("--user and --password-file go together\n");

@@ -3,16 +3,31 @@
 
 #include <glib.h>
 
+/* What comes before an encoder of H.264, and the profile behind it. */
+static const struct {
+    const char *before;
+    const char *interlaced;
+    const char *profile;
+} pixel_texts[] = {
+    [CAMERA_PLAIN] = {"", "false", "main"},
+    [CAMERA_422] = {"videoconvert ! video/x-raw,format=Y42B !", "false", "high-4:2:2"},
+    [CAMERA_10_BIT] = {"videoconvert ! video/x-raw,format=I420_10LE !", "false", "high-10"},
+    /* Of two pictures one field each. */
+    [CAMERA_INTERLACED] = {"interlace field-pattern=1:1 top-field-first=true !", "true", "main"},
+};
+
 static char *video_text(const struct camera_settings *s)
 {
     switch (s->codec) {
     case CAMERA_H264:
-        return g_strdup_printf("x264enc name=encoder speed-preset=ultrafast threads=1 bitrate=%d "
-                               "key-int-max=%d bframes=%d b-adapt=false rc-lookahead=0 "
-                               "sync-lookahead=0 %s ! video/x-h264,profile=main "
+        return g_strdup_printf("%s x264enc name=encoder speed-preset=ultrafast threads=1 "
+                               "bitrate=%d key-int-max=%d bframes=%d b-adapt=false rc-lookahead=0 "
+                               "sync-lookahead=0 interlaced=%s %s ! video/x-h264,profile=%s "
                                "! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96",
-                               s->bitrate_kbps, s->gop, s->bframes,
-                               s->bframes == 0 ? "tune=zerolatency" : "");
+                               pixel_texts[s->pixels].before, s->bitrate_kbps, s->gop, s->bframes,
+                               pixel_texts[s->pixels].interlaced,
+                               s->bframes == 0 ? "tune=zerolatency" : "",
+                               pixel_texts[s->pixels].profile);
     case CAMERA_H265:
         return g_strdup_printf("x265enc name=encoder speed-preset=ultrafast bitrate=%d "
                                "key-int-max=%d %s option-string=\"bframes=%d:pools=1:"
@@ -22,6 +37,8 @@ static char *video_text(const struct camera_settings *s)
                                s->bframes, s->bframes);
     case CAMERA_MJPEG:
         return g_strdup("jpegenc name=encoder quality=70 ! rtpjpegpay name=pay0 pt=26");
+    case CAMERA_VP8:
+        return g_strdup("vp8enc name=encoder deadline=1 cpu-used=8 ! rtpvp8pay name=pay0 pt=96");
     }
     g_assert_not_reached();
 }
@@ -53,9 +70,10 @@ char *pipeline_text(const struct camera_settings *settings)
             : g_strdup_printf("audiotestsrc is-live=true wave=ticks ! audioconvert "
                               "! audioresample %s",
                               audio_text(settings->audio));
-    return g_strdup_printf("( videotestsrc name=picture is-live=true pattern=%s "
-                           "! video/x-raw,format=I420,width=%d,height=%d,framerate=%d/1 "
-                           "! %s %s )",
-                           settings->is_noisy ? "snow" : "ball", settings->width, settings->height,
-                           settings->fps, video, sound);
+    return g_strdup_printf(
+        "( videotestsrc name=picture is-live=true pattern=%s "
+        "! video/x-raw,format=I420,width=%d,height=%d,framerate=%d/1 "
+        "! %s %s )",
+        settings->is_noisy ? "snow" : "ball", settings->width, settings->height,
+        settings->pixels == CAMERA_INTERLACED ? 2 * settings->fps : settings->fps, video, sound);
 }

@@ -82,7 +82,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1) {
         return 0;
     }
-    enum weir_still_codec codec = (data[0] & 1) != 0 ? WEIR_STILL_H265 : WEIR_STILL_H264;
+    enum weir_still_codec codec = (data[0] & 16) != 0  ? WEIR_STILL_MJPEG
+                                  : (data[0] & 1) != 0 ? WEIR_STILL_H265
+                                                       : WEIR_STILL_H264;
     enum weir_still_format format = (data[0] & 2) != 0 ? WEIR_STILL_PNG : WEIR_STILL_JPEG;
     size_t len = size - 1;
     int64_t ts = time_of(data + 1, len, (data[0] & 4) != 0);

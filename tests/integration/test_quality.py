@@ -3,15 +3,16 @@
 
 from __future__ import annotations
 
+import signal
 import time
 import urllib.parse
 from typing import Any
 
 import pytest
 from browser import Browser, Player
-from client import Api, wait_for
+from client import Api, Playlist, Viewer, decoded_frames, wait_for
 from conftest import stack_of
-from faults.processes import children
+from faults.processes import children, is_alive, tell
 from profiles import effective, probe, sessions, start
 from stack import Stack
 
@@ -45,6 +46,35 @@ def test_a_camera_as_it_is_and_made_smaller_at_once(stack: Stack, camera: dict[s
     # Both are of one worker, which pulls the camera once and decodes it once.
     assert user.stream(low["id"])["worker_id"] == user.stream(source["id"])["worker_id"]
     assert sessions(camera["port"]) == 1
+    assert len(children(stack.home, "worker-0", "weir-xcode")) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])
+def test_who_watches_does_not_notice_that_the_transcoder_is_replaced(
+    stack: Stack, camera: dict[str, Any], how: signal.Signals
+) -> None:
+    user = stack.user("acme")
+    low = start(user, camera, quality="low", fps=5)
+    user.wait_state(low["id"], "queued", "placed", "starting", "running")
+    wait_for("it plays", lambda: user.stream(low["id"])["state"] == "running", 60)
+    url = user.ticket(low["id"])
+    viewer = Viewer(url).open()
+    before = viewer.playlist()
+    (old,) = children(stack.home, "worker-0", "weir-xcode")
+    began = time.monotonic()
+    tell([old], how)
+    wait_for("it is gone", lambda: not is_alive(old), 60)
+    print(f"{how.name}: gone after {time.monotonic() - began:.1f} s")
+
+    def later() -> Playlist | None:
+        playlist = viewer.playlist()
+        return playlist if playlist.last_sequence > before.last_sequence + 5 else None
+
+    now = wait_for("segments of the new one", later, 60)
+    assert (now.init_uri, now.discontinuity) == (before.init_uri, before.discontinuity)
+    assert "#EXT-X-DISCONTINUITY\n" not in now.text
+    assert decoded_frames(url) >= 19  # four seconds of five, and nothing to complain about
+    assert user.stream(low["id"])["state"] == "running"
     assert len(children(stack.home, "worker-0", "weir-xcode")) == 1
 
 

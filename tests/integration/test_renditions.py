@@ -190,6 +190,76 @@ def test_h265_and_b_frames_become_h264_that_every_player_shows(rig: Rig) -> None
     rig.drop(hevc, reordered)
 
 
+def test_frames_and_bits_change_while_it_is_watched(rig: Rig) -> None:
+    """As a worker that lacks processor has it: on the open encoder, in the same playlist."""
+    camera_id = rig.camera("--fps", "15", "--gop", "15", "--bitrate", "300", "--noise")
+    path, effective = rig.publish(camera_id, quality="low", fps=12)
+    rig.decode(path, 3)
+    since, xcodes = len(rig.tap.lines), rig.xcodes()
+    begin = sequence(rig.engine.playlist(path))
+    for share, fps, step in ((500000, 6, 1000 / 6), (1000000, 12, 1000 / 12)):
+        rig.tap.tell("tap.pace", fps_ppm=share)
+        wait_until("it says so", lambda fps=fps: rig.told(path)["fps"] == fps)
+        now = rig.told(path)
+        assert ("busy" in now["why"]) == (fps == 6) and now["width"] == effective["width"]
+        assert (now["bitrate_bps"] < effective["bitrate_bps"]) == (fps == 6)
+        there = sequence(rig.engine.playlist(path)) + len(segments(rig.engine.playlist(path)))
+        wait_until(
+            "segments made so",
+            lambda there=there: sequence(rig.engine.playlist(path)) > there,
+            60,
+        )
+        decoded = rig.decode(path, 3)
+        assert decoded.exit_code == 0 and decoded.complaints == ""
+        # The camera has 15, so that frames of 12 are one or two of its intervals apart.
+        made = steps(decoded, 8)
+        assert max(made) < 250 and abs(sum(made) / len(made) - step) < 8, made
+        assert "DISCONTINUITY" not in decoded.playlist and sequence(decoded.playlist) > begin
+    # Nobody's session ended, and no process did.
+    states = {x["state"] for x in rig.tap.lines[since:] if x["type"] == "tap.stream"}
+    assert states == {"publishing"} and rig.xcodes() == xcodes
+    rig.drop(camera_id)
+
+
+def test_images_of_motion_jpeg_become_h264(rig: Rig) -> None:
+    camera_id = rig.camera("--codec", "mjpeg", "--size", "640x360", "--fps", "15")
+    up = rig.tap.await_line("tap.source", state="up", camera_id=camera_id)
+    assert (up["video_codec"], up["width"], up["height"]) == ("mjpg", 640, 360)
+    source, is_source = rig.publish(camera_id)
+    slow, is_slow = rig.publish(camera_id, quality="low", fps=5)
+    for effective, fps in ((is_source, 15), (is_slow, 5)):
+        assert (effective["how"], effective["codec"], effective["fps"]) == ("transcode", "avc1", fps)
+        assert "MJPEG" in effective["why"] and effective["width"] == 640
+    assert len(rig.xcodes()) == 1
+    for path, step in ((source, range(50, 90)), (slow, range(180, 221))):
+        decoded = rig.decode(path, 3)
+        assert decoded.exit_code == 0 and decoded.complaints == ""
+        assert all(s in step for s in steps(decoded, 8)), steps(decoded, 8)
+    # The date of the last segment is the time that the camera drew into its first frame.
+    said = round(dates(decoded.playlist)[-1] * 1000) & STAMP_BITS
+    assert abs(said - decoded.stamp_ms(len(decoded.frames) - 5, 8)) < 60
+    assert rig.tap.stats[camera_id]["reconnects"] == 0
+    rig.drop(camera_id)
+
+
+@pytest.mark.parametrize(
+    ("pixels", "why"), [("interlaced", "interlaced"), ("422", "pixel format"), ("10bit", "pixel format")]
+)
+def test_what_no_player_shows_is_transcoded_for_who_asks_for_the_source_too(
+    rig: Rig, pixels: str, why: str
+) -> None:
+    camera_id = rig.camera("--pixels", pixels, "--fps", "15", "--gop", "15", "--bitrate", "900")
+    path, effective = rig.publish(camera_id)
+    assert (effective["how"], effective["codec"]) == ("transcode", "avc1") and why in effective["why"]
+    decoded = rig.decode(path, 2)
+    assert decoded.exit_code == 0 and decoded.complaints == ""
+    # One frame of each, with its time whole in it.
+    assert all(step in range(50, 90) for step in steps(decoded, 8)), steps(decoded, 8)
+    stream = rig.probe(path)
+    assert (stream["pix_fmt"], stream["field_order"], stream["width"]) == ("yuv420p", "progressive", 640)
+    rig.drop(camera_id)
+
+
 def test_a_transcoder_has_nothing_but_its_socket(rig: Rig) -> None:
     camera_id = rig.camera("--fps", "15", "--gop", "15", "--bitrate", "300")
     rig.publish(camera_id, quality="low", fps=5)

@@ -37,6 +37,7 @@ CAMERAS = {
     "udp": (),
     "bframes": ("--bframes", "2"),
     "hevc": ("--codec", "h265"),
+    "mjpeg": ("--codec", "mjpeg"),
 }
 
 

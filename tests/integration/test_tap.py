@@ -447,7 +447,7 @@ def test_a_camera_that_loses_packets_by_udp_is_read_by_tcp(rig: Rig) -> None:
 
 
 def test_an_unsupported_codec_is_told_for_good(rig: Rig) -> None:
-    camera, tap = rig.camera("--codec", "mjpeg"), rig.tap()
+    camera, tap = rig.camera("--codec", "vp8"), rig.tap()
     tap.camera(camera.url)
     failing = tap.await_line("tap.source", state="failing")
     assert (failing["reason"], failing["permanent"]) == ("unsupported_codec", True)

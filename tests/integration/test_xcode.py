@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from xcode_rig import FLUSH, HEAD, MAGIC, TICKS, UNIT, Unit, Xcode, clip, kbps
+from xcode_rig import (
+    FLUSH, HEAD, MAGIC, TICKS, UNIT, Unit, Xcode, apart, clip, encoded, ffmpeg, kbps, planes, stream_of,
+)  # fmt: skip
 
 FPS = 25
 
@@ -91,6 +93,46 @@ def test_damaged_units_are_holes_and_not_the_end(xcode: Xcode, source: list[Unit
 
 def later(xcode: Xcode, unit: Unit) -> list[Unit]:
     return xcode.give(Unit(unit.ts + 100 * TICKS, unit.is_key, unit.data)).get(0, [])
+
+
+# All of it moves, 8 pixels from field to field.
+MOVING = "testsrc2=size=320x192:rate=50:duration=1,scroll=horizontal=0.025"
+FRAME = 320 * 192 * 3 // 2
+
+
+@pytest.mark.parametrize("first", ["top", "bottom"])
+def test_a_picture_in_fields_is_whole_at_the_time_of_the_first_one(xcode: Xcode, first: str) -> None:
+    order = ["-flags", "+ildct+ilme", "-top", "1" if first == "top" else "0"]
+    fields = encoded("-f", "lavfi", "-i", f"{MOVING},tinterlace=interleave_{first}", *order,
+                     fps=FPS, params=f"{first[0]}ff=1")  # fmt: skip
+    # What was before the lens when the first field of each frame was taken.
+    truth = ffmpeg("-f", "lavfi", "-i", MOVING, "-pix_fmt", "yuv420p", "-f", "rawvideo")
+    xcode.rendition(0, (320, 192), 3000, FPS)
+    made = [unit for given in fields for unit in xcode.give(given).get(0, [])]
+    assert [unit.ts for unit in made] == [unit.ts for unit in fields]
+    combed, whole = planes(stream_of(fields)), planes(stream_of(made))
+    assert len(whole) == len(combed) == FPS * FRAME
+    for n in (3, 11, 20):
+        one = slice(n * FRAME, n * FRAME + 320 * 192)
+        was = truth[2 * n * FRAME : 2 * n * FRAME + 320 * 192]
+        before, after = apart(combed[one], was), apart(whole[one], was)
+        print(f"frame {n}: {before:.1f} in fields, {after:.1f} whole")
+        assert before > 2.5 * after
+
+
+@pytest.mark.parametrize("pixels", ["yuv422p", "yuv420p10le", "yuv422p10le"])
+def test_more_colour_and_more_bits_become_what_players_show(xcode: Xcode, pixels: str) -> None:
+    source = "testsrc2=size=320x192:rate=25:duration=0.4"
+    deep = encoded("-f", "lavfi", "-i", source, "-pix_fmt", pixels, fps=FPS)
+    truth = ffmpeg("-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", "-f", "rawvideo")
+    xcode.rendition(0, (320, 192), 3000, FPS)
+    made = [unit for given in deep for unit in xcode.give(given).get(0, [])]
+    # High profile, 4:2:0 and 8 bit have no other number (ITU-T H.264, A.2.4).
+    assert made[0].data[4] & 31 == 7 and made[0].data[5] == 100
+    shown = planes(stream_of(made))
+    assert len(shown) == len(truth)
+    last = slice(len(shown) - FRAME, len(shown))
+    assert apart(shown[last], truth[last]) < 6
 
 
 @pytest.mark.parametrize(

@@ -27,16 +27,28 @@ class Unit:
     data: bytes
 
 
+def ffmpeg(*arguments: str, data: bytes = b"") -> bytes:
+    """What it writes to its standard output."""
+    return subprocess.run(["ffmpeg", "-v", "error", *arguments, "-"], input=data, capture_output=True,
+                          check=True).stdout  # fmt: skip
+
+
 def clip(size: str, fps: int, seconds: int, kbps: int = 3000) -> list[Unit]:
     """Units of a made picture in motion, each NAL unit behind its length."""
-    done = subprocess.run(
-        ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={fps}:duration={seconds}",
-         "-vf", "noise=alls=12:allf=t", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
-         "-g", str(2 * fps), "-b:v", f"{kbps}k", "-x264-params", "slices=1:aud=1", "-f", "h264", "-"],
-        capture_output=True, check=True,
+    return encoded(
+        "-f", "lavfi", "-i", f"testsrc2=size={size}:rate={fps}:duration={seconds}", "-vf",
+        "noise=alls=12:allf=t", fps=fps, kbps=kbps,
+    )  # fmt: skip
+
+
+def encoded(*source: str, fps: int, kbps: int = 3000, params: str = "slices=1") -> list[Unit]:
+    """The same of any source, with what is before the encoder."""
+    stream = ffmpeg(
+        *source, "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", str(2 * fps),
+        "-b:v", f"{kbps}k", "-x264-params", f"{params}:aud=1", "-f", "h264",
     )  # fmt: skip
     found: list[Unit] = []
-    for piece in done.stdout.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:]:
+    for piece in stream.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:]:
         kind = piece[0] & 31
         if kind == 9:
             found.append(Unit(len(found) * TICKS // fps, False, b""))
@@ -99,3 +111,26 @@ class Xcode:
 def kbps(units: list[Unit]) -> float:
     span = (units[-1].ts - units[0].ts) / TICKS
     return sum(len(unit.data) for unit in units) * 8 / span / 1000
+
+
+def planes(stream: bytes) -> bytes:
+    """Decoded to 4:2:0 with 8 bit, one frame behind the other."""
+    return ffmpeg("-f", "h264", "-i", "-", "-pix_fmt", "yuv420p", "-f", "rawvideo", data=stream)
+
+
+def stream_of(units: list[Unit]) -> bytes:
+    """With start codes again."""
+    out = b""
+    for unit in units:
+        at = 0
+        while at < len(unit.data):
+            (length,) = struct.unpack_from(">I", unit.data, at)
+            out += b"\0\0\0\1" + unit.data[at + 4 : at + 4 + length]
+            at += 4 + length
+    return out
+
+
+def apart(a: bytes, b: bytes) -> float:
+    """How far samples are from each other, on the average."""
+    assert len(a) == len(b) > 0
+    return sum(abs(x - y) for x, y in zip(a, b, strict=True)) / len(a)

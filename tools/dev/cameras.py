@@ -36,7 +36,8 @@ FAULTS = (
     "clock",
 )
 OPTIONS = (
-    "codec", "size", "fps", "gop", "bframes", "audio", "bitrate", "picture", "path", "redirect", "user",
+    "codec", "pixels", "size", "fps", "gop", "bframes", "audio", "bitrate", "picture", "path", "redirect",
+    "user",
 )  # fmt: skip
 PATH = "/cam"
 

@@ -15,8 +15,10 @@
 
 static AVCodecContext *open_decoder(enum weir_still_codec codec)
 {
-    const AVCodec *decoder =
-        avcodec_find_decoder(codec == WEIR_STILL_H265 ? AV_CODEC_ID_HEVC : AV_CODEC_ID_H264);
+    static const enum AVCodecID ids[] = {[WEIR_STILL_H264] = AV_CODEC_ID_H264,
+                                         [WEIR_STILL_H265] = AV_CODEC_ID_HEVC,
+                                         [WEIR_STILL_MJPEG] = AV_CODEC_ID_MJPEG};
+    const AVCodec *decoder = codec <= WEIR_STILL_MJPEG ? avcodec_find_decoder(ids[codec]) : NULL;
     AVCodecContext *ctx = decoder ? avcodec_alloc_context3(decoder) : NULL;
     if (!ctx) {
         return NULL;
@@ -51,7 +53,9 @@ static bool to_annex_b(uint8_t *unit, size_t len)
 static bool send_unit(AVCodecContext *ctx, uint8_t *unit, size_t len, int64_t ts)
 {
     AVPacket *packet = av_packet_alloc();
-    bool is_good = packet && to_annex_b(unit, len) && av_new_packet(packet, (int)len) == 0;
+    bool is_image = ctx->codec_id == AV_CODEC_ID_MJPEG;
+    bool is_good =
+        packet && (is_image || to_annex_b(unit, len)) && av_new_packet(packet, (int)len) == 0;
     if (is_good) {
         memcpy(packet->data, unit, len);
         packet->pts = ts;

@@ -11,6 +11,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "worker/tap/address.h"
+#include "worker/tap/jpeg.h"
 #include "worker/tap/nal.h"
 #include "worker/tap/report.h"
 #include "worker/tap/retry.h"
@@ -144,7 +145,10 @@ static void follow_params(struct tap_camera *camera, const struct tap_unit *unit
     size_t len;
     bool has_changed = false;
     struct tap_params before = camera->format.params;
-    for (size_t at = 0; tap_nal_next_in_unit(unit->bytes, unit->len, &at, &nal, &len);)
+    bool is_image = camera->format.video == TAP_CODEC_MJPEG;
+    if (is_image)
+        has_changed = tap_jpeg_take_header(&camera->format.params.sps, unit->bytes, unit->len);
+    for (size_t at = 0; !is_image && tap_nal_next_in_unit(unit->bytes, unit->len, &at, &nal, &len);)
         has_changed |= tap_params_take(&camera->format.params, camera->format.video, nal, len);
     if (!has_changed)
         return;
@@ -411,6 +415,7 @@ struct tap_camera *tap_camera_new(const struct tap_shared *shared,
     camera->outputs = tap_outputs_new(&(struct tap_outputs_from){.loop = shared->loop,
                                                                  .control = shared->control,
                                                                  .xcode = shared->xcode,
+                                                                 .fps_ppm = shared->fps_ppm,
                                                                  .ring = &camera->ring,
                                                                  .format = &camera->format});
     camera->timer = weir_timer_new(shared->loop, on_timer, camera);
@@ -458,6 +463,11 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
     stop_reader(camera);
     camera->failures = 0;
     weir_timer_set(camera->timer, 0);
+}
+
+void tap_camera_pace(struct tap_camera *camera, int64_t fps_ppm)
+{
+    tap_outputs_pace(camera->outputs, fps_ppm);
 }
 
 void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_publish *spec)

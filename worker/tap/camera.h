@@ -25,6 +25,7 @@ struct tap_shared {
     struct tap_gate *gate;
     const char *spool_dir; /* or "" */
     const char *xcode;     /* the weir-xcode program */
+    int64_t fps_ppm;       /* as in tap_outputs_pace */
     int64_t open_ms;       /* as in tap_reader_spec */
     int64_t keyframe_ms;
     struct tap_trials *trials;
@@ -43,6 +44,9 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
 
 /* While `is_fenced`, a camera that is exclusive is not read; others take no notice. */
 void tap_camera_fence(struct tap_camera *camera, bool is_fenced);
+
+/* As tap_outputs_pace. */
+void tap_camera_pace(struct tap_camera *camera, int64_t fps_ppm);
 
 /* Publishes as the spec says; an equal stream and generation is replaced. */
 void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_publish *spec);

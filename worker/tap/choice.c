@@ -36,7 +36,7 @@ void tap_facts_measure(const struct tap_ring *ring, const struct tap_format *for
     *ret = (struct tap_facts){.codec = format->video};
     if (!tap_nal_picture_size(format->video, &format->params.sps, &ret->width, &ret->height))
         ret->width = ret->height = 0;
-    ret->is_plain = tap_nal_is_plain(format->video, &format->params.sps);
+    ret->picture = tap_nal_picture(format->video, &format->params.sps);
     int64_t n = 0;
     int64_t bytes = 0;
     int64_t first_ts = 0;
@@ -113,14 +113,31 @@ static int64_t capped_fps(const struct tap_facts *facts, int64_t fps)
     return min(fps == 0 ? FPS_MOST_MILLI : fps * 1000, facts->fps_milli);
 }
 
+static const char *bar(enum tap_codec codec, enum tap_picture picture)
+{
+    if (codec == TAP_CODEC_MJPEG)
+        return "the camera sends MJPEG";
+    if (codec != TAP_CODEC_H264 && codec != TAP_CODEC_H265)
+        return NULL;
+    if (picture == TAP_PICTURE_INTERLACED)
+        return "the camera's picture is interlaced";
+    return picture == TAP_PICTURE_DEEP ? "the camera's pixel format is not 4:2:0 with 8 bit" : NULL;
+}
+
+const char *tap_choice_bar(const struct tap_format *format)
+{
+    return bar(format->video, tap_nal_picture(format->video, &format->params.sps));
+}
+
 /* Why the picture itself does not do; NULL where it does. */
 static const char *why_not_picture(const struct tap_facts *facts,
                                    const struct weir_profile *profile)
 {
+    const char *why = bar(facts->codec, facts->picture);
+    if (why != NULL)
+        return why;
     if (profile->quality != WEIR_QUALITY_SOURCE && facts->codec != TAP_CODEC_H264)
         return "the camera does not send H.264";
-    if (profile->quality != WEIR_QUALITY_SOURCE && !facts->is_plain)
-        return "the camera's H.264 is not 4:2:0 with 8 bit and whole frames";
     return fits(facts, profile->quality) ? NULL : "the camera's picture is larger";
 }
 
@@ -176,4 +193,16 @@ void tap_choose(const struct tap_facts *facts, const struct weir_profile *profil
     }
     ret->why = why;
     set_transcode(facts, profile, ret);
+}
+
+struct tap_choice tap_choice_thin(const struct tap_choice *choice, int64_t fps_ppm)
+{
+    struct tap_choice thin = *choice;
+    int64_t least = min(choice->fps_milli, TAP_THIN_LEAST_MILLI);
+    thin.fps_milli = max(choice->fps_milli * fps_ppm / 1000000, least);
+    /* As between the frame rates of a tier. */
+    double share = pow((double)thin.fps_milli / (double)choice->fps_milli, RATE_POWER);
+    int64_t bps = (int64_t)((double)choice->bitrate_bps * share);
+    thin.bitrate_bps = max(bps, min(choice->bitrate_bps, RATE_MIN_BPS));
+    return thin;
 }

@@ -11,6 +11,7 @@
 #define WEIR_WORKER_TAP_CHOICE_H
 
 #include "lib/domain/profile.h"
+#include "worker/tap/nal.h"
 #include "worker/tap/ring.h"
 
 /* What a camera sends, measured. */
@@ -18,7 +19,7 @@ struct tap_facts {
     enum tap_codec codec;
     int width; /* 0: not known */
     int height;
-    bool is_plain;       /* tap_nal_is_plain */
+    enum tap_picture picture;
     int64_t fps_milli;   /* 0: not known */
     int64_t bitrate_bps; /* video alone; 0: not known */
     int64_t gop_ms;      /* longest distance of keyframes; 0: not known */
@@ -44,6 +45,22 @@ struct tap_choice {
     int64_t segment_ms;
     bool is_main;
 };
+
+/*
+ * Why what the camera sends cannot be published as it is, whatever was asked for; NULL where it
+ * can, or nobody knows yet.
+ */
+const char *tap_choice_bar(const struct tap_format *format);
+
+/*
+ * The same transcode with fewer frames and bits: a share of both, while there is not enough
+ * processor for all. Never below TAP_THIN_LEAST_MILLI, or what it had where that was less.
+ *
+ * `fps_ppm`  1..1000000 of the frames.
+ */
+struct tap_choice tap_choice_thin(const struct tap_choice *choice, int64_t fps_ppm);
+
+#define TAP_THIN_LEAST_MILLI 5000 /* frames in 1000 s */
 
 /* `facts` are known. */
 void tap_choose(const struct tap_facts *facts, const struct weir_profile *profile,

@@ -92,8 +92,9 @@ static void fill_answer(const struct tap_clips_camera *camera, const struct tap_
 {
     const struct tap_unit *frame = tap_ring_find(camera->ring, clip->last);
     ret->has_codec = true;
-    ret->codec = camera->codec == TAP_CODEC_H265 ? WEIR_CTL_CLIP_ANSWER_CODEC_H265
-                                                 : WEIR_CTL_CLIP_ANSWER_CODEC_H264;
+    ret->codec = camera->codec == TAP_CODEC_H265    ? WEIR_CTL_CLIP_ANSWER_CODEC_H265
+                 : camera->codec == TAP_CODEC_MJPEG ? WEIR_CTL_CLIP_ANSWER_CODEC_MJPEG
+                                                    : WEIR_CTL_CLIP_ANSWER_CODEC_H264;
     ret->has_n_units = ret->has_bytes = ret->has_ts = ret->has_frame_us = ret->has_source = true;
     ret->n_units = (int64_t)clip->n_units;
     ret->bytes = (int64_t)clip->bytes;

@@ -3,8 +3,8 @@
  * What flows through the tap: access units of one camera, compressed, never decoded.
  *
  * A video unit is a run of NAL units, each behind its length (4 bytes, big endian); a unit that a
- * decoder can start at (`is_key`) opens with its parameter sets. An audio unit is one AAC access
- * unit or one Opus packet.
+ * decoder can start at (`is_key`) opens with its parameter sets. Of Motion JPEG it is one image, as
+ * in jpeg.h. An audio unit is one AAC access unit or one Opus packet.
  */
 #ifndef WEIR_WORKER_TAP_MEDIA_H
 #define WEIR_WORKER_TAP_MEDIA_H
@@ -22,7 +22,14 @@
 enum tap_track { TAP_VIDEO, TAP_AUDIO };
 #define TAP_TRACKS 2
 
-enum tap_codec { TAP_CODEC_NONE, TAP_CODEC_H264, TAP_CODEC_H265, TAP_CODEC_AAC, TAP_CODEC_OPUS };
+enum tap_codec {
+    TAP_CODEC_NONE,
+    TAP_CODEC_H264,
+    TAP_CODEC_H265,
+    TAP_CODEC_AAC,
+    TAP_CODEC_OPUS,
+    TAP_CODEC_MJPEG, /* never published as it is */
+};
 
 /* One parameter set, a NAL unit without start code; `len` 0: not known. */
 struct tap_param {
@@ -32,7 +39,7 @@ struct tap_param {
 
 struct tap_params {
     struct tap_param vps; /* H.265 only */
-    struct tap_param sps;
+    struct tap_param sps; /* Motion JPEG: the frame header of its images */
     struct tap_param pps;
 };
 

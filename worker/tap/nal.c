@@ -119,6 +119,8 @@ bool tap_params_take(struct tap_params *params, enum tap_codec codec, const uint
 
 bool tap_params_are_complete(const struct tap_params *params, enum tap_codec codec)
 {
+    if (codec == TAP_CODEC_MJPEG)
+        return params->sps.len > 0;
     return params->sps.len > 0 && params->pps.len > 0 &&
            (codec != TAP_CODEC_H265 || params->vps.len > 0);
 }

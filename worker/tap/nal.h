@@ -42,12 +42,20 @@ bool tap_params_take(struct tap_params *params, enum tap_codec codec, const uint
 bool tap_params_are_complete(const struct tap_params *params, enum tap_codec codec);
 
 /*
- * The size of the picture after cropping. False when the set is damaged or no size of 1 to 65535.
+ * The size of the picture after cropping; of Motion JPEG too. False when the set is damaged or no
+ * size of 1 to 65535.
  */
 bool tap_nal_picture_size(enum tap_codec codec, const struct tap_param *sps, int *ret_width,
                           int *ret_height);
 
-/* H.264 whose pictures every player shows: 4:2:0, 8 bit, whole frames (no interlace). */
-bool tap_nal_is_plain(enum tap_codec codec, const struct tap_param *sps);
+/* Whether the decoders of browsers show it. */
+enum tap_picture {
+    TAP_PICTURE_UNKNOWN,    /* the set is damaged */
+    TAP_PICTURE_PLAIN,      /* whole frames of 4:2:0 with 8 bit; H.265 up to 10 bit (Main 10) */
+    TAP_PICTURE_DEEP,       /* other chroma, or more bits */
+    TAP_PICTURE_INTERLACED, /* H.264 that may be of fields */
+};
+
+enum tap_picture tap_nal_picture(enum tap_codec codec, const struct tap_param *sps);
 
 #endif

@@ -26,6 +26,7 @@ struct tap_outputs {
     struct weir_list renditions;
     uint32_t next_number;
     struct tap_xcode *xcode; /* NULL: nothing is transcoded */
+    bool is_judged;          /* whether the camera's own stream can be published, as far as known */
 };
 
 /* ---- publishers ---- */
@@ -33,6 +34,12 @@ struct tap_outputs {
 static bool is_own(const struct tap_rendition *rendition)
 {
     return rendition != NULL && rendition->choice.how != WEIR_RENDITION_HOW_PASSTHROUGH;
+}
+
+static bool is_transcode(const struct tap_rendition *rendition)
+{
+    return rendition != NULL && rendition->is_chosen &&
+           rendition->choice.how == WEIR_RENDITION_HOW_TRANSCODE;
 }
 
 static struct follower *find_follower(const struct tap_outputs *outputs,
@@ -182,7 +189,7 @@ static bool has_transcodes(const struct tap_outputs *outputs)
     WEIR_LIST_FOR(pos, &outputs->renditions)
     {
         const struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
-        if (rendition->is_chosen && rendition->choice.how == WEIR_RENDITION_HOW_TRANSCODE)
+        if (is_transcode(rendition))
             return true;
     }
     return false;
@@ -229,8 +236,54 @@ static struct tap_rendition *rendition_of(struct tap_outputs *outputs,
     if (number == WEIR_XCODE_RENDITIONS_MAX)
         return NULL;
     struct tap_rendition *rendition = tap_rendition_new(number, profile);
+    rendition->fps_ppm = outputs->from.fps_ppm;
     weir_list_push_back(&outputs->renditions, &rendition->node);
     return rendition;
+}
+
+/* ---- the camera itself ---- */
+
+static bool is_source(const struct weir_profile *profile)
+{
+    return profile->quality == WEIR_QUALITY_SOURCE && profile->fps == 0;
+}
+
+static void report_too_many(const struct tap_outputs *outputs,
+                            const struct weir_ctl_tap_publish *spec)
+{
+    tap_report_stream(outputs->from.control, spec, TAP_PUBLISHER_FAILED,
+                      WEIR_REASON_transcode_failed, "as many renditions as one camera has", NULL);
+}
+
+/* Of a camera whose own stream no player shows, the source is a rendition too. */
+static void settle(struct tap_outputs *outputs, struct follower *follower, bool is_barred)
+{
+    struct tap_rendition *before = follower->rendition;
+    if (!is_source(&follower->profile) || is_barred == (before != NULL))
+        return;
+    tap_publisher_free(&follower->publisher);
+    follower->rendition = is_barred ? rendition_of(outputs, &follower->profile) : NULL;
+    if (before != NULL && --before->n_users == 0)
+        end_rendition(outputs, before);
+    if (follower->rendition != NULL)
+        follower->rendition->n_users++;
+    if (is_barred && follower->rendition == NULL)
+        report_too_many(outputs, &follower->spec);
+    else
+        start_publisher(outputs, follower);
+}
+
+/* Once what the camera sends is known, and before anything of it is published. */
+static void settle_sources(struct tap_outputs *outputs)
+{
+    if (outputs->is_judged || tap_ring_is_empty(outputs->from.ring))
+        return;
+    outputs->is_judged = true;
+    bool is_barred = tap_choice_bar(outputs->from.format) != NULL;
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        settle(outputs, WEIR_CONTAINER(pos, struct follower, node), is_barred);
+    }
 }
 
 /* ---- for the camera ---- */
@@ -288,13 +341,10 @@ void tap_outputs_publish(struct tap_outputs *outputs, const struct weir_ctl_tap_
         .fps = spec->has_fps ? spec->fps : 0,
     };
     weir_profile_cap(&profile, &ceiling);
-    bool is_source = profile.quality == WEIR_QUALITY_SOURCE && profile.fps == 0;
     tap_outputs_unpublish(outputs, &spec->stream_id, spec->generation);
-    struct tap_rendition *rendition = is_source ? NULL : rendition_of(outputs, &profile);
-    if (!is_source && rendition == NULL) {
-        tap_report_stream(outputs->from.control, spec, TAP_PUBLISHER_FAILED,
-                          WEIR_REASON_transcode_failed, "as many renditions as one camera has",
-                          NULL);
+    struct tap_rendition *rendition = is_source(&profile) ? NULL : rendition_of(outputs, &profile);
+    if (!is_source(&profile) && rendition == NULL) {
+        report_too_many(outputs, spec);
         return;
     }
     struct follower *follower = weir_xalloc(sizeof(*follower));
@@ -305,6 +355,7 @@ void tap_outputs_publish(struct tap_outputs *outputs, const struct weir_ctl_tap_
         rendition->n_users++;
     weir_list_push_back(&outputs->followers, &follower->node);
     start_publisher(outputs, follower);
+    outputs->is_judged = false;
     tap_outputs_wake(outputs);
 }
 
@@ -328,6 +379,7 @@ static void describe_late(struct tap_outputs *outputs)
 void tap_outputs_wake(struct tap_outputs *outputs)
 {
     const struct tap_outputs_from *from = &outputs->from;
+    settle_sources(outputs);
     WEIR_LIST_FOR(pos, &outputs->renditions)
     {
         struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
@@ -347,6 +399,7 @@ void tap_outputs_wake(struct tap_outputs *outputs)
 void tap_outputs_restart(struct tap_outputs *outputs)
 {
     tap_xcode_free(&outputs->xcode);
+    outputs->is_judged = false;
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
         struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
@@ -359,6 +412,28 @@ void tap_outputs_restart(struct tap_outputs *outputs)
     WEIR_LIST_FOR(pos, &outputs->renditions)
     {
         tap_rendition_restart(WEIR_CONTAINER(pos, struct tap_rendition, node));
+    }
+}
+
+void tap_outputs_pace(struct tap_outputs *outputs, int64_t fps_ppm)
+{
+    if (outputs->from.fps_ppm == fps_ppm)
+        return;
+    outputs->from.fps_ppm = fps_ppm;
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        rendition->fps_ppm = fps_ppm;
+        if (!is_transcode(rendition) || outputs->xcode == NULL)
+            continue;
+        struct weir_xcode_rendition spec = tap_rendition_spec(rendition);
+        tap_xcode_set(outputs->xcode, rendition->number, &spec);
+    }
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (follower->is_live && is_transcode(follower->rendition))
+            report_live(outputs, follower);
     }
 }
 

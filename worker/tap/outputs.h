@@ -18,6 +18,7 @@ struct tap_outputs_from {
     const char *xcode;           /* the program */
     const struct tap_ring *ring; /* the camera's */
     const struct tap_format *format;
+    int64_t fps_ppm; /* as in tap_outputs_pace, at first */
 };
 
 struct tap_outputs *tap_outputs_new(const struct tap_outputs_from *from);
@@ -33,6 +34,10 @@ void tap_outputs_wake(struct tap_outputs *outputs);
 
 /* The camera's ring was emptied: what comes is of another kind. */
 void tap_outputs_restart(struct tap_outputs *outputs);
+
+/* Encodes renditions with that share of their frames from now on, 1..1000000; on the open encoders,
+ * so that players notice nothing but that. */
+void tap_outputs_pace(struct tap_outputs *outputs, int64_t fps_ppm);
 
 /* Rings of renditions, for the cap over all rings. */
 size_t tap_outputs_bytes(const struct tap_outputs *outputs);

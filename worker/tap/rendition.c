@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/tap/rendition.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@ struct tap_rendition *tap_rendition_new(uint32_t number, const struct weir_profi
     struct tap_rendition *r = weir_xalloc(sizeof(*r));
     r->number = number;
     r->profile = *profile;
+    r->fps_ppm = TAP_RENDITION_ALL;
     return r;
 }
 
@@ -57,13 +59,13 @@ void tap_rendition_restart(struct tap_rendition *r)
 
 struct weir_xcode_rendition tap_rendition_spec(const struct tap_rendition *r)
 {
-    const struct tap_choice *choice = &r->choice;
-    return (struct weir_xcode_rendition){.long_side = (uint32_t)choice->long_side,
-                                         .short_side = (uint32_t)choice->short_side,
-                                         .bitrate_bps = (uint32_t)choice->bitrate_bps,
-                                         .fps_milli = (uint32_t)choice->fps_milli,
-                                         .segment_ms = (uint32_t)choice->segment_ms,
-                                         .is_main = choice->is_main};
+    struct tap_choice choice = tap_choice_thin(&r->choice, r->fps_ppm);
+    return (struct weir_xcode_rendition){.long_side = (uint32_t)choice.long_side,
+                                         .short_side = (uint32_t)choice.short_side,
+                                         .bitrate_bps = (uint32_t)choice.bitrate_bps,
+                                         .fps_milli = (uint32_t)choice.fps_milli,
+                                         .segment_ms = (uint32_t)choice.segment_ms,
+                                         .is_main = choice.is_main};
 }
 
 /* ---- keyframes ---- */
@@ -184,6 +186,11 @@ void tap_rendition_describe(const struct tap_rendition *r, const struct tap_ring
     ret->how = r->choice.how;
     /* What it was made to be; too little of it is there to be measured. */
     ret->fps = (r->choice.fps_milli + 500) / 1000;
-    if (ret->how == WEIR_RENDITION_HOW_TRANSCODE)
-        ret->bitrate_bps = r->choice.bitrate_bps;
+    if (ret->how != WEIR_RENDITION_HOW_TRANSCODE)
+        return;
+    struct tap_choice made = tap_choice_thin(&r->choice, r->fps_ppm);
+    ret->fps = (made.fps_milli + 500) / 1000;
+    ret->bitrate_bps = made.bitrate_bps;
+    if (made.fps_milli < r->choice.fps_milli)
+        snprintf(ret->why, sizeof(ret->why), "%s; fewer frames, the worker is busy", r->choice.why);
 }

@@ -10,6 +10,8 @@
 #include "worker/tap/choice.h"
 #include "worker/tap/xcode.h"
 
+#define TAP_RENDITION_ALL 1000000 /* of its frames */
+
 struct tap_rendition {
     struct weir_list node; /* in the camera's list */
     uint32_t number;       /* of lib/domain/xcode.h */
@@ -17,6 +19,7 @@ struct tap_rendition {
     int n_users; /* publishers */
     bool is_chosen;
     struct tap_choice choice; /* once chosen */
+    int64_t fps_ppm;          /* of its frames that are made, 1..1000000 */
     /* Not of what passes as it is: */
     struct tap_ring ring;
     struct tap_format format;

@@ -11,6 +11,8 @@ static const char *codec_name(enum tap_codec codec)
         return "avc1";
     case TAP_CODEC_H265:
         return "hvc1";
+    case TAP_CODEC_MJPEG: /* not in RFC 6381, and no player gets it */
+        return "mjpg";
     case TAP_CODEC_AAC:
         return "mp4a";
     case TAP_CODEC_OPUS:

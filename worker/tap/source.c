@@ -16,6 +16,7 @@
 #include "worker/tap/address.h"
 #include "worker/tap/assembler.h"
 #include "worker/tap/guard.h"
+#include "worker/tap/jpeg.h"
 #include "worker/tap/nal.h"
 
 #define ALLOCATION_MAX     (64U << 20) /* one allocation inside libavformat */
@@ -302,6 +303,27 @@ static void take_audio(struct source *source, const AVStream *stream)
     }
 }
 
+static enum tap_codec video_codec(const AVCodecParameters *par)
+{
+    return par->codec_id == AV_CODEC_ID_H264    ? TAP_CODEC_H264
+           : par->codec_id == AV_CODEC_ID_HEVC  ? TAP_CODEC_H265
+           : par->codec_id == AV_CODEC_ID_MJPEG ? TAP_CODEC_MJPEG
+                                                : TAP_CODEC_NONE;
+}
+
+/* The first one, but Motion JPEG only where there is no other. False: it is of no use. */
+static bool take_video(struct source *source, const AVStream *stream)
+{
+    enum tap_codec codec = video_codec(stream->codecpar);
+    bool is_better =
+        source->video < 0 || (source->format.video == TAP_CODEC_MJPEG && codec != TAP_CODEC_MJPEG);
+    if (codec != TAP_CODEC_NONE && is_better) {
+        source->video = stream->index;
+        source->format.video = codec;
+    }
+    return codec != TAP_CODEC_NONE;
+}
+
 /* Picks one video and one audio track. */
 static bool choose_streams(struct source *source, struct tap_failure *failure)
 {
@@ -309,14 +331,8 @@ static bool choose_streams(struct source *source, struct tap_failure *failure)
     for (unsigned i = 0; i < source->av->nb_streams; i++) {
         const AVStream *stream = source->av->streams[i];
         const AVCodecParameters *par = stream->codecpar;
-        if (par->codec_type == AVMEDIA_TYPE_VIDEO && source->video < 0) {
-            bool is_h264 = par->codec_id == AV_CODEC_ID_H264;
-            if (is_h264 || par->codec_id == AV_CODEC_ID_HEVC) {
-                source->video = stream->index;
-                source->format.video = is_h264 ? TAP_CODEC_H264 : TAP_CODEC_H265;
-            } else {
-                has_other_video = true;
-            }
+        if (par->codec_type == AVMEDIA_TYPE_VIDEO) {
+            has_other_video |= !take_video(source, stream);
         } else if (par->codec_type == AVMEDIA_TYPE_AUDIO && source->audio < 0) {
             take_audio(source, stream);
         }
@@ -328,7 +344,8 @@ static bool choose_streams(struct source *source, struct tap_failure *failure)
         return true;
     }
     if (has_other_video)
-        fail(failure, WEIR_REASON_unsupported_codec, true, "the video is neither H.264 nor H.265");
+        fail(failure, WEIR_REASON_unsupported_codec, true,
+             "the video is neither H.264, H.265 nor MJPEG");
     else
         fail(failure, WEIR_REASON_no_video, true, "the camera offers no video");
     return false;
@@ -370,7 +387,9 @@ static void read_video(struct source *source, const AVPacket *packet)
 {
     source->last_video_ms = weir_clock_mono_ms();
     bool was_started = source->assembler.is_started;
-    struct tap_unit *unit = tap_assembler_add(
+    /* Images come whole, all others in fragments. */
+    bool is_image = source->format.video == TAP_CODEC_MJPEG;
+    struct tap_unit *unit = (is_image ? tap_jpeg_unit : tap_assembler_add)(
         &source->assembler, to_ticks(source, packet, TAP_VIDEO_RATE), camera_time(packet),
         weir_clock_wall_us(), packet->data, (size_t)packet->size);
     /* What is missing may have been the end of the unit before. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Picture size: sections 7.3.2.1.1 of ITU-T H.264 and 7.3.2.2 of ITU-T H.265. */
+#include "worker/tap/jpeg.h"
 #include "worker/tap/nal.h"
 
 /* Reads bits; after the end it gives zeros and remembers that. */
@@ -144,7 +145,8 @@ static bool finish(const struct bits *bits, uint64_t width, uint64_t height,
     return true;
 }
 
-static bool size_h264(struct bits *bits, int *ret_width, int *ret_height, bool *ret_is_plain)
+static bool size_h264(struct bits *bits, int *ret_width, int *ret_height,
+                      enum tap_picture *ret_picture)
 {
     bool is_deep = false;
     uint32_t profile = take(bits, 8);
@@ -171,7 +173,9 @@ static bool size_h264(struct bits *bits, int *ret_width, int *ret_height, bool *
     if (is_frames_only == 0)
         skip(bits, 1);
     skip(bits, 1);
-    *ret_is_plain = chroma == 1 && !is_deep && is_frames_only == 1;
+    *ret_picture = chroma != 1 || is_deep ? TAP_PICTURE_DEEP
+                   : is_frames_only == 0  ? TAP_PICTURE_INTERLACED
+                                          : TAP_PICTURE_PLAIN;
     height *= 2 - is_frames_only;
     struct window window = take_window(bits);
     uint64_t unit_x = chroma == 1 || chroma == 2 ? 2 : 1;
@@ -195,7 +199,8 @@ static void skip_profile(struct bits *bits, uint32_t sub_layers)
         skip(bits, (has_profile[i] ? 88U : 0U) + (has_level[i] ? 8U : 0U));
 }
 
-static bool size_h265(struct bits *bits, int *ret_width, int *ret_height)
+static bool size_h265(struct bits *bits, int *ret_width, int *ret_height,
+                      enum tap_picture *ret_picture)
 {
     skip(bits, 4);
     uint32_t sub_layers = take(bits, 3);
@@ -210,33 +215,41 @@ static bool size_h265(struct bits *bits, int *ret_width, int *ret_height)
     struct window window = take_window(bits);
     uint64_t unit_x = chroma == 1 || chroma == 2 ? 2 : 1;
     uint64_t unit_y = chroma == 1 ? 2 : 1;
-    return finish(bits, width, height, &window, unit_x, unit_y, ret_width, ret_height);
+    bool is_good = finish(bits, width, height, &window, unit_x, unit_y, ret_width, ret_height);
+    uint32_t luma_over_8 = take_ue(bits);
+    uint32_t chroma_over_8 = take_ue(bits);
+    *ret_picture = bits->is_over                                           ? TAP_PICTURE_UNKNOWN
+                   : chroma == 1 && luma_over_8 <= 2 && chroma_over_8 <= 2 ? TAP_PICTURE_PLAIN
+                                                                           : TAP_PICTURE_DEEP;
+    return is_good;
 }
 
 static bool read_sps(enum tap_codec codec, const struct tap_param *sps, int *ret_width,
-                     int *ret_height, bool *ret_is_plain)
+                     int *ret_height, enum tap_picture *ret_picture)
 {
     size_t header = codec == TAP_CODEC_H265 ? 2 : 1;
-    *ret_is_plain = false;
+    *ret_picture = TAP_PICTURE_PLAIN;
+    if (codec == TAP_CODEC_MJPEG)
+        return tap_jpeg_size(sps, ret_width, ret_height);
     if (sps->len <= header)
         return false;
     struct bits bits;
     bits_init(&bits, sps->bytes, sps->len, header);
-    return codec == TAP_CODEC_H265 ? size_h265(&bits, ret_width, ret_height)
-                                   : size_h264(&bits, ret_width, ret_height, ret_is_plain);
+    return codec == TAP_CODEC_H265 ? size_h265(&bits, ret_width, ret_height, ret_picture)
+                                   : size_h264(&bits, ret_width, ret_height, ret_picture);
 }
 
 bool tap_nal_picture_size(enum tap_codec codec, const struct tap_param *sps, int *ret_width,
                           int *ret_height)
 {
-    bool is_plain;
-    return read_sps(codec, sps, ret_width, ret_height, &is_plain);
+    enum tap_picture picture;
+    return read_sps(codec, sps, ret_width, ret_height, &picture);
 }
 
-bool tap_nal_is_plain(enum tap_codec codec, const struct tap_param *sps)
+enum tap_picture tap_nal_picture(enum tap_codec codec, const struct tap_param *sps)
 {
     int width;
     int height;
-    bool is_plain;
-    return read_sps(codec, sps, &width, &height, &is_plain) && is_plain;
+    enum tap_picture picture;
+    return read_sps(codec, sps, &width, &height, &picture) ? picture : TAP_PICTURE_UNKNOWN;
 }

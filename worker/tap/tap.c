@@ -10,6 +10,7 @@
 #include "lib/base/str.h"
 #include "lib/service/memory.h"
 #include "worker/tap/camera.h"
+#include "worker/tap/rendition.h"
 #include "worker/tap/report.h"
 
 #define STATS_MS      1000
@@ -55,6 +56,14 @@ static void on_fence(struct tap *tap, const struct weir_ctl_tap_fence *spec)
     tap->fence_boot_ms = weir_clock_boot_ms() + spec->in_ms;
     weir_timer_set(tap->fence, spec->in_ms);
     check_fence(tap);
+}
+
+static void on_pace(struct tap *tap, const struct weir_ctl_tap_pace *spec)
+{
+    void *camera;
+    tap->shared.fps_ppm = spec->fps_ppm;
+    for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);)
+        tap_camera_pace(camera, spec->fps_ppm);
 }
 
 static void refuse_camera(struct tap *tap, const struct weir_id *camera_id)
@@ -108,6 +117,8 @@ static void on_line(void *ctx, const struct weir_ctl *ctl)
         on_drop(tap, &ctl->u.tap_drop.camera_id);
     else if (ctl->type == WEIR_CTL_TAP_FENCE)
         on_fence(tap, &ctl->u.tap_fence);
+    else if (ctl->type == WEIR_CTL_TAP_PACE)
+        on_pace(tap, &ctl->u.tap_pace);
     else if (ctl->type == WEIR_CTL_TAP_PUBLISH)
         on_publish(tap, &ctl->u.tap_publish);
     else if (ctl->type == WEIR_CTL_TAP_UNPUBLISH)
@@ -284,6 +295,7 @@ struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
         tap_gate_new((unsigned)settings->connects_at_once, (int)settings->connects_per_host_per_s);
     tap->shared.spool_dir = settings->spool_dir;
     tap->shared.xcode = settings->xcode;
+    tap->shared.fps_ppm = TAP_RENDITION_ALL;
     tap->shared.open_ms = settings->open_ms;
     tap->shared.keyframe_ms = settings->keyframe_ms;
     tap->shared.control = tap_control_new(loop, fd, &control_calls, tap);

@@ -75,7 +75,10 @@ static void add_rendition(struct tap_xcode *x, uint32_t number)
 
 static void add_unit(struct tap_xcode *x, const struct tap_unit *unit)
 {
-    uint32_t codec = x->format->video == TAP_CODEC_H265 ? WEIR_XCODE_H265 : WEIR_XCODE_H264;
+    enum tap_codec video = x->format->video;
+    uint32_t codec = video == TAP_CODEC_H265    ? WEIR_XCODE_H265
+                     : video == TAP_CODEC_MJPEG ? WEIR_XCODE_MJPEG
+                                                : WEIR_XCODE_H264;
     if (x->on_the_way++ == 0)
         x->done_mono_ms = weir_clock_mono_ms();
     add_message(x,

@@ -22,8 +22,10 @@ struct decoder {
 
 static AVCodecContext *open_context(enum weir_xcode_codec id)
 {
-    const AVCodec *codec =
-        avcodec_find_decoder(id == WEIR_XCODE_H265 ? AV_CODEC_ID_HEVC : AV_CODEC_ID_H264);
+    static const enum AVCodecID ids[] = {[WEIR_XCODE_H264] = AV_CODEC_ID_H264,
+                                         [WEIR_XCODE_H265] = AV_CODEC_ID_HEVC,
+                                         [WEIR_XCODE_MJPEG] = AV_CODEC_ID_MJPEG};
+    const AVCodec *codec = avcodec_find_decoder(ids[id]);
     AVCodecContext *ctx = codec ? avcodec_alloc_context3(codec) : NULL;
     if (!ctx) {
         return NULL;
@@ -84,11 +86,13 @@ static bool hand_on(struct decoder *decoder)
 
 bool decoder_take(struct decoder *decoder, uint8_t *unit, size_t len, int64_t ts)
 {
-    if (!units_to_stream(unit, len)) {
+    bool is_wanted = decoder->calls->wants(decoder->calls_ctx, ts);
+    bool is_image = decoder->ctx->codec_id == AV_CODEC_ID_MJPEG;
+    /* No image is made from another. */
+    if (is_image ? !is_wanted : !units_to_stream(unit, len)) {
         return true;
     }
     memset(unit + len, 0, DECODER_PADDING);
-    bool is_wanted = decoder->calls->wants(decoder->calls_ctx, ts);
     decoder->ctx->skip_frame = is_wanted ? AVDISCARD_DEFAULT : AVDISCARD_NONREF;
     decoder->packet->data = unit;
     decoder->packet->size = (int)len;

@@ -3,6 +3,7 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,13 +220,24 @@ static bool is_same_shape(const struct shape *a, const struct shape *b)
            a->matrix == b->matrix && a->is_full_range == b->is_full_range;
 }
 
+/* Of others colour is made smaller, and not left out in part, also where the size stays. */
+static bool has_chroma_of_420(const AVFrame *frame)
+{
+    int shift_x = 1;
+    int shift_y = 1;
+    return av_pix_fmt_get_chroma_sub_sample((enum AVPixelFormat)frame->format, &shift_x,
+                                            &shift_y) == 0 &&
+           shift_x == 1 && shift_y == 1;
+}
+
 static bool set_scaler(struct rendition *r, const AVFrame *frame)
 {
     struct shape shape = shape_of(frame, r->encoder);
     if (r->scaler && is_same_shape(&shape, &r->shape)) {
         return true;
     }
-    bool is_same = r->size.width == frame->width && r->size.height == frame->height;
+    bool is_same = r->size.width == frame->width && r->size.height == frame->height &&
+                   has_chroma_of_420(frame);
     sws_freeContext(r->scaler);
     r->shape = shape;
     r->scaler = sws_getContext(frame->width, frame->height, (enum AVPixelFormat)frame->format,

@@ -2,16 +2,19 @@
 #include "worker/xcode/serve.h"
 
 #include <errno.h>
+#include <libavutil/frame.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "worker/xcode/decoder.h"
+#include "worker/xcode/progressive.h"
 #include "worker/xcode/rendition.h"
 
 struct serve {
     int fd;
     struct decoder *decoder; /* NULL until the first unit */
     enum weir_xcode_codec codec;
+    struct progressive progressive;
     struct rendition *renditions[WEIR_XCODE_RENDITIONS_MAX];
     uint8_t *bytes; /* of one message */
     size_t cap;
@@ -59,6 +62,7 @@ void serve_free(struct serve *serve)
         rendition_free(&serve->renditions[i]);
     }
     decoder_free(&serve->decoder);
+    progressive_done(&serve->progressive);
     free(serve->bytes);
     free(serve);
 }
@@ -116,9 +120,10 @@ static bool take_frame(void *ctx, const struct AVFrame *frame)
 {
     struct serve *serve = ctx;
     bool is_good = true;
-    for (size_t i = 0; is_good && i < WEIR_XCODE_RENDITIONS_MAX; i++) {
+    const AVFrame *whole = progressive_take(&serve->progressive, frame, wants(serve, frame->pts));
+    for (size_t i = 0; whole && is_good && i < WEIR_XCODE_RENDITIONS_MAX; i++) {
         is_good =
-            !serve->renditions[i] || rendition_take(serve->renditions[i], frame, send_unit, serve);
+            !serve->renditions[i] || rendition_take(serve->renditions[i], whole, send_unit, serve);
     }
     return is_good;
 }
@@ -140,7 +145,7 @@ static bool take_unit(struct serve *serve, const struct weir_xcode_head *head)
 {
     static const struct decoder_calls calls = {wants, take_frame};
     enum weir_xcode_codec codec = (enum weir_xcode_codec)head->codec;
-    if (head->codec > WEIR_XCODE_H265 || !make_room(serve, head->len) ||
+    if (head->codec > WEIR_XCODE_MJPEG || !make_room(serve, head->len) ||
         !read_all(serve->fd, serve->bytes, head->len)) {
         return false;
     }
@@ -169,6 +174,7 @@ bool serve_one(struct serve *serve)
         return head.len == 0;
     case WEIR_XCODE_FLUSH:
         decoder_free(&serve->decoder);
+        progressive_done(&serve->progressive);
         return head.len == 0;
     case WEIR_XCODE_UNIT:
         return take_unit(serve, &head);

@@ -10,7 +10,7 @@ static struct tap_facts main_stream(void)
     return (struct tap_facts){.codec = TAP_CODEC_H264,
                               .width = 1920,
                               .height = 1080,
-                              .is_plain = true,
+                              .picture = TAP_PICTURE_PLAIN,
                               .fps_milli = 25000,
                               .bitrate_bps = 4000000,
                               .gop_ms = 2000,
@@ -72,7 +72,7 @@ static void each_thing_that_is_too_much_is_a_reason_to_transcode(void **state)
     facts.gop_ms = 4001;
     expect_how(facts, WEIR_QUALITY_LOW, 0, WEIR_RENDITION_HOW_TRANSCODE);
     facts = sub_stream();
-    facts.is_plain = false;
+    facts.picture = TAP_PICTURE_DEEP;
     expect_how(facts, WEIR_QUALITY_LOW, 0, WEIR_RENDITION_HOW_TRANSCODE);
     facts = sub_stream();
     facts.codec = TAP_CODEC_H265;
@@ -110,6 +110,27 @@ static void source_with_fewer_frames_keeps_its_size(void **state)
     assert_in_range(choice.bitrate_bps, 1000000, 1500000);
 }
 
+/* Not even where the camera is asked for as it is. */
+static void what_no_player_shows_is_transcoded(void **state)
+{
+    (void)state;
+    struct tap_facts facts = sub_stream();
+    facts.gop_ms = 1000;
+    facts.picture = TAP_PICTURE_INTERLACED;
+    for (int fps = 0; fps < 2; fps++) {
+        struct tap_choice choice = choose(facts, WEIR_QUALITY_SOURCE, fps);
+        assert_int_equal(choice.how, WEIR_RENDITION_HOW_TRANSCODE);
+        assert_non_null(strstr(choice.why, "interlaced"));
+    }
+    assert_int_equal(choose(facts, WEIR_QUALITY_SOURCE, 0).fps_milli, 25000);
+    facts.picture = TAP_PICTURE_DEEP;
+    assert_non_null(strstr(choose(facts, WEIR_QUALITY_SOURCE, 0).why, "pixel format"));
+    facts.codec = TAP_CODEC_H265;
+    expect_how(facts, WEIR_QUALITY_SOURCE, 0, WEIR_RENDITION_HOW_TRANSCODE);
+    struct tap_format format = {.video = TAP_CODEC_NONE};
+    assert_null(tap_choice_bar(&format));
+}
+
 static void a_transcode_is_what_its_tier_says(void **state)
 {
     (void)state;
@@ -136,8 +157,28 @@ static void nothing_is_more_than_the_camera_sends(void **state)
     assert_int_equal(choose(facts, WEIR_QUALITY_MEDIUM, 60).fps_milli, 25000);
     facts.width = 3840;
     facts.height = 2160;
-    facts.is_plain = false;
+    facts.picture = TAP_PICTURE_INTERLACED;
     assert_int_equal(choose(facts, WEIR_QUALITY_ULTRA, 0).long_side, 1920);
+}
+
+static void a_thin_transcode_has_fewer_frames_and_bits(void **state)
+{
+    (void)state;
+    struct tap_choice medium = choose(main_stream(), WEIR_QUALITY_MEDIUM, 0);
+    struct tap_choice thin = tap_choice_thin(&medium, 500000);
+    assert_int_equal(thin.fps_milli, 12500);
+    assert_in_range(thin.bitrate_bps, medium.bitrate_bps * 65 / 100, medium.bitrate_bps * 67 / 100);
+    assert_int_equal(thin.long_side, medium.long_side);
+    assert_int_equal(thin.segment_ms, medium.segment_ms);
+    thin = tap_choice_thin(&medium, 100000);
+    assert_int_equal(thin.fps_milli, TAP_THIN_LEAST_MILLI);
+    struct tap_choice all = tap_choice_thin(&medium, 1000000);
+    assert_int_equal(all.fps_milli, medium.fps_milli);
+    assert_int_equal(all.bitrate_bps, medium.bitrate_bps);
+    struct tap_choice slow = choose(main_stream(), WEIR_QUALITY_LOW, 2);
+    thin = tap_choice_thin(&slow, 250000);
+    assert_int_equal(thin.fps_milli, 2000);
+    assert_int_equal(thin.bitrate_bps, slow.bitrate_bps);
 }
 
 /* ---- measuring ---- */
@@ -199,8 +240,10 @@ int main(void)
         cmocka_unit_test(each_thing_that_is_too_much_is_a_reason_to_transcode),
         cmocka_unit_test(keyframes_alone_do_where_they_are_enough),
         cmocka_unit_test(source_with_fewer_frames_keeps_its_size),
+        cmocka_unit_test(what_no_player_shows_is_transcoded),
         cmocka_unit_test(a_transcode_is_what_its_tier_says),
         cmocka_unit_test(nothing_is_more_than_the_camera_sends),
+        cmocka_unit_test(a_thin_transcode_has_fewer_frames_and_bits),
         cmocka_unit_test(a_camera_is_measured_by_its_ring),
         cmocka_unit_test(an_open_group_counts_and_too_little_is_not_enough),
     };

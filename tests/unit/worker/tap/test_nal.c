@@ -95,29 +95,50 @@ static void picture_sizes_are_read_with_cropping(void **state)
     assert_int_equal(height, 1080);
 }
 
-static bool is_plain(enum tap_codec codec, const char *hex)
+static enum tap_picture picture_of(enum tap_codec codec, const char *hex)
 {
     struct tap_param sps = {.len = strlen(hex) / 2};
     assert_true(weir_hex_decode(hex, strlen(hex), sps.bytes, sps.len));
-    return tap_nal_is_plain(codec, &sps);
+    return tap_nal_picture(codec, &sps);
 }
 
-/* Sets written by x264. */
+/* Sets written by x264 and x265. */
 static void pictures_that_some_players_do_not_show_are_told(void **state)
 {
+    static const struct {
+        enum tap_codec codec;
+        const char *sps;
+        enum tap_picture picture;
+    } sets[] = {
+        {TAP_CODEC_H264, "67640028acd940780227e5c044000003000400000300c83c60c658",
+         TAP_PICTURE_PLAIN},
+        {TAP_CODEC_H264, "6742c016d900a02ff970110000030001000003001e0f162e48", TAP_PICTURE_PLAIN},
+        /* 10 bit; 4:2:2 */
+        {TAP_CODEC_H264, "676e000ca6cd941419b011000003000100000300320f142996", TAP_PICTURE_DEEP},
+        {TAP_CODEC_H264, "677a000cbcd941419b011000000300100000030320f1429960", TAP_PICTURE_DEEP},
+        {TAP_CODEC_H264, "67640015acd94143360220000003002000000643e28532c0",
+         TAP_PICTURE_INTERLACED},
+        {TAP_CODEC_H264, "67640028", TAP_PICTURE_UNKNOWN},
+        {TAP_CODEC_H265,
+         "420101016000000300900000030000030078a003c08010e596566924caf0168080000003008000000c84",
+         TAP_PICTURE_PLAIN},
+        {TAP_CODEC_H265, /* yuv420p10le */
+         "42010102200000030090000003000003003ca00a080b9f6d96566924caf016808000000300800000030284",
+         TAP_PICTURE_PLAIN},
+        {TAP_CODEC_H265, /* yuv422p10le */
+         "4201010408000003009d0800000300003cb00a080b9f2b65959a4932bc05a020000003002000000300a1",
+         TAP_PICTURE_DEEP},
+        {TAP_CODEC_H265, /* yuv420p12le */
+         "420101040800000300998800000300003ca00a080b9f65296566924caf0168080000030008000003002840",
+         TAP_PICTURE_DEEP},
+        {TAP_CODEC_H265, /* yuv444p */
+         "4201010408000003009e0800000300003c9001410173e5cb2b349265780b404000000300400000030142",
+         TAP_PICTURE_DEEP},
+    };
     (void)state;
-    assert_true(is_plain(TAP_CODEC_H264, "67640028acd940780227e5c044000003000400000300c83c60c658"));
-    assert_true(is_plain(TAP_CODEC_H264, "6742c016d900a02ff970110000030001000003001e0f162e48"));
-    assert_false(is_plain(TAP_CODEC_H264,
-                          "676e000ca6cd941419b011000003000100000300320f142996")); /* 10 bit */
-    assert_false(
-        is_plain(TAP_CODEC_H264, "677a000cbcd941419b011000000300100000030320f1429960")); /* 4:2:2 */
-    assert_false(is_plain(TAP_CODEC_H264,
-                          "67640015acd94143360220000003002000000643e28532c0")); /* interlaced */
-    assert_false(is_plain(
-        TAP_CODEC_H265,
-        "420101016000000300900000030000030078a003c08010e596566924caf0168080000003008000000c84"));
-    assert_false(is_plain(TAP_CODEC_H264, "67640028"));
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        assert_int_equal(picture_of(sets[i].codec, sets[i].sps), sets[i].picture);
+    }
 }
 
 static void a_damaged_set_has_no_size(void **state)
