@@ -3,7 +3,7 @@
  * How often something may be done about what does not get well by it: WEIR_BUDGET_ACTIONS times in
  * WEIR_BUDGET_SPAN_MS, and while that does not suffice the span doubles with each further one, up
  * to WEIR_BUDGET_MOST_MS. When a whole span passed in which one was allowed and none was needed, it
- * begins anew. So a camera that is beyond help is let alone more and more, and never quite.
+ * begins anew. So a camera that is beyond help costs one a minute in the end, as any that fails.
  * Source: docs/adr/0044.
  *
  *     wait_ms = weir_budget_wait_ms(&budget, now_ms);     0: it may be done now
@@ -17,8 +17,8 @@
 #include <stdint.h>
 
 #define WEIR_BUDGET_ACTIONS 4
-#define WEIR_BUDGET_SPAN_MS 600000
-#define WEIR_BUDGET_MOST_MS 4800000
+#define WEIR_BUDGET_SPAN_MS 120000
+#define WEIR_BUDGET_MOST_MS 240000
 
 /* Zeroed storage is ready. */
 struct weir_budget {

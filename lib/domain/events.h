@@ -1556,7 +1556,7 @@ enum weir_ctl_type {
     WEIR_CTL_TAP_STREAM,
     WEIR_CTL_TAP_UNPUBLISH,
 };
-#define WEIR_CTL_N 22
+#define WEIR_CTL_N 23
 
 /* One line on a pipe between weir-worker and a child. */
 struct weir_ctl {

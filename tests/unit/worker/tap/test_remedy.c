@@ -85,7 +85,7 @@ static void what_was_done_in_vain_is_not_done_for_ever(void **state)
     /* One that is due nevertheless has to wait. */
     int64_t wait_ms = tap_remedy_take(&remedy, now_ms);
     assert_int_equal(wait_ms, 1000 + WEIR_BUDGET_SPAN_MS - now_ms);
-    assert_true(weir_budget_wait_ms(&remedy.budget, now_ms + wait_ms) > WEIR_BUDGET_SPAN_MS);
+    assert_true(weir_budget_wait_ms(&remedy.budget, now_ms + wait_ms) > WEIR_BUDGET_SPAN_MS / 2);
 }
 
 /* A camera that stands still a moment after each connect, for a day: each judged as the tap does.
@@ -105,7 +105,7 @@ static void a_day_of_a_camera_that_always_stands_still_is_no_loop(void **state)
         up_ms = ends_ms + 500;
         connects++;
     }
-    assert_in_range(connects, 40, 90);
+    assert_in_range(connects, 1400, 1500); /* one a minute */
 }
 
 static void only_what_another_connection_may_cure_is_ours(void **state)
