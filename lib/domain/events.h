@@ -1112,8 +1112,45 @@ enum weir_ctl_tap_camera_transport {
 };
 #define WEIR_CTL_TAP_CAMERA_TRANSPORT_N 2
 
+/* Of RTP. */
+enum weir_ctl_tap_camera_others_transport {
+    WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_TCP,
+    WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_UDP,
+};
+#define WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_N 2
+
+/* As it was declared; absent: not known. */
+enum weir_ctl_tap_camera_others_codec {
+    WEIR_CTL_TAP_CAMERA_OTHERS_CODEC_H264,
+    WEIR_CTL_TAP_CAMERA_OTHERS_CODEC_H265,
+};
+#define WEIR_CTL_TAP_CAMERA_OTHERS_CODEC_N 2
+
+/* One of them. */
+struct weir_ctl_tap_camera_others {
+    /* One of the streams that a camera offers, as it was named; main: the one that every
+     * camera has; 1..16 bytes, snake_case */
+    char name[16 + 1];
+    /* rtsp or rtsps, without credentials; 1..2048 bytes, UTF-8 without control characters */
+    char url[2048 + 1];
+    bool has_username;
+    char username[256 + 1]; /* For this source; 0..256 bytes, UTF-8 without control characters */
+    bool has_password;
+    char password[256 + 1]; /* For this source; 0..256 bytes, UTF-8 without control characters */
+    enum weir_ctl_tap_camera_others_transport transport; /* Of RTP */
+    bool has_codec;
+    enum weir_ctl_tap_camera_others_codec codec; /* As it was declared; absent: not known */
+    bool has_width;
+    int64_t width; /* As codec, pixels; 1..16384 */
+    bool has_height;
+    int64_t height; /* As codec, pixels; 1..16384 */
+    bool has_fps;
+    int64_t fps; /* As codec, frames per second; 1..240 */
+};
+
 /* Pull this camera, or pull it in this new way. The only message with a camera's credentials:
  * a pipe between parent and child, never a log. */
+#define WEIR_CTL_TAP_CAMERA_OTHERS_MAX 3
 struct weir_ctl_tap_camera {
     struct weir_id tenant_id; /* The tenant that owns it */
     struct weir_id camera_id; /* The camera */
@@ -1132,6 +1169,10 @@ struct weir_ctl_tap_camera {
     bool allow_local; /* Loopback and link-local addresses too */
     bool has_exclusive;
     bool exclusive; /* May never be pulled twice: obeys tap.fence. Absent: no */
+    /* Sources beside this one, which is main: pulled while something is made of them; 0..3
+     * elements */
+    struct weir_ctl_tap_camera_others *others;
+    size_t n_others;
 };
 
 /* Leave this camera. */
@@ -1225,6 +1266,8 @@ enum weir_ctl_tap_stats_cameras_clock {
 /* One camera. */
 struct weir_ctl_tap_stats_cameras {
     struct weir_id camera_id; /* The camera */
+    bool has_source;
+    char source[16 + 1]; /* Which of the camera's sources; absent: main; 1..16 bytes, snake_case */
     int64_t packets; /* Since the source came up; >= 0 */
     int64_t bytes; /* Since the source came up; >= 0 */
     int64_t keyframes; /* Since the source came up; >= 0 */

@@ -17,6 +17,7 @@
 
 #define OVER_PAUSE_MS 10000
 #define HUSH_MS       1000 /* behind the end of the slowest attempt */
+#define LOST_MS       3000 /* a source that was read may be away so long */
 
 struct tap_camera {
     struct tap_shared shared;
@@ -26,6 +27,8 @@ struct tap_camera {
     struct tap_reader *reader;
     bool is_inside; /* the gate */
     bool is_up;
+    bool is_failing;    /* the newest attempt that ended */
+    int64_t up_mono_ms; /* it was up until then; 0: never */
     bool is_fenced;
     struct weir_timer *timer; /* of the next attempt, or of telling `held` */
     int64_t began_mono_ms;    /* the newest attempt */
@@ -41,7 +44,7 @@ struct tap_camera {
     int64_t over_mono_ms; /* when it last started over */
     struct tap_timeline line;
     struct tap_clock clock;
-    struct tap_outputs *outputs;
+    struct tap_camera_role role;
     struct weir_ctl_tap_stats_cameras stats; /* counters only */
     int64_t frames;                          /* of video */
     struct tap_cost cost;
@@ -71,10 +74,28 @@ static void measure_picture(struct tap_camera *camera)
     }
 }
 
+static bool is_main(const struct tap_camera *camera)
+{
+    return camera->role.name == NULL;
+}
+
+static const char *name_of(const struct tap_camera *camera)
+{
+    return is_main(camera) ? "main" : camera->role.name;
+}
+
 static void report_up(const struct tap_camera *camera)
 {
-    tap_report_up(camera->shared.control, &camera->spec.camera_id, &camera->format, camera->width,
-                  camera->height);
+    if (is_main(camera))
+        tap_report_up(camera->shared.control, &camera->spec.camera_id, &camera->format,
+                      camera->width, camera->height);
+}
+
+static void report_failing(const struct tap_camera *camera, const struct tap_failure *failure,
+                           int64_t delay_ms)
+{
+    if (is_main(camera))
+        tap_report_failing(camera->shared.control, &camera->spec.camera_id, failure, delay_ms);
 }
 
 static bool is_same_kind(const struct tap_format *a, const struct tap_format *b)
@@ -95,7 +116,7 @@ static void start_over(struct tap_camera *camera)
     tap_ring_init(&camera->ring, max_ms, max_bytes);
     tap_timeline_init(&camera->line);
     tap_clock_restart(&camera->clock); /* what it knows lies on the old line */
-    tap_outputs_restart(camera->outputs);
+    camera->role.restart(camera->role.ctx);
 }
 
 static bool is_same_param(const struct tap_param *a, const struct tap_param *b)
@@ -129,11 +150,13 @@ static void on_opened(void *ctx, const struct tap_format *format)
     else
         follow_picture(camera, &before);
     camera->is_up = true;
+    camera->is_failing = false;
     camera->failures = 0;
     tap_health_up(&camera->health, weir_clock_mono_ms());
     measure_picture(camera);
     report_up(camera);
-    weir_log(WEIR_LOG_INFO, "camera: up", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id), NULL);
+    weir_log(WEIR_LOG_INFO, "camera: up", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id),
+             "source", name_of(camera), NULL);
 }
 
 /* Newer parameter sets inside the stream: the engine reads them there, others from `format`. */
@@ -206,12 +229,13 @@ static void on_unit(void *ctx, struct tap_unit *unit)
     count_unit(camera, unit);
     tap_spool_add(camera->spool, &camera->format, unit);
     if (tap_ring_push(&camera->ring, unit))
-        tap_outputs_wake(camera->outputs);
+        camera->role.wake(camera->role.ctx);
 }
 
 static void after_end(struct tap_camera *camera)
 {
     leave_gate(camera);
+    camera->up_mono_ms = camera->is_up ? weir_clock_mono_ms() : camera->up_mono_ms;
     camera->is_up = false;
     tap_health_down(&camera->health, weir_clock_mono_ms());
     tap_timeline_restart(&camera->line);
@@ -223,10 +247,11 @@ static void tell_failure(struct tap_camera *camera, const struct tap_failure *fa
     int64_t delay_ms = failure->is_permanent ? TAP_RETRY_PERMANENT_MS
                                              : tap_retry_delay_ms(++camera->failures, arc4random());
     delay_ms = failure->retry_ms > 0 ? failure->retry_ms : delay_ms;
-    tap_report_failing(camera->shared.control, &camera->spec.camera_id, failure, delay_ms);
+    camera->is_failing = true;
+    report_failing(camera, failure, delay_ms);
     weir_log(WEIR_LOG_WARN, "camera: failing", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id),
-             "reason", weir_reason_name(failure->reason), "detail", failure->detail, "why",
-             failure->why, NULL);
+             "source", name_of(camera), "reason", weir_reason_name(failure->reason), "detail",
+             failure->detail, "why", failure->why, NULL);
     weir_timer_set(camera->timer, delay_ms);
 }
 
@@ -299,7 +324,7 @@ static void hold(struct tap_camera *camera)
     WEIR_STR_SET(failure.detail, "the worker is cut off from its cell");
     stop_reader(camera);
     weir_timer_clear(camera->timer);
-    tap_report_failing(camera->shared.control, &camera->spec.camera_id, &failure, 0);
+    report_failing(camera, &failure, 0);
 }
 
 void tap_camera_fence(struct tap_camera *camera, bool is_fenced)
@@ -331,7 +356,8 @@ static void on_timer(void *ctx)
         return;
     }
     camera->is_inside = true;
-    tap_report_connecting(camera->shared.control, &camera->spec.camera_id);
+    if (is_main(camera))
+        tap_report_connecting(camera->shared.control, &camera->spec.camera_id);
     start_reader(camera);
 }
 
@@ -340,6 +366,8 @@ static void take_spec(struct tap_camera *camera, const struct weir_ctl_tap_camer
     struct tap_url url;
     struct weir_err err = {0};
     camera->spec = *spec;
+    camera->spec.others = NULL; /* they are kept elsewhere */
+    camera->spec.n_others = 0;
     camera->reach = *camera->shared.reach;
     camera->reach.allow_local = spec->allow_local;
     if (weir_networks_parse(spec->networks, &camera->reach.tenant, &err) != WEIR_OK) {
@@ -356,7 +384,8 @@ static void take_spec(struct tap_camera *camera, const struct weir_ctl_tap_camer
 /* What the process before this one read of the camera. */
 static void take_spool(struct tap_camera *camera)
 {
-    camera->spool = tap_spool_open(camera->shared.spool_dir, &camera->spec.camera_id);
+    const char *dir = is_main(camera) ? camera->shared.spool_dir : "";
+    camera->spool = tap_spool_open(dir, &camera->spec.camera_id);
     if (!tap_spool_load(camera->spool, weir_clock_wall_us(), &camera->format, &camera->ring))
         return;
     int64_t audio_ts = TAP_NO_TIME;
@@ -369,23 +398,42 @@ static void take_spool(struct tap_camera *camera)
 }
 
 struct tap_camera *tap_camera_new(const struct tap_shared *shared,
-                                  const struct weir_ctl_tap_camera *spec, bool is_fenced)
+                                  const struct weir_ctl_tap_camera *spec, bool is_fenced,
+                                  const struct tap_camera_role *role)
 {
     struct tap_camera *camera = weir_xalloc(sizeof(*camera));
     camera->shared = *shared;
+    camera->role = *role;
     camera->is_fenced = is_fenced;
     tap_ring_init(&camera->ring, spec->ring_ms, (size_t)spec->ring_bytes);
     tap_timeline_init(&camera->line);
     take_spec(camera, spec);
     take_spool(camera);
-    camera->outputs = tap_outputs_new(&(struct tap_outputs_from){.loop = shared->loop,
-                                                                 .control = shared->control,
-                                                                 .xcode = shared->xcode,
-                                                                 .ring = &camera->ring,
-                                                                 .format = &camera->format});
     camera->timer = weir_timer_new(shared->loop, on_timer, camera);
     weir_timer_set(camera->timer, 0);
     return camera;
+}
+
+const struct tap_ring *tap_camera_ring(const struct tap_camera *camera)
+{
+    return &camera->ring;
+}
+
+const struct tap_format *tap_camera_format(const struct tap_camera *camera)
+{
+    return &camera->format;
+}
+
+bool tap_camera_is_up(const struct tap_camera *camera)
+{
+    return camera->is_up;
+}
+
+bool tap_camera_is_lost(const struct tap_camera *camera, int64_t now_ms)
+{
+    bool was_up = camera->up_mono_ms != 0;
+    return !camera->is_up && camera->is_failing &&
+           (!was_up || now_ms - camera->up_mono_ms >= LOST_MS);
 }
 
 void tap_camera_free(struct tap_camera **ptr)
@@ -394,7 +442,6 @@ void tap_camera_free(struct tap_camera **ptr)
     if (camera == NULL)
         return;
     *ptr = NULL;
-    tap_outputs_free(&camera->outputs);
     tap_reader_cancel(&camera->reader);
     leave_gate(camera);
     weir_timer_free(&camera->timer);
@@ -428,17 +475,6 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
     weir_timer_set(camera->timer, 0);
 }
 
-void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_publish *spec)
-{
-    tap_outputs_publish(camera->outputs, spec);
-}
-
-void tap_camera_unpublish(struct tap_camera *camera, const struct weir_id *stream_id,
-                          int64_t generation)
-{
-    tap_outputs_unpublish(camera->outputs, stream_id, generation);
-}
-
 bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *tenant_id,
                       struct tap_clips_camera *ret)
 {
@@ -450,17 +486,9 @@ bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *ten
     return true;
 }
 
-size_t tap_camera_ring_bytes(const struct tap_camera *camera)
-{
-    return camera->ring.bytes + tap_outputs_bytes(camera->outputs);
-}
-
 void tap_camera_shrink(struct tap_camera *camera)
 {
-    if (tap_ring_is_empty(&camera->ring) || tap_outputs_bytes(camera->outputs) > camera->ring.bytes)
-        tap_outputs_shrink(camera->outputs);
-    else
-        tap_ring_shrink(&camera->ring);
+    tap_ring_shrink(&camera->ring);
 }
 
 /* By TCP from now on. */
@@ -504,6 +532,8 @@ void tap_camera_share(struct tap_camera *camera, const struct tap_cost_all *all,
 void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats_cameras *ret)
 {
     *ret = camera->stats;
+    ret->has_source = !is_main(camera);
+    WEIR_STR_SET(ret->source, name_of(camera));
     ret->camera_id = camera->spec.camera_id;
     uint64_t gaps = camera->reader != NULL ? tap_reader_gaps(camera->reader) : 0;
     ret->gaps = (int64_t)(camera->gaps_before + gaps);
