@@ -330,6 +330,10 @@ void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *s
         struct lease *lease = leases_find(worker, &stats->cameras[i].camera_id);
         if (lease && !stats->cameras[i].has_source) {
             struct weir_ctl_tap_stats_cameras now = stats->cameras[i];
+            /* The rows of its other sources follow. */
+            for (size_t k = i + 1; k < stats->n_cameras && stats->cameras[k].has_source; k++) {
+                conditions_join(&stats->cameras[k], &now);
+            }
             sights_join(lease, worker_now_ms(), &now);
             bool is_news = conditions_take(worker, lease, &now);
             lease->stats = now;

@@ -61,6 +61,26 @@ static void what_is_new_is_news(void **state)
     assert_true(conditions_take(&worker, &lease, &other));
 }
 
+static void faults_and_cost_of_another_source_are_the_cameras(void **state)
+{
+    (void)state;
+    struct weir_ctl_tap_stats_cameras is = stats(WEIR_PICTURE_HEALTH_HEALTHY, 0);
+    struct weir_ctl_tap_stats_cameras sub = stats(WEIR_PICTURE_HEALTH_HEALTHY, 0);
+    int64_t cpu_ppm = is.cpu_ppm;
+    conditions_join(&sub, &is);
+    assert_int_equal(is.health, WEIR_PICTURE_HEALTH_HEALTHY);
+    assert_int_equal(is.cpu_ppm, 2 * cpu_ppm);
+    sub = stats(WEIR_PICTURE_HEALTH_STALLED, BIT(STALLED));
+    conditions_join(&sub, &is);
+    assert_int_equal(is.health, WEIR_PICTURE_HEALTH_DEGRADED);
+    assert_int_equal(is.faults, BIT(STALLED));
+    /* Main is worse off. */
+    is = stats(WEIR_PICTURE_HEALTH_STALLED, BIT(LOSS));
+    conditions_join(&sub, &is);
+    assert_int_equal(is.health, WEIR_PICTURE_HEALTH_STALLED);
+    assert_int_equal(is.faults, BIT(STALLED) | BIT(LOSS));
+}
+
 static void faults_have_names(void **state)
 {
     (void)state;
@@ -77,6 +97,7 @@ int main(void)
         cmocka_unit_test(a_camera_that_is_read_tells_all_of_it),
         cmocka_unit_test(a_camera_that_cannot_be_read_says_why_and_keeps_no_old_figures),
         cmocka_unit_test(what_is_new_is_news),
+        cmocka_unit_test(faults_and_cost_of_another_source_are_the_cameras),
         cmocka_unit_test(faults_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
