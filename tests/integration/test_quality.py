@@ -111,7 +111,7 @@ def test_a_small_quality_is_another_stream_of_the_camera(stack: Stack) -> None:
     user = stack.user("acme")
     sizes = {"main": "960x540", "sub": "640x360", "wide": "720x540"}
     urls = {
-        name: stack.camera(name, "--size", size, "--fps", "15", "--gop", "15", "--bitrate", "400")
+        name: stack.camera(name, "--size", size, "--fps", "15", "--gop", "15", "--bitrate", "300")
         for name, size in sizes.items()
     }
     ports = {name: urllib.parse.urlsplit(url).port or 0 for name, url in urls.items()}
