@@ -166,6 +166,8 @@ def test_one_camera_has_only_so_many_renditions(stack: Stack, camera: dict[str, 
 
 def test_a_small_quality_is_another_stream_of_the_camera(stack: Stack) -> None:
     user = stack.user("acme")
+    # Those of another camera's streams that were stopped may end later.
+    before = children(stack.home, "worker-0", "weir-xcode")
     sizes = {"main": "960x540", "sub": "640x360", "wide": "720x540"}
     urls = {
         name: stack.camera(name, "--size", size, "--fps", "15", "--gop", "15", "--bitrate", "300")
@@ -185,7 +187,7 @@ def test_a_small_quality_is_another_stream_of_the_camera(stack: Stack) -> None:
     assert probe(user.ticket(low["id"]))["width"] == 640
     source = start(user, made)
     assert effective(user, source["id"])["width"] == 960
-    assert children(stack.home, "worker-0", "weir-xcode") == []
+    assert set(children(stack.home, "worker-0", "weir-xcode")) <= set(before)
     assert [sessions(ports[name]) for name in sizes] == [1, 1, 0]
     # Whoever changes one of several names them all; a source that is too large is not shown.
     one = {"source": {"url": urls["main"]}}
