@@ -3,26 +3,24 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <strings.h>
 
 #include "api/call.h"
 #include "api/camera_live.h"
+#include "api/camera_sources.h"
 #include "api/ceilings.h"
 #include "api/once.h"
 #include "api/outbox.h"
 #include "api/revoke.h"
 #include "api/rights.h"
-#include "api/source_url.h"
 #include "api/sources.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
-#include "lib/domain/tls_pin.h"
 
 #define COLUMNS                                                                                    \
     "id, name, url, transport, has_credentials, labels::text, idle_timeout_s, warm, exclusive, "   \
     "version, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "       \
     "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), host, "          \
-    "convert_from(sealed, 'UTF8'), source_version, encoder_delay_ms, "                             \
+    "convert_from(sealed, 'UTF8'), source_version, sources::text, encoder_delay_ms, "              \
     "tls_pin_sha256, " CEILING_COLUMNS
 
 /* By whom $2 names. */
@@ -44,6 +42,7 @@ enum {
     C_HOST,
     C_SEALED,
     C_SOURCE_VERSION,
+    C_SOURCES,
     C_ENCODER_DELAY,
     C_TLS_PIN,
     C_CEILINGS,
@@ -56,6 +55,7 @@ enum {
     F_PASSWORD,
     F_TRANSPORT,
     F_TLS_PIN,
+    F_SOURCES,
     F_LABELS,
     F_IDLE,
     F_WARM,
@@ -67,15 +67,15 @@ enum {
 
 #define LABELS_MOST 256 /* the setting may lower it */
 
-static const char *const transports[] = {"tcp", "udp", NULL};
-
-/* A source is given as a whole: nobody here could add a new URL to a password that was sealed. */
+/* Sources are given as a whole: nobody here could add a new URL to a password that was sealed. */
 #define SOURCE_FIELDS                                                                              \
     [F_URL] = {"/source/url", API_STR, .min = 1, .max = API_URL_MAX, .is_required = true},         \
     [F_USERNAME] = {"/source/username", API_STR, .max = 256, .is_nullable = true},                 \
     [F_PASSWORD] = {"/source/password", API_STR, .max = 256, .is_nullable = true},                 \
-    [F_TRANSPORT] = {"/source/transport", API_ENUM, .names = transports},                          \
-    [F_TLS_PIN] = {"/source/tls_pin_sha256", API_STR, .min = 64, .max = 95, .is_nullable = true},  \
+    [F_TRANSPORT] = {"/source/transport", API_ENUM, .names = camera_transports},                   \
+    [F_TLS_PIN] = {"/source/tls_pin_sha256", API_STR, .min = CAMERA_PIN_MIN,                       \
+                   .max = CAMERA_PIN_MAX, .is_nullable = true},                                    \
+    [F_SOURCES] = {"/sources", API_ARRAY, .min = 1, .max = CAMERA_SOURCES_MAX},                    \
     [F_LABELS] = {"/labels", API_LABELS, .max = LABELS_MOST},                                      \
     [F_IDLE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true},          \
     [F_WARM] = {"/warm", API_BOOL}, [F_EXCLUSIVE] = {"/exclusive", API_BOOL},                      \
@@ -90,8 +90,8 @@ static const struct api_field patch_fields[N_FIELDS] = {
 /* What a row will hold; every value as the text that Postgres takes, NULL for SQL NULL. */
 struct camera {
     struct weir_id id;
-    const char *id_text, *name, *url, *host, *transport, *sealed, *labels, *idle_timeout_s,
-        *tls_pin;
+    const char *id_text, *name, *url, *host, *transport, *sealed, *sources, *labels,
+        *idle_timeout_s, *tls_pin;
     bool has_credentials, warm, exclusive;
     int64_t version, source_version, encoder_delay_ms;
     struct ceiling_texts ceilings;
@@ -105,12 +105,10 @@ static void write_row(struct weir_json_out *out, const struct weir_db_rows *rows
     weir_json_open(out, NULL, '{');
     weir_json_str(out, "id", weir_db_text(rows, row, C_ID));
     weir_json_str(out, "name", weir_db_text(rows, row, C_NAME));
-    weir_json_open(out, "source", '{');
-    weir_json_str(out, "url", weir_db_text(rows, row, C_URL));
-    weir_json_str(out, "transport", weir_db_text(rows, row, C_TRANSPORT));
-    weir_json_bool(out, "has_credentials", weir_db_bool(rows, row, C_HAS_CREDENTIALS));
-    weir_json_str(out, "tls_pin_sha256", weir_db_text(rows, row, C_TLS_PIN));
-    weir_json_close(out, '}');
+    struct camera_source_shown main = {
+        weir_db_text(rows, row, C_URL), weir_db_text(rows, row, C_TRANSPORT),
+        weir_db_bool(rows, row, C_HAS_CREDENTIALS), weir_db_text(rows, row, C_TLS_PIN)};
+    camera_sources_show(&main, weir_db_text(rows, row, C_SOURCES), out);
     weir_json_raw(out, "labels", weir_db_text(rows, row, C_LABELS));
     const char *idle = weir_db_text(rows, row, C_IDLE);
     weir_json_raw(out, "idle_timeout_s", idle ? idle : "null");
@@ -140,51 +138,57 @@ static void answer(struct api_call *call, int status, const struct weir_db_rows 
 
 /* ---- in ---- */
 
-/* Who a camera behind TLS is must be said; nothing is trusted because it was seen first. */
-static enum weir_code check_pin(struct api_call *call, const struct api_value *values)
+/* A body, and the sources that it gives: none, one or several. */
+struct body {
+    struct api_value values[N_FIELDS];
+    struct camera_sources sources;
+};
+
+static enum weir_code refuse_fault(struct api_call *call, const struct api_fault *fault)
 {
-    struct weir_tls_pin pin;
-    bool is_tls = strncasecmp(values[F_URL].str, "rtsps://", 8) == 0;
-    const char *text = values[F_TLS_PIN].str;
-    if (is_tls && !text) {
-        return api_call_refuse(call, 422, "missing_field", "/source/tls_pin_sha256",
-                               "/source/tls_pin_sha256 is missing: a camera behind TLS is known by "
-                               "the SHA-256 of its certificate, or of the public key in it");
-    }
-    if (!is_tls && text) {
-        return api_call_refuse(call, 422, "bad_pin", "/source/tls_pin_sha256",
-                               "/source/tls_pin_sha256 has no meaning without rtsps://");
-    }
-    if (text && !weir_tls_pin_read(text, &pin)) {
-        return api_call_refuse(call, 422, "bad_pin", "/source/tls_pin_sha256",
-                               "/source/tls_pin_sha256 must be 64 hex digits, or 32 pairs of them "
-                               "with colons between");
-    }
-    return WEIR_OK;
+    return api_call_refuse(call, 422, fault->code, fault->pointer, "%s %s", fault->pointer,
+                           fault->detail);
 }
 
-static enum weir_code check_source(struct api_call *call, const struct api_value *values,
-                                   char host[static API_HOST_MAX + 1])
+static const char *given(const struct api_value *value)
 {
-    struct weir_err err = {0};
-    if (api_source_url_check(values[F_URL].str, host, &err) != WEIR_OK) {
-        return api_call_refuse(call, 422, "bad_url", "/source/url", "/source/url %s", err.msg);
+    return value->str && value->str[0] ? value->str : NULL;
+}
+
+static enum weir_code read_sources(struct api_call *call, struct body *body)
+{
+    const struct api_value *values = body->values;
+    struct api_fault fault = {0};
+    enum weir_code code = WEIR_OK;
+    if (values[F_SOURCES].is_given && values[F_URL].is_given) {
+        return api_call_refuse(call, 422, "one_too_many", "/source",
+                               "/source is main of /sources: give one of them");
     }
-    bool has_password = values[F_PASSWORD].str && values[F_PASSWORD].str[0];
-    if (has_password && !(values[F_USERNAME].str && values[F_USERNAME].str[0])) {
-        return api_call_refuse(call, 422, "missing_field", "/source/username",
-                               "/source/username is missing: a password has no meaning alone");
+    if (values[F_SOURCES].is_given) {
+        code = camera_sources_read(values[F_SOURCES].json, &body->sources, &fault);
+    } else if (values[F_URL].is_given) {
+        body->sources.n = 1;
+        body->sources.of[0] = (struct camera_source){.name = CAMERA_SOURCE_MAIN,
+                                                     .url = values[F_URL].str,
+                                                     .username = given(&values[F_USERNAME]),
+                                                     .password = given(&values[F_PASSWORD]),
+                                                     .pin_given = values[F_TLS_PIN].str,
+                                                     .transport = values[F_TRANSPORT].is_given
+                                                                      ? values[F_TRANSPORT].str
+                                                                      : camera_transports[0]};
+        code = camera_source_check(&body->sources.of[0], "/source", &fault);
     }
-    return check_pin(call, values);
+    return code == WEIR_OK ? WEIR_OK : refuse_fault(call, &fault);
 }
 
 static enum weir_code read_body(struct api_call *call, const struct api_field *fields,
-                                struct api_value values[static N_FIELDS],
-                                char host[static API_HOST_MAX + 1])
+                                struct body *body)
 {
-    enum weir_code code = api_call_body(call, fields, N_FIELDS, values);
-    if (code == WEIR_OK && values[F_URL].is_given) {
-        code = check_source(call, values, host);
+    const struct api_value *values = body->values;
+    *body = (struct body){0};
+    enum weir_code code = api_call_body(call, fields, N_FIELDS, body->values);
+    if (code == WEIR_OK) {
+        code = read_sources(call, body);
     }
     int64_t labels_max = call->api->settings->labels_max;
     if (code == WEIR_OK && values[F_LABELS].is_given &&
@@ -197,38 +201,30 @@ static enum weir_code read_body(struct api_call *call, const struct api_field *f
 
 /* What the worker will open: it names its tenant, camera and version so that none can be swapped.
  */
-static const char *seal_source(struct api_call *call, const struct camera *camera,
-                               const struct api_value *values)
+static const char *seal_sources(struct api_call *call, const struct camera *camera,
+                                const struct camera_sources *sources)
 {
+    const struct camera_source *main = &sources->of[sources->main];
     struct weir_json_out out = {0};
     weir_json_open(&out, NULL, '{');
     weir_json_str(&out, "tenant_id", WEIR_ID_TEXT(&call->tenant_id));
     weir_json_str(&out, "camera_id", camera->id_text);
     weir_json_int(&out, "version", camera->source_version);
-    weir_json_str(&out, "url", camera->url);
-    if (camera->has_credentials) {
-        weir_json_str(&out, "username", values[F_USERNAME].str);
-        weir_json_str(&out, "password", values[F_PASSWORD].str ? values[F_PASSWORD].str : "");
+    weir_json_str(&out, "url", main->url);
+    if (main->username) {
+        weir_json_str(&out, "username", main->username);
+        weir_json_str(&out, "password", main->password ? main->password : "");
     }
-    weir_json_str(&out, "transport", camera->transport);
-    if (camera->tls_pin) {
-        weir_json_str(&out, "tls_pin_sha256", camera->tls_pin);
+    weir_json_str(&out, "transport", main->transport);
+    if (main->tls_pin[0]) {
+        weir_json_str(&out, "tls_pin_sha256", main->tls_pin);
     }
+    camera_sources_write_others(sources, &out);
     weir_json_close(&out, '}');
     const char *sealed = weir_seal(&call->api->seal_key, out.buf.bytes, out.buf.len, call->arena);
     explicit_bzero(out.buf.bytes, out.buf.len);
     weir_buf_done(&out.buf);
     return sealed;
-}
-
-/* As it is kept; NULL where there is none. */
-static const char *pin_text(struct api_call *call, const char *given)
-{
-    struct weir_tls_pin pin;
-    char text[WEIR_TLS_PIN_TEXT_MAX];
-    return given && weir_tls_pin_read(given, &pin)
-               ? weir_arena_strdup(call->arena, weir_tls_pin_format(&pin, text))
-               : NULL;
 }
 
 static const char *labels_text(struct api_call *call, const struct weir_json *labels)
@@ -244,20 +240,22 @@ static const char *labels_text(struct api_call *call, const struct weir_json *la
 }
 
 /* Lays what was given over what is there. `camera` holds the old row, or a new one's defaults. */
-static void overlay(struct api_call *call, const struct api_value *values, const char *host,
-                    struct camera *camera)
+static void overlay(struct api_call *call, const struct body *body, struct camera *camera)
 {
+    const struct api_value *values = body->values;
+    const struct camera_source *main = &body->sources.of[body->sources.main];
     if (values[F_NAME].is_given) {
         camera->name = values[F_NAME].str;
     }
-    if (values[F_URL].is_given) {
-        camera->url = values[F_URL].str;
-        camera->host = host;
-        camera->transport = values[F_TRANSPORT].is_given ? values[F_TRANSPORT].str : "tcp";
-        camera->has_credentials = values[F_USERNAME].str && values[F_USERNAME].str[0];
-        camera->tls_pin = pin_text(call, values[F_TLS_PIN].str);
+    if (body->sources.n > 0) {
+        camera->url = main->url;
+        camera->host = main->host;
+        camera->transport = main->transport;
+        camera->has_credentials = main->username;
+        camera->sources = camera_sources_text(&body->sources, call->arena);
+        camera->tls_pin = main->tls_pin[0] ? main->tls_pin : NULL;
         camera->source_version = camera->version;
-        camera->sealed = seal_source(call, camera, values);
+        camera->sealed = seal_sources(call, camera, &body->sources);
     }
     if (values[F_LABELS].is_given) {
         camera->labels = labels_text(call, values[F_LABELS].json);
@@ -331,6 +329,7 @@ static enum weir_code save(struct api_call *call, struct weir_db_tx *tx, const c
         camera->ceilings.text[CEILING_MAX_FPS],
         weir_arena_printf(call->arena, "%" PRId64, camera->encoder_delay_ms),
         camera->tls_pin,
+        camera->sources,
     };
     return weir_db_exec(tx, sql, params, sizeof(params) / sizeof(params[0]), call->arena, ret,
                         &call->err);
@@ -357,12 +356,12 @@ static enum weir_code begin(struct api_call *call, struct weir_db_tx **tx)
 
 /* ---- create ---- */
 
-/* A literal address outside of the tenant's networks is told at once. */
-static enum weir_code check_reach(struct api_call *call, struct weir_db_tx *tx, const char *host)
+/* Literal addresses outside of the tenant's networks are told at once. */
+static enum weir_code check_reach(struct api_call *call, struct weir_db_tx *tx,
+                                  const struct body *body)
 {
     struct weir_db_rows *rows = NULL;
     struct weir_reach reach = call->api->reach;
-    struct weir_err err = {0};
     enum weir_code code = weir_db_exec(tx, "SELECT camera_networks FROM tenant", NULL, 0,
                                        call->arena, &rows, &call->err);
     const char *networks =
@@ -370,9 +369,14 @@ static enum weir_code check_reach(struct api_call *call, struct weir_db_tx *tx, 
     if (code == WEIR_OK && networks) {
         code = weir_networks_parse(networks, &reach.tenant, &call->err);
     }
-    if (code == WEIR_OK && api_source_url_judge(host, &reach, &err) != WEIR_OK) {
-        return api_call_refuse(call, 422, "address_denied", "/source/url", "/source/url %s",
-                               err.msg);
+    for (size_t i = 0; i < body->sources.n && code == WEIR_OK; i++) {
+        struct weir_err err = {0};
+        if (api_source_url_judge(body->sources.of[i].host, &reach, &err) != WEIR_OK) {
+            const char *pointer = body->values[F_SOURCES].is_given
+                                      ? weir_arena_printf(call->arena, "/sources/%zu/url", i)
+                                      : "/source/url";
+            code = api_call_refuse(call, 422, "address_denied", pointer, "%s %s", pointer, err.msg);
+        }
     }
     return code;
 }
@@ -421,9 +425,9 @@ static enum weir_code insert(struct api_call *call, struct weir_db_tx *tx,
                                "INSERT INTO camera (id, tenant_id, name, url, host, transport, "
                                "has_credentials, sealed, source_version, warm, exclusive, "
                                "idle_timeout_s, labels, version, " CEILING_COLUMNS
-                               ", encoder_delay_ms, tls_pin_sha256) VALUES ($1, $2, $3, $4, $5, "
-                               "$6, $7, convert_to($8, 'UTF8'), $9, "
-                               "$10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20) "
+                               ", encoder_delay_ms, tls_pin_sha256, sources) VALUES ($1, $2, $3, "
+                               "$4, $5, $6, $7, convert_to($8, 'UTF8'), $9, $10, $11, $12, $13, "
+                               "$14, $15, $16, $17, $18, $19, $20, $21) "
                                "RETURNING " COLUMNS,
                                camera, ret);
     return code == WEIR_OK ? publish(call, tx, camera, false) : code;
@@ -455,13 +459,13 @@ static enum weir_code answer_earlier(struct api_call *call, struct weir_db_tx *t
 
 static enum weir_code create(struct api_call *call)
 {
-    struct api_value values[N_FIELDS];
-    char host[API_HOST_MAX + 1];
+    struct body body;
+    const struct api_value *values = body.values;
     struct api_once once = {0};
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     struct weir_db_rows *rows = NULL;
-    enum weir_code code = read_body(call, create_fields, values, host);
-    if (code == WEIR_OK && !values[F_URL].is_given) {
+    enum weir_code code = read_body(call, create_fields, &body);
+    if (code == WEIR_OK && body.sources.n == 0) {
         code = api_call_refuse(call, 422, "missing_field", "/source", "/source is missing");
     }
     if (code == WEIR_OK) {
@@ -477,14 +481,14 @@ static enum weir_code create(struct api_call *call)
         code = check_warm_quota(call, tx);
     }
     if (code == WEIR_OK) {
-        code = check_reach(call, tx, host);
+        code = check_reach(call, tx, &body);
     }
     if (code != WEIR_OK) {
         return code;
     }
     struct camera camera = {.id = weir_id_new(weir_clock_wall_ms()), .version = 1, .labels = "{}"};
     camera.id_text = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&camera.id));
-    overlay(call, values, host, &camera);
+    overlay(call, &body, &camera);
     code = insert(call, tx, &camera, &rows);
     if (code == WEIR_OK) {
         code = api_once_commit(call, &tx, &once, camera.id_text);
@@ -521,6 +525,7 @@ static enum weir_code open_row(struct api_call *call, enum lock lock, struct wei
     camera->transport = weir_db_text(*rows, 0, C_TRANSPORT);
     camera->has_credentials = weir_db_bool(*rows, 0, C_HAS_CREDENTIALS);
     camera->sealed = weir_db_text(*rows, 0, C_SEALED);
+    camera->sources = weir_db_text(*rows, 0, C_SOURCES);
     camera->labels = weir_db_text(*rows, 0, C_LABELS);
     camera->idle_timeout_s = weir_db_text(*rows, 0, C_IDLE);
     camera->warm = weir_db_bool(*rows, 0, C_WARM);
@@ -584,20 +589,25 @@ static enum weir_code get(struct api_call *call)
 
 static enum weir_code patch(struct api_call *call)
 {
-    struct api_value values[N_FIELDS];
-    char host[API_HOST_MAX + 1];
+    struct body body;
+    const struct api_value *values = body.values;
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     struct weir_db_rows *rows = NULL;
     struct camera camera = {0};
-    enum weir_code code = read_body(call, patch_fields, values, host);
+    enum weir_code code = read_body(call, patch_fields, &body);
     if (code == WEIR_OK) {
         code = open_row(call, LOCK_FOR_CHANGE, &tx, &rows, &camera);
     }
     if (code == WEIR_OK) {
         code = api_call_if_match(call, camera.version);
     }
-    if (code == WEIR_OK && values[F_URL].is_given) {
-        code = check_reach(call, tx, host);
+    if (code == WEIR_OK && values[F_URL].is_given && camera_sources_are_several(camera.sources)) {
+        code = api_call_refuse(call, 422, "several_sources", "/source",
+                               "/source is one of several that this camera has: give them all, as "
+                               "/sources");
+    }
+    if (code == WEIR_OK && body.sources.n > 0) {
+        code = check_reach(call, tx, &body);
     }
     if (code == WEIR_OK && values[F_WARM].is_given && values[F_WARM].boolean && !camera.warm) {
         code = api_once_lock(call, tx);
@@ -609,13 +619,13 @@ static enum weir_code patch(struct api_call *call)
         return code;
     }
     camera.version++;
-    overlay(call, values, host, &camera);
+    overlay(call, &body, &camera);
     code = save(call, tx,
                 "UPDATE camera SET name = $3, url = $4, host = $5, transport = $6, "
                 "has_credentials = $7, sealed = convert_to($8, 'UTF8'), source_version = $9, "
                 "warm = $10, exclusive = $11, idle_timeout_s = $12, labels = $13, version = $14, "
                 "default_quality = $15, default_fps = $16, max_quality = $17, max_fps = $18, "
-                "encoder_delay_ms = $19, tls_pin_sha256 = $20, "
+                "encoder_delay_ms = $19, tls_pin_sha256 = $20, sources = $21, "
                 "updated_at = now() WHERE id = $1 AND tenant_id = $2 RETURNING " COLUMNS,
                 &camera, &rows);
     if (code == WEIR_OK) {

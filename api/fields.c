@@ -181,6 +181,20 @@ static enum weir_code read_networks(struct reader *reader, const struct api_fiel
     return WEIR_OK;
 }
 
+static enum weir_code read_array(struct reader *reader, const struct api_field *field,
+                                 const struct weir_json *json, struct api_value *ret)
+{
+    if (json->type != WEIR_JSON_ARR) {
+        return fail(reader, "wrong_type", field->pointer, "must be an array");
+    }
+    if ((int64_t)json->n < field->min || (int64_t)json->n > field->max) {
+        return fail(reader, (int64_t)json->n < field->min ? "too_few" : "too_many", field->pointer,
+                    "must have %" PRId64 " to %" PRId64 " members", field->min, field->max);
+    }
+    ret->json = json;
+    return WEIR_OK;
+}
+
 static enum weir_code read_value(struct reader *reader, const struct api_field *field,
                                  const struct weir_json *json, struct api_value *ret)
 {
@@ -211,6 +225,8 @@ static enum weir_code read_value(struct reader *reader, const struct api_field *
         return read_time(reader, field, json, ret);
     case API_NETWORKS:
         return read_networks(reader, field, json, ret);
+    case API_ARRAY:
+        return read_array(reader, field, json, ret);
     case API_LABELS:
         break;
     }

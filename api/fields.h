@@ -25,6 +25,7 @@ enum api_field_kind {
     API_TIME,     /* RFC 3339 with a zone, as lib/base/clock.h reads it */
     API_LABELS,   /* an object of at most `max` short strings */
     API_NETWORKS, /* an array of networks, as lib/domain/reach.h takes them for a tenant */
+    API_ARRAY,    /* of min..max values, which the caller reads */
 };
 
 struct api_field {
@@ -43,7 +44,7 @@ struct api_value {
     int64_t integer; /* API_INT; index of an API_ENUM; API_TIME: Unix ms */
     bool boolean;
     struct weir_id id;
-    const struct weir_json *json; /* API_LABELS, API_NETWORKS */
+    const struct weir_json *json; /* API_LABELS, API_NETWORKS, API_ARRAY */
 };
 
 #define API_POINTER_MAX     160

@@ -22,6 +22,22 @@ void conditions_open(struct worker *worker)
     }
 }
 
+void conditions_join(const struct weir_ctl_tap_stats_cameras *other,
+                     struct weir_ctl_tap_stats_cameras *stats)
+{
+    stats->cpu_ppm += other->has_cpu_ppm ? other->cpu_ppm : 0;
+    stats->mem_bytes += other->has_mem_bytes ? other->mem_bytes : 0;
+    stats->faults_seen += other->has_faults_seen ? other->faults_seen : 0;
+    if (!other->has_health || !other->has_faults || !stats->has_health || other->faults == 0) {
+        return;
+    }
+    stats->faults |= other->faults;
+    if (stats->health == WEIR_PICTURE_HEALTH_HEALTHY) {
+        stats->health = WEIR_PICTURE_HEALTH_DEGRADED;
+        stats->health_ms = other->has_health_ms ? other->health_ms : 0;
+    }
+}
+
 static enum weir_ctl_camera_status_state state_of(const struct lease *lease)
 {
     if (lease->is_up) {

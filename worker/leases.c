@@ -112,15 +112,6 @@ static void fetch_failed(struct lease *lease, enum weir_code code, const char *w
     }
 }
 
-static bool is_same_place(const struct source *a, const struct source *b)
-{
-    return strcmp(a->url, b->url) == 0 && a->transport == b->transport &&
-           a->is_exclusive == b->is_exclusive && a->encoder_delay_ms == b->encoder_delay_ms &&
-           a->has_username == b->has_username && strcmp(a->username, b->username) == 0 &&
-           a->has_password == b->has_password && strcmp(a->password, b->password) == 0 &&
-           strcmp(a->tls_pin, b->tls_pin) == 0 && strcmp(a->networks, b->networks) == 0;
-}
-
 static struct source_least least_of(const struct worker *worker, const struct lease *lease)
 {
     return (struct source_least){
@@ -140,7 +131,7 @@ static bool is_overtaken(const struct worker *worker, const struct lease *lease,
 static void take_source(const struct worker *worker, struct lease *lease,
                         const struct source *source)
 {
-    bool is_other = !lease->has_source || !is_same_place(&lease->source, source);
+    bool is_other = !lease->has_source || !source_is_same_place(&lease->source, source);
     lease->source = *source;
     lease->has_source = true;
     lease->is_stale = is_overtaken(worker, lease, source);
@@ -290,7 +281,7 @@ void leases_tenant_changed(struct worker *worker, const struct weir_id *tenant_i
 
 static void give(struct worker *worker, struct lease *lease)
 {
-    const struct source *source = &lease->source;
+    struct source *source = &lease->source;
     struct weir_ctl ctl = {.type = WEIR_CTL_TAP_CAMERA};
     struct weir_ctl_tap_camera *camera = &ctl.u.tap_camera;
     camera->tenant_id = lease->row.tenant_id;
@@ -311,6 +302,8 @@ static void give(struct worker *worker, struct lease *lease)
     camera->exclusive = source->is_exclusive;
     camera->has_encoder_delay_ms = true;
     camera->encoder_delay_ms = source->encoder_delay_ms;
+    camera->others = source->others;
+    camera->n_others = source->n_others;
     child_send(worker->tap, &ctl);
     explicit_bzero(&ctl, sizeof(ctl));
     lease->is_given = child_is_up(worker->tap);
@@ -339,8 +332,12 @@ void leases_take_stats(struct worker *worker, const struct weir_ctl_tap_stats *s
 {
     for (size_t i = 0; i < stats->n_cameras; i++) {
         struct lease *lease = leases_find(worker, &stats->cameras[i].camera_id);
-        if (lease) {
+        if (lease && !stats->cameras[i].has_source) {
             struct weir_ctl_tap_stats_cameras now = stats->cameras[i];
+            /* The rows of its other sources follow. */
+            for (size_t k = i + 1; k < stats->n_cameras && stats->cameras[k].has_source; k++) {
+                conditions_join(&stats->cameras[k], &now);
+            }
             sights_join(lease, worker_now_ms(), &now);
             bool is_news = conditions_take(worker, lease, &now);
             lease->stats = now;

@@ -9,7 +9,9 @@
 #include "lib/domain/json.h"
 #include "lib/domain/source_entry.h"
 
-#define ASK_TIMEOUT_MS 1000 /* of one api; then another one is asked */
+#define ASK_TIMEOUT_MS 1000  /* of one api; then another one is asked */
+#define SIDE_MAX       16384 /* pixels, as schemas/tap.camera.json says */
+#define FPS_MAX        240
 
 void source_ask(struct call *call, const char *secret, const struct weir_id *worker_id,
                 const struct weir_id *tenant_id, const struct weir_id *camera_id,
@@ -65,12 +67,72 @@ static bool take_text(const struct weir_json *json, const char *name, char *ret,
     return weir_str_copy(ret, size, value->str);
 }
 
-static bool take_pin(const struct weir_json *json, struct source *source)
+/* Takes an optional pin; false when it is none. */
+static bool take_pin(const struct weir_json *json, char ret[static WEIR_TLS_PIN_TEXT_MAX],
+                     bool *ret_has)
 {
     struct weir_tls_pin pin;
-    return take_text(json, "tls_pin_sha256", source->tls_pin, sizeof(source->tls_pin),
-                     &source->has_tls_pin) &&
-           (!source->has_tls_pin || weir_tls_pin_read(source->tls_pin, &pin));
+    return take_text(json, "tls_pin_sha256", ret, WEIR_TLS_PIN_TEXT_MAX, ret_has) &&
+           (!*ret_has || weir_tls_pin_read(ret, &pin));
+}
+
+/* Takes an optional number of at most `max`; false when it is none. */
+static bool take_number(const struct weir_json *json, const char *name, int64_t max, int64_t *ret,
+                        bool *ret_has)
+{
+    const struct weir_json *value = weir_json_find(json, name);
+    *ret_has = value != NULL;
+    if (!value) {
+        return true;
+    }
+    *ret = value->integer;
+    return value->type == WEIR_JSON_INT && value->integer > 0 && value->integer <= max;
+}
+
+/* As schemas/tap.camera.json has it. */
+static bool is_name(const char *text)
+{
+    return text[0] >= 'a' && text[0] <= 'z' &&
+           strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(text);
+}
+
+static bool take_other(const struct weir_json *json, struct weir_ctl_tap_camera_others *ret)
+{
+    bool has_name = false;
+    bool has_url = false;
+    const char *transport = weir_json_find_str(json, "transport");
+    const char *codec = weir_json_find_str(json, "codec");
+    *ret = (struct weir_ctl_tap_camera_others){
+        .transport = transport && strcmp(transport, "udp") == 0
+                         ? WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_UDP
+                         : WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_TCP,
+        .has_codec = codec,
+        .codec = codec && strcmp(codec, "h265") == 0 ? WEIR_CTL_TAP_CAMERA_OTHERS_CODEC_H265
+                                                     : WEIR_CTL_TAP_CAMERA_OTHERS_CODEC_H264};
+    return json->type == WEIR_JSON_OBJ &&
+           take_text(json, "name", ret->name, sizeof(ret->name), &has_name) && has_name &&
+           is_name(ret->name) && take_text(json, "url", ret->url, sizeof(ret->url), &has_url) &&
+           has_url &&
+           take_text(json, "username", ret->username, sizeof(ret->username), &ret->has_username) &&
+           take_text(json, "password", ret->password, sizeof(ret->password), &ret->has_password) &&
+           take_pin(json, ret->tls_pin_sha256, &ret->has_tls_pin_sha256) &&
+           take_number(json, "width", SIDE_MAX, &ret->width, &ret->has_width) &&
+           take_number(json, "height", SIDE_MAX, &ret->height, &ret->has_height) &&
+           take_number(json, "fps", FPS_MAX, &ret->fps, &ret->has_fps);
+}
+
+/* Sources beside the main one; most cameras have none. */
+static enum weir_code take_others(const struct weir_json *json, struct source *source,
+                                  struct weir_err *err)
+{
+    const struct weir_json *others = weir_json_find(json, "others");
+    bool is_good =
+        !others || (others->type == WEIR_JSON_ARR && others->n <= WEIR_CTL_TAP_CAMERA_OTHERS_MAX);
+    for (size_t i = 0; is_good && others && i < others->n; i++) {
+        is_good = take_other(&others->items[i], &source->others[source->n_others++]);
+    }
+    return is_good ? WEIR_OK
+                   : weir_fail(err, WEIR_EINVAL, "a further sealed source is not as it should be");
 }
 
 static enum weir_code take_sealed(const struct weir_json *json, struct source *source,
@@ -83,13 +145,13 @@ static enum weir_code take_sealed(const struct weir_json *json, struct source *s
                    &source->has_username) ||
         !take_text(json, "password", source->password, sizeof(source->password),
                    &source->has_password) ||
-        !take_pin(json, source)) {
+        !take_pin(json, source->tls_pin, &source->has_tls_pin)) {
         return weir_fail(err, WEIR_EINVAL, "sealed source is not as it should be");
     }
     source->transport = transport && strcmp(transport, "udp") == 0
                             ? WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP
                             : WEIR_CTL_TAP_CAMERA_TRANSPORT_TCP;
-    return WEIR_OK;
+    return take_others(json, source, err);
 }
 
 static enum weir_code take_networks(const struct weir_json *json, struct source *source,
@@ -194,4 +256,44 @@ enum weir_code source_read(const struct weir_http_answer *answer, const struct w
     }
     explicit_bzero(&source, sizeof(source));
     return code;
+}
+
+static bool is_same_text(bool has_a, const char *a, bool has_b, const char *b)
+{
+    return has_a == has_b && (!has_a || strcmp(a, b) == 0);
+}
+
+static bool is_same_number(bool has_a, int64_t a, bool has_b, int64_t b)
+{
+    return has_a == has_b && (!has_a || a == b);
+}
+
+static bool is_same_other(const struct weir_ctl_tap_camera_others *a,
+                          const struct weir_ctl_tap_camera_others *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->url, b->url) == 0 &&
+           is_same_text(a->has_username, a->username, b->has_username, b->username) &&
+           is_same_text(a->has_password, a->password, b->has_password, b->password) &&
+           is_same_text(a->has_tls_pin_sha256, a->tls_pin_sha256, b->has_tls_pin_sha256,
+                        b->tls_pin_sha256) &&
+           a->transport == b->transport &&
+           is_same_number(a->has_codec, (int64_t)a->codec, b->has_codec, (int64_t)b->codec) &&
+           is_same_number(a->has_width, a->width, b->has_width, b->width) &&
+           is_same_number(a->has_height, a->height, b->has_height, b->height) &&
+           is_same_number(a->has_fps, a->fps, b->has_fps, b->fps);
+}
+
+bool source_is_same_place(const struct source *a, const struct source *b)
+{
+    bool is_same = strcmp(a->url, b->url) == 0 && a->transport == b->transport &&
+                   a->is_exclusive == b->is_exclusive &&
+                   a->encoder_delay_ms == b->encoder_delay_ms &&
+                   is_same_text(a->has_username, a->username, b->has_username, b->username) &&
+                   is_same_text(a->has_password, a->password, b->has_password, b->password) &&
+                   is_same_text(a->has_tls_pin, a->tls_pin, b->has_tls_pin, b->tls_pin) &&
+                   strcmp(a->networks, b->networks) == 0 && a->n_others == b->n_others;
+    for (size_t i = 0; is_same && i < a->n_others; i++) {
+        is_same = is_same_other(&a->others[i], &b->others[i]);
+    }
+    return is_same;
 }

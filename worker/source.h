@@ -11,7 +11,8 @@
  *
  * The route answers only for cameras that the log places on the asking worker. The sealed text is
  * {"tenant_id","camera_id","version","url","username","password","transport",
- * "tls_pin_sha256"}; it must be about the
+ * "tls_pin_sha256"}, and where the camera has more than one source `others`, as tap.camera has
+ * them; it must be about the
  * camera and tenant of the lease and the version that is told beside it. `networks` is where the
  * tenant's cameras may be (lib/domain/reach.h), beside the seal because it is not the camera's; so
  * are `max_quality` and `max_fps`, the ceiling of its streams (lib/domain/profile.h), and
@@ -43,6 +44,8 @@ struct source {
     bool has_tls_pin;
     char tls_pin[WEIR_TLS_PIN_TEXT_MAX];
     enum weir_ctl_tap_camera_transport transport;
+    struct weir_ctl_tap_camera_others others[WEIR_CTL_TAP_CAMERA_OTHERS_MAX]; /* beside main */
+    size_t n_others;
     bool is_exclusive; /* may never be pulled twice */
     int64_t encoder_delay_ms;
     char networks[WEIR_NETWORKS_TEXT_MAX];
@@ -71,5 +74,8 @@ WEIR_MUST_USE enum weir_code source_read(const struct weir_http_answer *answer,
                                          const struct weir_id *tenant_id,
                                          const struct weir_id *camera_id, struct source *ret,
                                          struct weir_err *err);
+
+/* Whether both lead to the same sources, by the same way and credentials. */
+bool source_is_same_place(const struct source *a, const struct source *b);
 
 #endif

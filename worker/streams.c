@@ -390,6 +390,14 @@ static enum weir_reason stuck_reason(const struct worker *worker, const struct s
     return stream->has_playlist ? WEIR_REASON_playlist_stuck : WEIR_REASON_no_playlist;
 }
 
+/* Another source than main is shown as it is: what becomes of main is no matter to it. The tap
+ * turns to main when that source fails, and tells. */
+static bool is_of_other(const struct stream *stream)
+{
+    return stream->is_publishing && stream->has_effective &&
+           stream->effective.how == WEIR_RENDITION_HOW_PROFILE;
+}
+
 /* Source, publisher and place together; the first trouble on the way of a packet counts. */
 static enum plan_health judge(const struct worker *worker, const struct stream *stream,
                               const struct lease *lease, int64_t now_ms, struct trouble *trouble)
@@ -398,7 +406,7 @@ static enum plan_health judge(const struct worker *worker, const struct stream *
         *trouble = own_trouble(WEIR_REASON_tap_failed, "");
         return PLAN_HEALTH_FAILING;
     }
-    if (lease && lease->is_failing) {
+    if (lease && lease->is_failing && !is_of_other(stream)) {
         *trouble = lease->trouble;
         return PLAN_HEALTH_FAILING;
     }
@@ -420,7 +428,7 @@ static enum plan_health judge(const struct worker *worker, const struct stream *
                                stream->publish_detail);
         return PLAN_HEALTH_FAILING;
     }
-    if (!lease || !lease->is_up || !stream->is_publishing) {
+    if (!lease || !stream->is_publishing || !(lease->is_up || is_of_other(stream))) {
         return PLAN_HEALTH_UNKNOWN;
     }
     return PLAN_HEALTH_UP;
@@ -546,7 +554,8 @@ static int64_t folder_stamp(const struct stream *stream)
 static void watch_progress(struct worker *worker, struct stream *stream, int64_t now_ms)
 {
     const struct lease *lease = leases_find(worker, &stream->row.camera_id);
-    if (!stream->slot || !stream->is_publishing || !lease || !lease->is_up) {
+    bool has_packets = lease && (lease->is_up || is_of_other(stream));
+    if (!stream->slot || !stream->is_publishing || !has_packets) {
         progress_begin(&stream->progress, now_ms);
         return;
     }

@@ -284,6 +284,10 @@ void conditions_open(struct worker *worker); /* its counters */
  * lease->stats. */
 bool conditions_take(struct worker *worker, const struct lease *lease,
                      const struct weir_ctl_tap_stats_cameras *now);
+/* Adds what the tap tells of another source of the camera, which is read because something is made
+ * of it: its faults are the camera's, and so is what it costs. Pure. */
+void conditions_join(const struct weir_ctl_tap_stats_cameras *other,
+                     struct weir_ctl_tap_stats_cameras *stats);
 /* How a camera is doing. Pure. */
 void conditions_fill(const struct lease *lease, struct weir_ctl_camera_status *ret);
 void conditions_tell(struct worker *worker, const struct lease *lease); /* the origin */

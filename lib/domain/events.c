@@ -912,6 +912,30 @@ static const char *const weir_ctl_tap_camera_transport_names[] = {
     "udp",
 };
 
+static const char *const weir_ctl_tap_camera_others_transport_names[] = {
+    "tcp",
+    "udp",
+};
+
+static const char *const weir_ctl_tap_camera_others_codec_names[] = {
+    "h264",
+    "h265",
+};
+
+static const struct codec_field weir_ctl_tap_camera_others_fields[] = {
+    {REQ(weir_ctl_tap_camera_others, name), STR(1, 16, SNAKE)},
+    {REQ(weir_ctl_tap_camera_others, url), STR(1, 2048, TEXT)},
+    {OPT(weir_ctl_tap_camera_others, username), STR(0, 256, TEXT)},
+    {OPT(weir_ctl_tap_camera_others, password), STR(0, 256, TEXT)},
+    {OPT(weir_ctl_tap_camera_others, tls_pin_sha256), STR(64, 64, TOKEN)},
+    {REQ(weir_ctl_tap_camera_others, transport), ENUM(weir_ctl_tap_camera_others_transport)},
+    {OPT(weir_ctl_tap_camera_others, codec), ENUM(weir_ctl_tap_camera_others_codec)},
+    {OPT(weir_ctl_tap_camera_others, width), INT(1, 16384)},
+    {OPT(weir_ctl_tap_camera_others, height), INT(1, 16384)},
+    {OPT(weir_ctl_tap_camera_others, fps), INT(1, 240)},
+};
+OBJECT(weir_ctl_tap_camera_others);
+
 static const struct codec_field weir_ctl_tap_camera_fields[] = {
     {REQ(weir_ctl_tap_camera, tenant_id), ID},
     {REQ(weir_ctl_tap_camera, camera_id), ID},
@@ -926,6 +950,7 @@ static const struct codec_field weir_ctl_tap_camera_fields[] = {
     {REQ(weir_ctl_tap_camera, allow_local), BOOL},
     {OPT(weir_ctl_tap_camera, exclusive), BOOL},
     {OPT(weir_ctl_tap_camera, encoder_delay_ms), INT(0, 5000)},
+    {REQ(weir_ctl_tap_camera, others), ARR(weir_ctl_tap_camera_others, 3, weir_ctl_tap_camera, others)},
 };
 OBJECT(weir_ctl_tap_camera);
 
@@ -1002,6 +1027,7 @@ static const char *const weir_ctl_tap_stats_cameras_clock_names[] = {
 
 static const struct codec_field weir_ctl_tap_stats_cameras_fields[] = {
     {REQ(weir_ctl_tap_stats_cameras, camera_id), ID},
+    {OPT(weir_ctl_tap_stats_cameras, source), STR(1, 16, SNAKE)},
     {REQ(weir_ctl_tap_stats_cameras, packets), INT(0, 9007199254740991)},
     {REQ(weir_ctl_tap_stats_cameras, bytes), INT(0, 9007199254740991)},
     {REQ(weir_ctl_tap_stats_cameras, keyframes), INT(0, 9007199254740991)},
@@ -1029,7 +1055,7 @@ static const struct codec_field weir_ctl_tap_stats_cameras_fields[] = {
 OBJECT(weir_ctl_tap_stats_cameras);
 
 static const struct codec_field weir_ctl_tap_stats_fields[] = {
-    {REQ(weir_ctl_tap_stats, cameras), ARR(weir_ctl_tap_stats_cameras, 96, weir_ctl_tap_stats, cameras)},
+    {REQ(weir_ctl_tap_stats, cameras), ARR(weir_ctl_tap_stats_cameras, 88, weir_ctl_tap_stats, cameras)},
 };
 OBJECT(weir_ctl_tap_stats);
 

@@ -1192,8 +1192,48 @@ enum weir_ctl_tap_camera_transport {
 };
 #define WEIR_CTL_TAP_CAMERA_TRANSPORT_N 2
 
+/* Of RTP. */
+enum weir_ctl_tap_camera_others_transport {
+    WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_TCP,
+    WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_UDP,
+};
+#define WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_N 2
+
+/* As it was declared; absent: not known. */
+enum weir_ctl_tap_camera_others_codec {
+    WEIR_CTL_TAP_CAMERA_OTHERS_CODEC_H264,
+    WEIR_CTL_TAP_CAMERA_OTHERS_CODEC_H265,
+};
+#define WEIR_CTL_TAP_CAMERA_OTHERS_CODEC_N 2
+
+/* One of them. */
+struct weir_ctl_tap_camera_others {
+    /* One of the streams that a camera offers, as it was named; main: the one that every
+     * camera has; 1..16 bytes, snake_case */
+    char name[16 + 1];
+    /* rtsp or rtsps, without credentials; 1..2048 bytes, UTF-8 without control characters */
+    char url[2048 + 1];
+    bool has_username;
+    char username[256 + 1]; /* For this source; 0..256 bytes, UTF-8 without control characters */
+    bool has_password;
+    char password[256 + 1]; /* For this source; 0..256 bytes, UTF-8 without control characters */
+    /* Of this source, as the camera's own; exactly 64 bytes, printable ASCII without spaces */
+    bool has_tls_pin_sha256;
+    char tls_pin_sha256[64 + 1];
+    enum weir_ctl_tap_camera_others_transport transport; /* Of RTP */
+    bool has_codec;
+    enum weir_ctl_tap_camera_others_codec codec; /* As it was declared; absent: not known */
+    bool has_width;
+    int64_t width; /* As codec, pixels; 1..16384 */
+    bool has_height;
+    int64_t height; /* As codec, pixels; 1..16384 */
+    bool has_fps;
+    int64_t fps; /* As codec, frames per second; 1..240 */
+};
+
 /* Pull this camera, or pull it in this new way. The only message with a camera's credentials:
  * a pipe between parent and child, never a log. */
+#define WEIR_CTL_TAP_CAMERA_OTHERS_MAX 3
 struct weir_ctl_tap_camera {
     struct weir_id tenant_id; /* The tenant that owns it */
     struct weir_id camera_id; /* The camera */
@@ -1220,6 +1260,10 @@ struct weir_ctl_tap_camera {
     /* How much later than the capture its clock says that a picture was. Absent: 0; 0..5000 */
     bool has_encoder_delay_ms;
     int64_t encoder_delay_ms;
+    /* Sources beside this one, which is main: pulled while something is made of them; 0..3
+     * elements */
+    struct weir_ctl_tap_camera_others *others;
+    size_t n_others;
 };
 
 /* Leave this camera. */
@@ -1332,6 +1376,8 @@ enum weir_ctl_tap_stats_cameras_clock {
 /* One camera. */
 struct weir_ctl_tap_stats_cameras {
     struct weir_id camera_id; /* The camera */
+    bool has_source;
+    char source[16 + 1]; /* Which of the camera's sources; absent: main; 1..16 bytes, snake_case */
     int64_t packets; /* Since the source came up; >= 0 */
     int64_t bytes; /* Since the source came up; >= 0 */
     int64_t keyframes; /* Since the source came up; >= 0 */
@@ -1381,9 +1427,9 @@ struct weir_ctl_tap_stats_cameras {
 };
 
 /* Counters, each second; more cameras than fit go into several lines. */
-#define WEIR_CTL_TAP_STATS_CAMERAS_MAX 96
+#define WEIR_CTL_TAP_STATS_CAMERAS_MAX 88
 struct weir_ctl_tap_stats {
-    /* Every camera, in one or several lines; 0..96 elements */
+    /* Every camera, in one or several lines; 0..88 elements */
     struct weir_ctl_tap_stats_cameras *cameras;
     size_t n_cameras;
 };

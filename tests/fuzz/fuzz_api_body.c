@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/camera_sources.h"
 #include "api/ceilings.h"
 #include "api/codec_rules.h"
 #include "api/fields.h"
@@ -24,6 +25,7 @@ enum {
     ID,
     NETWORKS,
     ENDS,
+    SOURCES,
     CEILINGS,
     N_FIELDS = CEILINGS + CEILINGS_N
 };
@@ -39,8 +41,12 @@ static const struct api_field fields[N_FIELDS] = {
     [ID] = {"/id", API_ID},
     [NETWORKS] = {"/camera_networks", API_NETWORKS, .is_nullable = true},
     [ENDS] = {"/ends_at", API_TIME, .is_nullable = true},
+    [SOURCES] = {"/sources", API_ARRAY, .min = 1, .max = CAMERA_SOURCES_MAX},
     CEILING_FIELDS(CEILINGS),
 };
+
+/* All that is sealed of them fits into an entry (lib/domain/source_entry.h) in base64. */
+#define SEALED_MOST 20000
 
 static void must(bool holds)
 {
@@ -62,6 +68,30 @@ static void try_views(const struct weir_json *json)
     } else {
         must(fault.code && memchr(fault.pointer, '\0', sizeof(fault.pointer)));
     }
+}
+
+static void try_sources(const struct weir_json *json, struct weir_arena *arena)
+{
+    struct camera_sources sources;
+    struct api_fault fault = {0};
+    struct weir_json_out out = {0};
+    struct weir_json shown;
+    size_t len;
+    if (camera_sources_read(json, &sources, &fault) != WEIR_OK) {
+        must(fault.code && memchr(fault.pointer, '\0', sizeof(fault.pointer)));
+        return;
+    }
+    must(sources.n >= 1 && sources.n <= CAMERA_SOURCES_MAX && sources.main < sources.n);
+    must(strcmp(sources.of[sources.main].name, CAMERA_SOURCE_MAIN) == 0);
+    const char *text = camera_sources_text(&sources, arena);
+    must(weir_json_parse(text, strlen(text), arena, &shown, NULL) == WEIR_OK);
+    must(shown.n == (sources.n > 1 ? sources.n : 0));
+    must(!strstr(text, "\"password\":"));
+    weir_json_open(&out, NULL, '{');
+    camera_sources_write_others(&sources, &out);
+    weir_json_close(&out, '}');
+    weir_json_take(&out, arena, &len);
+    must(len <= SEALED_MOST);
 }
 
 static void try_ceilings(const struct api_value *values, struct weir_arena *arena)
@@ -103,6 +133,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (api_fields_read(fields, N_FIELDS, &json, values, &fault) == WEIR_OK) {
             must(values[NAME].str && strlen(values[NAME].str) <= 128);
             try_ceilings(&values[CEILINGS], arena);
+            if (values[SOURCES].is_given) {
+                try_sources(values[SOURCES].json, arena);
+            }
             must(!values[SIZE].is_given || values[SIZE].is_null || values[SIZE].integer <= 86400);
         } else {
             must(fault.code && memchr(fault.pointer, '\0', sizeof(fault.pointer)));

@@ -232,7 +232,8 @@ class Tap:
                 message = json.loads(line)
                 if message["type"] == "tap.stats":
                     for row in message["cameras"]:
-                        self.stats[row["camera_id"]] = row
+                        name = f"/{row['source']}" if "source" in row else ""
+                        self.stats[row["camera_id"] + name] = row
                 else:
                     self.times.append(time.monotonic())
                     self.lines.append(message)
@@ -249,6 +250,7 @@ class Tap:
             "allow_local": True,
             "tenant_id": TENANT,
             "networks": "public",
+            "others": [],
         }
         self.tell("tap.camera", camera_id=camera_id, url=url, **{**settings, **fields})
         return camera_id

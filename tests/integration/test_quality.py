@@ -164,6 +164,53 @@ def test_one_camera_has_only_so_many_renditions(stack: Stack, camera: dict[str, 
         user.call("DELETE", f"/v1/streams/{stream.json['id']}").expect(202)
 
 
+def test_a_small_quality_is_another_stream_of_the_camera(stack: Stack) -> None:
+    user = stack.user("acme")
+    # Those of another camera's streams that were stopped may end later.
+    before = children(stack.home, "worker-0", "weir-xcode")
+    sizes = {"main": "960x540", "sub": "640x360", "wide": "720x540"}
+    urls = {
+        name: stack.camera(name, "--size", size, "--fps", "15", "--gop", "15", "--bitrate", "300")
+        for name, size in sizes.items()
+    }
+    ports = {name: urllib.parse.urlsplit(url).port or 0 for name, url in urls.items()}
+    both = [{"name": "main", "url": urls["main"]}, {"name": "sub", "url": urls["sub"], "fps": 15}]
+    body = {"name": "both", "sources": both, "idle_timeout_s": 900}
+    made = user.call("POST", "/v1/cameras", body).expect(201).json
+    assert made["source"]["url"] == urls["main"]
+    assert [(one["name"], one.get("fps")) for one in made["sources"]] == [("main", None), ("sub", 15)]
+    path = f"/v1/cameras/{made['id']}"
+    low = start(user, made, quality="low", fps=15)
+    is_low = effective(user, low["id"])
+    assert (is_low["how"], is_low["width"], is_low["height"]) == ("profile", 640, 360)
+    user.wait_state(low["id"], "running")
+    assert probe(user.ticket(low["id"]))["width"] == 640
+    source = start(user, made)
+    assert effective(user, source["id"])["width"] == 960
+    assert set(children(stack.home, "worker-0", "weir-xcode")) <= set(before)
+    assert [sessions(ports[name]) for name in sizes] == [1, 1, 0]
+    # Whoever changes one of several names them all; a source that is too large is not shown.
+    one = {"source": {"url": urls["main"]}}
+    assert user.call("PATCH", path, one).expect(422).json["code"] == "several_sources"
+    assert user.call("PATCH", path, {**one, "sources": both}).expect(422).json["code"] == "one_too_many"
+    denied = [both[0], {"name": "sub", "url": "rtsp://169.254.169.254/"}]
+    refused = user.call("PATCH", path, {"sources": denied}).expect(422).json
+    assert (refused["code"], refused["errors"][0]["pointer"]) == ("address_denied", "/sources/1/url")
+    wide = [both[0], {"name": "sub", "url": urls["wide"]}]
+    user.call("PATCH", path, {"sources": wide}).expect(200)
+
+    def transcoded() -> dict[str, Any] | None:
+        is_what = user.stream(low["id"])["effective"]
+        return dict(is_what) if is_what and is_what["how"] == "transcode" else None
+
+    why = wait_for("it is made of main", transcoded, 90)["why"]
+    assert why == "the camera's picture is larger; sub: too large"
+    user.wait_state(low["id"], "running", "backoff", "starting")
+    assert sessions(ports["main"]) == 1 and sessions(ports["sub"]) == 0
+    for stream in (low, source):
+        user.call("DELETE", f"/v1/streams/{stream['id']}").expect(202)
+
+
 def test_rights_and_wrong_profiles(stack: Stack, camera: dict[str, Any]) -> None:
     user = stack.user("acme")
     source = start(user, camera)

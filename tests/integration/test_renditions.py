@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from profiles import sessions
 from tap_rig import Camera, Decoded, Engine, Tap, dates, media_of, segments, sequence, wait_until
+from tls_rig import Certificate, TlsProxy
 
 # The camera draws its clock 16 rows high; made half as large, its middle is here.
 HALF_ROW = 4
@@ -271,6 +273,100 @@ def test_a_transcoder_has_nothing_but_its_socket(rig: Rig) -> None:
     assert "NoNewPrivs:\t1" in status
     assert held["0"] == "/dev/null" and held["3"].startswith("socket:") and sorted(held) == list("0123")
     rig.drop(camera_id)
+
+
+def sub_of(camera: Camera, name: str = "sub", **declared: Any) -> dict[str, Any]:
+    return {"name": name, "url": camera.url, "transport": "tcp", **declared}
+
+
+def test_a_small_picture_is_another_stream_of_the_camera(rig: Rig) -> None:
+    small = ("--fps", "15", "--gop", "15", "--bitrate", "300")
+    camera_id = rig.camera("--size", "960x540", "--fps", "15", "--gop", "15", "--bitrate", "1500")
+    main = rig.cameras[-1]
+    sub, wide = (Camera(rig.folder / f"other{n}", *options) for n, options in enumerate((
+        small, ("--size", "720x540", "--fps", "10", "--gop", "10", "--bitrate", "300")
+    )))  # fmt: skip
+    rig.cameras += [sub, wide]
+    others = [sub_of(wide, "wide", width=720, height=540), sub_of(sub)]
+    rig.tap.camera(main.url, camera_id=camera_id, others=others)
+    low, is_low = rig.publish(camera_id, quality="low", fps=15)
+    assert (is_low["how"], is_low["width"], is_low["height"]) == ("profile", 640, 360)
+    assert is_low["why"] == "the camera's stream sub meets what was asked for"
+    # Its times are those that its own source drew into it.
+    decoded = rig.decode(low, 4)
+    assert decoded.exit_code == 0 and decoded.complaints == ""
+    assert all(step in range(50, 84) for step in steps(decoded, 8)), steps(decoded, 8)
+    said = round(dates(decoded.playlist)[-1] * 1000) & STAMP_BITS
+    assert abs(said - decoded.stamp_ms(len(decoded.frames) - 15)) < 60
+    # Main serves who asks for it; the one that is declared to be too large is not read.
+    _, as_is = rig.publish(camera_id)
+    rig.publish(camera_id, quality="low", fps=16)
+    assert (as_is["how"], as_is["width"]) == ("passthrough", 960)
+    assert [sessions(camera.port) for camera in (main, sub, wide)] == [1, 1, 0]
+    assert rig.xcodes() == []
+    wait_until("what is said of the other source", lambda: f"{camera_id}/sub" in rig.tap.stats)
+    assert rig.tap.stats[f"{camera_id}/sub"]["health"] == "healthy"
+    # Without it the stream goes on, made of main.
+    sub.kill()
+    stream_id = low.split("/")[1]
+    line = wait_until(
+        "another way",
+        lambda: next(
+            (x for x in rig.tap.lines if x.get("stream_id") == stream_id and x["type"] == "tap.stream"
+             and x.get("effective", {}).get("how") == "transcode"), None
+        ),
+        60,
+    )  # fmt: skip
+    assert line["effective"]["why"] == "the camera's picture is larger; wide: too large; sub: cannot be read"
+    assert rig.decode(low, 3).exit_code == 0
+    assert sessions(main.port) == 1
+    rig.drop(camera_id)
+
+
+def test_another_stream_that_turns_out_too_large_is_not_shown(rig: Rig) -> None:
+    camera_id = rig.camera("--size", "960x540", "--fps", "15", "--gop", "15", "--bitrate", "500")
+    main = rig.cameras[-1]
+    wide = Camera(rig.folder / "wide", "--size", "720x540", "--fps", "15", "--gop", "15", "--bitrate", "300")
+    rig.cameras.append(wide)
+    rig.tap.camera(main.url, camera_id=camera_id, others=[sub_of(wide, width=320, height=180)])
+    low, is_low = rig.publish(camera_id, quality="low", fps=15)
+    assert is_low["how"] == "transcode"
+    assert is_low["why"] == "the camera's picture is larger; sub: too large"
+    assert sessions(main.port) == 1
+    # It is left, and its size is not forgotten.
+    wait_until("nobody reads it", lambda: sessions(wide.port) == 0, 30)
+    assert rig.publish(camera_id, quality="low", fps=14)[1]["why"] == is_low["why"]
+    assert sessions(wide.port) == 0
+    rig.drop(camera_id)
+
+
+def test_a_plain_stream_behind_tls_is_shown_where_no_player_shows_main(rig: Rig) -> None:
+    camera_id = rig.camera("--codec", "mjpeg", "--size", "960x540", "--fps", "10")
+    main = rig.cameras[-1]
+    sub = Camera(rig.folder / "tls", "--fps", "15", "--gop", "15", "--bitrate", "300")
+    rig.cameras.append(sub)
+    certificate = Certificate(rig.folder, "sub")
+    with contextlib.closing(TlsProxy(certificate, sub.port)) as proxy:
+        other = {**sub_of(sub), "url": proxy.url, "tls_pin_sha256": certificate.pin()}
+        spec = {"camera_id": camera_id, "others": [other]}
+        rig.tap.camera(main.url, **spec)
+        low, is_low = rig.publish(camera_id, quality="low")
+        assert (is_low["how"], is_low["width"], is_low["height"]) == ("profile", 640, 360)
+        assert rig.xcodes() == []
+        _, as_is = rig.publish(camera_id)
+        assert as_is["how"] == "transcode" and "MJPEG" in as_is["why"] and as_is["width"] == 960
+        # The encoder's delay is that of all sources, and none is read anew for it.
+        rig.tap.camera(main.url, **spec, encoder_delay_ms=700)
+
+        def is_earlier() -> bool:
+            decoded = rig.decode(low, 2)
+            said = round(dates(decoded.playlist)[-1] * 1000) & STAMP_BITS
+            return abs(decoded.stamp_ms(len(decoded.frames) - 15) - said - 700) < 60
+
+        wait_until("times of capture", is_earlier, 60)
+        assert rig.tap.stats[f"{camera_id}/sub"]["reconnects"] == 0
+        assert len(proxy.came) == 1
+        rig.drop(camera_id)
 
 
 def test_a_program_that_is_not_there_is_told_and_tried_again(rig: Rig) -> None:

@@ -19,6 +19,7 @@
 
 #define OVER_PAUSE_MS 10000
 #define HUSH_MS       1000 /* behind the end of the slowest attempt */
+#define LOST_MS       3000 /* a source that was read may be away so long */
 
 struct tap_camera {
     struct tap_shared shared;
@@ -28,6 +29,8 @@ struct tap_camera {
     struct tap_reader *reader;
     bool is_inside; /* the gate */
     bool is_up;
+    bool is_failing;    /* the newest attempt that ended */
+    int64_t up_mono_ms; /* it was up until then; 0: never */
     bool is_fenced;
     struct weir_timer *timer; /* of the next attempt, or of telling `held` */
     int64_t began_mono_ms;    /* the newest attempt */
@@ -43,7 +46,7 @@ struct tap_camera {
     int64_t over_mono_ms; /* when it last started over */
     struct tap_timeline line;
     struct tap_clock clock;
-    struct tap_outputs *outputs;
+    struct tap_camera_role role;
     struct weir_ctl_tap_stats_cameras stats; /* counters only */
     int64_t frames;                          /* of video */
     struct tap_cost cost;
@@ -73,10 +76,28 @@ static void measure_picture(struct tap_camera *camera)
     }
 }
 
+static bool is_main(const struct tap_camera *camera)
+{
+    return camera->role.name == NULL;
+}
+
+static const char *name_of(const struct tap_camera *camera)
+{
+    return is_main(camera) ? "main" : camera->role.name;
+}
+
 static void report_up(const struct tap_camera *camera)
 {
-    tap_report_up(camera->shared.control, &camera->spec.camera_id, &camera->format, camera->width,
-                  camera->height);
+    if (is_main(camera))
+        tap_report_up(camera->shared.control, &camera->spec.camera_id, &camera->format,
+                      camera->width, camera->height);
+}
+
+static void report_failing(const struct tap_camera *camera, const struct tap_failure *failure,
+                           int64_t delay_ms)
+{
+    if (is_main(camera))
+        tap_report_failing(camera->shared.control, &camera->spec.camera_id, failure, delay_ms);
 }
 
 static bool is_same_kind(const struct tap_format *a, const struct tap_format *b)
@@ -97,7 +118,7 @@ static void start_over(struct tap_camera *camera)
     tap_ring_init(&camera->ring, max_ms, max_bytes);
     tap_timeline_init(&camera->line);
     tap_clock_restart(&camera->clock); /* what it knows lies on the old line */
-    tap_outputs_restart(camera->outputs);
+    camera->role.restart(camera->role.ctx);
 }
 
 static bool is_same_param(const struct tap_param *a, const struct tap_param *b)
@@ -131,11 +152,13 @@ static void on_opened(void *ctx, const struct tap_format *format)
     else
         follow_picture(camera, &before);
     camera->is_up = true;
+    camera->is_failing = false;
     camera->failures = 0;
     tap_health_up(&camera->health, weir_clock_mono_ms());
     measure_picture(camera);
     report_up(camera);
-    weir_log(WEIR_LOG_INFO, "camera: up", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id), NULL);
+    weir_log(WEIR_LOG_INFO, "camera: up", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id),
+             "source", name_of(camera), NULL);
 }
 
 /* Newer parameter sets inside the stream: the engine reads them there, others from `format`. */
@@ -186,7 +209,8 @@ static void log_clock_set(const struct tap_camera *camera)
         return;
     snprintf(jumps, sizeof(jumps), "%" PRIu64, camera->clock.jumps);
     weir_log(WEIR_LOG_WARN, "camera: its clock was set", "camera_id",
-             WEIR_ID_TEXT(&camera->spec.camera_id), "times", jumps, NULL);
+             WEIR_ID_TEXT(&camera->spec.camera_id), "source", name_of(camera), "times", jumps,
+             NULL);
 }
 
 static void on_unit(void *ctx, struct tap_unit *unit)
@@ -211,12 +235,13 @@ static void on_unit(void *ctx, struct tap_unit *unit)
     count_unit(camera, unit);
     tap_spool_add(camera->spool, &camera->format, unit);
     if (tap_ring_push(&camera->ring, unit))
-        tap_outputs_wake(camera->outputs);
+        camera->role.wake(camera->role.ctx);
 }
 
 static void after_end(struct tap_camera *camera)
 {
     leave_gate(camera);
+    camera->up_mono_ms = camera->is_up ? weir_clock_mono_ms() : camera->up_mono_ms;
     camera->is_up = false;
     camera->remedy.is_withheld = false;
     tap_health_down(&camera->health, weir_clock_mono_ms());
@@ -229,10 +254,11 @@ static void tell_failure(struct tap_camera *camera, const struct tap_failure *fa
     int64_t delay_ms = failure->is_permanent ? TAP_RETRY_PERMANENT_MS
                                              : tap_retry_delay_ms(++camera->failures, arc4random());
     delay_ms = failure->retry_ms > 0 ? failure->retry_ms : delay_ms;
-    tap_report_failing(camera->shared.control, &camera->spec.camera_id, failure, delay_ms);
+    camera->is_failing = true;
+    report_failing(camera, failure, delay_ms);
     weir_log(WEIR_LOG_WARN, "camera: failing", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id),
-             "reason", weir_reason_name(failure->reason), "detail", failure->detail, "why",
-             failure->why, NULL);
+             "source", name_of(camera), "reason", weir_reason_name(failure->reason), "detail",
+             failure->detail, "why", failure->why, NULL);
     weir_timer_set(camera->timer, delay_ms);
 }
 
@@ -242,7 +268,8 @@ static int64_t take_remedy(struct tap_camera *camera, enum weir_remedy remedy, c
     int64_t now_ms = weir_clock_mono_ms();
     int64_t wait_ms = tap_remedy_take(&camera->remedy, now_ms);
     int64_t next_ms = weir_budget_wait_ms(&camera->remedy.budget, now_ms + wait_ms);
-    tap_report_remedy(camera->shared.control, &camera->spec.camera_id, remedy, reason, next_ms);
+    if (is_main(camera))
+        tap_report_remedy(camera->shared.control, &camera->spec.camera_id, remedy, reason, next_ms);
     return wait_ms;
 }
 
@@ -332,7 +359,7 @@ static void hold(struct tap_camera *camera)
     WEIR_STR_SET(failure.detail, "the worker is cut off from its cell");
     stop_reader(camera);
     weir_timer_clear(camera->timer);
-    tap_report_failing(camera->shared.control, &camera->spec.camera_id, &failure, 0);
+    report_failing(camera, &failure, 0);
 }
 
 void tap_camera_fence(struct tap_camera *camera, bool is_fenced)
@@ -364,7 +391,8 @@ static void on_timer(void *ctx)
         return;
     }
     camera->is_inside = true;
-    tap_report_connecting(camera->shared.control, &camera->spec.camera_id);
+    if (is_main(camera))
+        tap_report_connecting(camera->shared.control, &camera->spec.camera_id);
     start_reader(camera);
 }
 
@@ -373,6 +401,8 @@ static void take_spec(struct tap_camera *camera, const struct weir_ctl_tap_camer
     struct tap_url url;
     struct weir_err err = {0};
     camera->spec = *spec;
+    camera->spec.others = NULL; /* they are kept elsewhere */
+    camera->spec.n_others = 0;
     camera->reach = *camera->shared.reach;
     camera->reach.allow_local = spec->allow_local;
     if (weir_networks_parse(spec->networks, &camera->reach.tenant, &err) != WEIR_OK) {
@@ -390,7 +420,8 @@ static void take_spec(struct tap_camera *camera, const struct weir_ctl_tap_camer
 /* What the process before this one read of the camera. */
 static void take_spool(struct tap_camera *camera)
 {
-    camera->spool = tap_spool_open(camera->shared.spool_dir, &camera->spec.camera_id);
+    const char *dir = is_main(camera) ? camera->shared.spool_dir : "";
+    camera->spool = tap_spool_open(dir, &camera->spec.camera_id);
     if (!tap_spool_load(camera->spool, weir_clock_wall_us(), &camera->format, &camera->ring))
         return;
     int64_t audio_ts = TAP_NO_TIME;
@@ -403,24 +434,43 @@ static void take_spool(struct tap_camera *camera)
 }
 
 struct tap_camera *tap_camera_new(const struct tap_shared *shared,
-                                  const struct weir_ctl_tap_camera *spec, bool is_fenced)
+                                  const struct weir_ctl_tap_camera *spec, bool is_fenced,
+                                  const struct tap_camera_role *role)
 {
     struct tap_camera *camera = weir_xalloc(sizeof(*camera));
     camera->shared = *shared;
+    camera->role = *role;
     camera->is_fenced = is_fenced;
     tap_ring_init(&camera->ring, spec->ring_ms, (size_t)spec->ring_bytes);
     tap_timeline_init(&camera->line);
     take_spec(camera, spec);
     take_spool(camera);
-    camera->outputs = tap_outputs_new(&(struct tap_outputs_from){.loop = shared->loop,
-                                                                 .control = shared->control,
-                                                                 .xcode = shared->xcode,
-                                                                 .fps_ppm = shared->fps_ppm,
-                                                                 .ring = &camera->ring,
-                                                                 .format = &camera->format});
     camera->timer = weir_timer_new(shared->loop, on_timer, camera);
     weir_timer_set(camera->timer, 0);
     return camera;
+}
+
+const struct tap_ring *tap_camera_ring(const struct tap_camera *camera)
+{
+    return &camera->ring;
+}
+
+const struct tap_format *tap_camera_format(const struct tap_camera *camera)
+{
+    return &camera->format;
+}
+
+bool tap_camera_is_up(const struct tap_camera *camera)
+{
+    return camera->is_up;
+}
+
+bool tap_camera_is_lost(const struct tap_camera *camera, int64_t now_ms)
+{
+    bool was_up = camera->up_mono_ms != 0;
+    if (camera->is_up)
+        return camera->remedy.is_withheld;
+    return camera->is_failing && (!was_up || now_ms - camera->up_mono_ms >= LOST_MS);
 }
 
 void tap_camera_free(struct tap_camera **ptr)
@@ -429,7 +479,6 @@ void tap_camera_free(struct tap_camera **ptr)
     if (camera == NULL)
         return;
     *ptr = NULL;
-    tap_outputs_free(&camera->outputs);
     tap_reader_cancel(&camera->reader);
     leave_gate(camera);
     weir_timer_free(&camera->timer);
@@ -465,22 +514,6 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
     weir_timer_set(camera->timer, 0);
 }
 
-void tap_camera_pace(struct tap_camera *camera, int64_t fps_ppm)
-{
-    tap_outputs_pace(camera->outputs, fps_ppm);
-}
-
-void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_publish *spec)
-{
-    tap_outputs_publish(camera->outputs, spec);
-}
-
-void tap_camera_unpublish(struct tap_camera *camera, const struct weir_id *stream_id,
-                          int64_t generation)
-{
-    tap_outputs_unpublish(camera->outputs, stream_id, generation);
-}
-
 bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *tenant_id,
                       struct tap_clips_camera *ret)
 {
@@ -492,24 +525,16 @@ bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *ten
     return true;
 }
 
-size_t tap_camera_ring_bytes(const struct tap_camera *camera)
-{
-    return camera->ring.bytes + tap_outputs_bytes(camera->outputs);
-}
-
 void tap_camera_shrink(struct tap_camera *camera)
 {
-    if (tap_ring_is_empty(&camera->ring) || tap_outputs_bytes(camera->outputs) > camera->ring.bytes)
-        tap_outputs_shrink(camera->outputs);
-    else
-        tap_ring_shrink(&camera->ring);
+    tap_ring_shrink(&camera->ring);
 }
 
 /* By TCP from now on. */
 static void change_transport(struct tap_camera *camera)
 {
     weir_log(WEIR_LOG_WARN, "camera: loses packets, is read by TCP now", "camera_id",
-             WEIR_ID_TEXT(&camera->spec.camera_id), NULL);
+             WEIR_ID_TEXT(&camera->spec.camera_id), "source", name_of(camera), NULL);
     WEIR_IGNORE(take_remedy(camera, WEIR_REMEDY_TCP, weir_fault_name(WEIR_FAULT_LOSS)) > 0,
                 "it was judged within the budget");
     stop_reader(camera);
@@ -530,8 +555,7 @@ static void judge_patience(struct tap_camera *camera, int64_t now_ms)
                                                       : WEIR_REASON_no_keyframe};
     WEIR_STR_SET(failure.detail, "connecting anew did not help, so it is let alone for a while");
     if (camera->remedy.is_withheld)
-        tap_report_failing(camera->shared.control, &camera->spec.camera_id, &failure,
-                           weir_budget_wait_ms(&camera->remedy.budget, now_ms));
+        report_failing(camera, &failure, weir_budget_wait_ms(&camera->remedy.budget, now_ms));
     else
         report_up(camera);
 }
@@ -568,6 +592,8 @@ void tap_camera_share(struct tap_camera *camera, const struct tap_cost_all *all,
 void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats_cameras *ret)
 {
     *ret = camera->stats;
+    ret->has_source = !is_main(camera);
+    WEIR_STR_SET(ret->source, name_of(camera));
     ret->camera_id = camera->spec.camera_id;
     uint64_t gaps = camera->reader != NULL ? tap_reader_gaps(camera->reader) : 0;
     ret->gaps = (int64_t)(camera->gaps_before + gaps);

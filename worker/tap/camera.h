@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One camera: attempts to read it, again and again; its ring; what is made of the ring.
+ * One source of one camera: attempts to read it, again and again; its ring. What is made of the
+ * ring is made elsewhere (sources.h).
  */
 #ifndef WEIR_WORKER_TAP_CAMERA_H
 #define WEIR_WORKER_TAP_CAMERA_H
@@ -11,14 +12,13 @@
 #include "worker/tap/cost.h"
 #include "worker/tap/gate.h"
 #include "worker/tap/health.h"
-#include "worker/tap/outputs.h"
 #include "worker/tap/reader.h"
 #include "worker/tap/remedy.h"
 #include "worker/tap/ring.h"
 #include "worker/tap/spool.h"
 #include "worker/tap/timeline.h"
 
-/* What all cameras of the process share. */
+/* What all cameras of the process share; outlives them. */
 struct tap_shared {
     struct weir_loop *loop;
     struct tap_control *control;
@@ -28,16 +28,34 @@ struct tap_shared {
     int64_t fps_ppm;       /* as in tap_outputs_pace */
     int64_t open_ms;       /* as in tap_reader_spec */
     int64_t keyframe_ms;
+    unsigned readers_max; /* no further source is read where so many are */
     struct tap_trials *trials;
     const struct weir_reach *reach; /* but for what a tenant's camera says */
 };
 
 struct tap_camera;
 
-/* Starts to read, with what an earlier process left of it. `spec` is copied. */
+/* Which of the camera's sources it is, and whom it tells. */
+struct tap_camera_role {
+    const char *name;        /* kept; NULL: main, which is reported, and leaves files (spool.h) */
+    void (*wake)(void *ctx); /* its ring has new units */
+    void (*restart)(void *ctx); /* its ring was emptied */
+    void *ctx;
+};
+
+/* Starts to read, with what an earlier process left of it. `spec` is copied, but for the others
+ * that it names. */
 struct tap_camera *tap_camera_new(const struct tap_shared *shared,
-                                  const struct weir_ctl_tap_camera *spec, bool is_fenced);
-void tap_camera_free(struct tap_camera **camera); /* its outputs go with it */
+                                  const struct weir_ctl_tap_camera *spec, bool is_fenced,
+                                  const struct tap_camera_role *role);
+void tap_camera_free(struct tap_camera **camera); /* sets NULL; NULL is fine */
+
+const struct tap_ring *tap_camera_ring(const struct tap_camera *camera);
+const struct tap_format *tap_camera_format(const struct tap_camera *camera);
+bool tap_camera_is_up(const struct tap_camera *camera);
+/* It cannot be read: never could, or not for a while; or it sends nothing to go by, and is let
+ * alone because connecting anew did not help. */
+bool tap_camera_is_lost(const struct tap_camera *camera, int64_t now_ms);
 
 /* Takes new settings; connects anew only where they differ in how it is reached. */
 void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_camera *spec);
@@ -45,20 +63,11 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
 /* While `is_fenced`, a camera that is exclusive is not read; others take no notice. */
 void tap_camera_fence(struct tap_camera *camera, bool is_fenced);
 
-/* As tap_outputs_pace. */
-void tap_camera_pace(struct tap_camera *camera, int64_t fps_ppm);
-
-/* Publishes as the spec says; an equal stream and generation is replaced. */
-void tap_camera_publish(struct tap_camera *camera, const struct weir_ctl_tap_publish *spec);
-void tap_camera_unpublish(struct tap_camera *camera, const struct weir_id *stream_id,
-                          int64_t generation);
-
 /* What clips are cut from; false when it is another tenant's. */
 bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *tenant_id,
                       struct tap_clips_camera *ret);
 
-/* For the cap over all rings. */
-size_t tap_camera_ring_bytes(const struct tap_camera *camera);
+/* Gives up the oldest of its ring. */
 void tap_camera_shrink(struct tap_camera *camera);
 
 /* Judges its health; each TAP_HEALTH_TICK_MS or so. True when that is news. */

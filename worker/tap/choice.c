@@ -113,50 +113,78 @@ static int64_t capped_fps(const struct tap_facts *facts, int64_t fps)
     return min(fps == 0 ? FPS_MOST_MILLI : fps * 1000, facts->fps_milli);
 }
 
-static const char *bar(enum tap_codec codec, enum tap_picture picture)
+/* What keeps a picture from being published as it is, whatever was asked for. */
+static enum tap_misfit bar(enum tap_codec codec, enum tap_picture picture)
 {
     if (codec == TAP_CODEC_MJPEG)
-        return "the camera sends MJPEG";
+        return TAP_MISFIT_MJPEG;
     if (codec != TAP_CODEC_H264 && codec != TAP_CODEC_H265)
-        return NULL;
+        return TAP_FITS;
     if (picture == TAP_PICTURE_INTERLACED)
-        return "the camera's picture is interlaced";
-    return picture == TAP_PICTURE_DEEP ? "the camera's pixel format is not 4:2:0 with 8 bit" : NULL;
+        return TAP_MISFIT_INTERLACED;
+    return picture == TAP_PICTURE_DEEP ? TAP_MISFIT_DEEP : TAP_FITS;
 }
 
 const char *tap_choice_bar(const struct tap_format *format)
 {
-    return bar(format->video, tap_nal_picture(format->video, &format->params.sps));
+    return tap_misfit_text(bar(format->video, tap_nal_picture(format->video, &format->params.sps)));
 }
 
-/* Why the picture itself does not do; NULL where it does. */
-static const char *why_not_picture(const struct tap_facts *facts,
-                                   const struct weir_profile *profile)
+enum tap_misfit tap_misfit_of_picture(const struct tap_facts *facts,
+                                      const struct weir_profile *profile)
 {
-    const char *why = bar(facts->codec, facts->picture);
-    if (why != NULL)
-        return why;
+    enum tap_misfit barred = bar(facts->codec, facts->picture);
+    if (barred != TAP_FITS)
+        return barred;
     if (profile->quality != WEIR_QUALITY_SOURCE && facts->codec != TAP_CODEC_H264)
-        return "the camera does not send H.264";
-    return fits(facts, profile->quality) ? NULL : "the camera's picture is larger";
+        return TAP_MISFIT_CODEC;
+    return fits(facts, profile->quality) ? TAP_FITS : TAP_MISFIT_LARGE;
 }
 
-static const char *why_not_as_it_is(const struct tap_facts *facts,
-                                    const struct weir_profile *profile)
+enum tap_misfit tap_misfit(const struct tap_facts *facts, const struct weir_profile *profile)
 {
+    enum tap_misfit misfit = tap_misfit_of_picture(facts, profile);
+    if (misfit != TAP_FITS)
+        return misfit;
     if (profile->fps > 0 && facts->fps_milli > profile->fps * FPS_SLACK_PPT)
-        return "the camera sends more frames";
+        return TAP_MISFIT_FRAMES;
     if (profile->quality == WEIR_QUALITY_SOURCE)
-        return NULL;
+        return TAP_FITS;
     int64_t most = rate_of(facts, profile->quality, facts->fps_milli) * RATE_SLACK_PPT / 1000;
     if (facts->bitrate_bps > most)
-        return "the camera sends more bits";
-    return facts->gop_ms > GOP_MOST_MS ? "the camera's keyframes are too rare" : NULL;
+        return TAP_MISFIT_BITS;
+    return facts->gop_ms > GOP_MOST_MS ? TAP_MISFIT_KEYFRAMES : TAP_FITS;
 }
 
-static bool has_enough_keyframes(const struct tap_facts *facts, const struct weir_profile *profile)
+const char *tap_misfit_text(enum tap_misfit misfit)
 {
-    return profile->fps > 0 && facts->gop_ms > 0 && profile->fps * facts->gop_ms <= FPS_SLACK_PPT;
+    switch (misfit) {
+    case TAP_MISFIT_MJPEG:
+        return "the camera sends MJPEG";
+    case TAP_MISFIT_INTERLACED:
+        return "the camera's picture is interlaced";
+    case TAP_MISFIT_DEEP:
+        return "the camera's pixel format is not 4:2:0 with 8 bit";
+    case TAP_MISFIT_CODEC:
+        return "the camera does not send H.264";
+    case TAP_MISFIT_LARGE:
+        return "the camera's picture is larger";
+    case TAP_MISFIT_FRAMES:
+        return "the camera sends more frames";
+    case TAP_MISFIT_BITS:
+        return "the camera sends more bits";
+    case TAP_MISFIT_KEYFRAMES:
+        return "the camera's keyframes are too rare";
+    case TAP_FITS:
+        break;
+    }
+    return NULL;
+}
+
+bool tap_facts_have_keyframes(const struct tap_facts *facts, const struct weir_profile *profile)
+{
+    return tap_misfit_of_picture(facts, profile) == TAP_FITS && profile->fps > 0 &&
+           facts->gop_ms > 0 && profile->fps * facts->gop_ms <= FPS_SLACK_PPT;
 }
 
 static void set_transcode(const struct tap_facts *facts, const struct weir_profile *profile,
@@ -179,19 +207,16 @@ void tap_choose(const struct tap_facts *facts, const struct weir_profile *profil
 {
     *ret = (struct tap_choice){.how = WEIR_RENDITION_HOW_PASSTHROUGH,
                                .why = "the camera's stream meets what was asked for"};
-    const char *why = why_not_picture(facts, profile);
-    if (why == NULL) {
-        why = why_not_as_it_is(facts, profile);
-        if (why == NULL)
-            return;
-        if (has_enough_keyframes(facts, profile)) {
-            ret->how = WEIR_RENDITION_HOW_KEYFRAMES;
-            ret->why = "the camera's keyframes are as many frames as were asked for";
-            ret->fps_milli = profile->fps * 1000;
-            return;
-        }
+    enum tap_misfit misfit = tap_misfit(facts, profile);
+    if (misfit == TAP_FITS)
+        return;
+    if (tap_facts_have_keyframes(facts, profile)) {
+        ret->how = WEIR_RENDITION_HOW_KEYFRAMES;
+        ret->why = "the camera's keyframes are as many frames as were asked for";
+        ret->fps_milli = profile->fps * 1000;
+        return;
     }
-    ret->why = why;
+    ret->why = tap_misfit_text(misfit);
     set_transcode(facts, profile, ret);
 }
 

@@ -34,6 +34,32 @@ void tap_facts_measure(const struct tap_ring *ring, const struct tap_format *for
 /* Enough was seen to choose by. */
 bool tap_facts_are_known(const struct tap_facts *facts);
 
+/* What keeps a stream from being shown as it is: the first three whatever was asked for, since no
+ * player shows it, the others where a profile was. */
+enum tap_misfit {
+    TAP_FITS,
+    TAP_MISFIT_MJPEG,
+    TAP_MISFIT_INTERLACED,
+    TAP_MISFIT_DEEP,
+    TAP_MISFIT_CODEC,
+    TAP_MISFIT_LARGE,
+    TAP_MISFIT_FRAMES,
+    TAP_MISFIT_BITS,
+    TAP_MISFIT_KEYFRAMES,
+};
+
+/* The first thing; of the picture alone, which is known before anything was measured. What is not
+ * known (0) is no misfit. */
+enum tap_misfit tap_misfit_of_picture(const struct tap_facts *facts,
+                                      const struct weir_profile *profile);
+enum tap_misfit tap_misfit(const struct tap_facts *facts, const struct weir_profile *profile);
+
+/* For people: "the camera's picture is larger". Static; NULL of TAP_FITS. */
+const char *tap_misfit_text(enum tap_misfit misfit);
+
+/* Its keyframes alone are as many frames as were asked for. */
+bool tap_facts_have_keyframes(const struct tap_facts *facts, const struct weir_profile *profile);
+
 struct tap_choice {
     enum weir_rendition_how how;
     const char *why; /* for people */

@@ -33,7 +33,29 @@ struct tap_outputs {
 
 static bool is_own(const struct tap_rendition *rendition)
 {
-    return rendition != NULL && rendition->choice.how != WEIR_RENDITION_HOW_PASSTHROUGH;
+    return tap_rendition_is_own(rendition);
+}
+
+static int source_of(const struct tap_rendition *rendition)
+{
+    return rendition != NULL ? rendition->source : TAP_PICK_MAIN;
+}
+
+/* What it is made of. */
+static const struct tap_ring *ring_of(const struct tap_outputs *outputs,
+                                      const struct tap_rendition *rendition)
+{
+    int source = source_of(rendition);
+    return source == TAP_PICK_MAIN ? outputs->from.ring
+                                   : tap_others_ring(outputs->from.others, source);
+}
+
+static const struct tap_format *format_of(const struct tap_outputs *outputs,
+                                          const struct tap_rendition *rendition)
+{
+    int source = source_of(rendition);
+    return source == TAP_PICK_MAIN ? outputs->from.format
+                                   : tap_others_format(outputs->from.others, source);
 }
 
 static bool is_transcode(const struct tap_rendition *rendition)
@@ -77,8 +99,8 @@ static void add_ceiling(const struct follower *follower, struct weir_effective *
 static void report_live(const struct tap_outputs *outputs, struct follower *follower)
 {
     struct weir_effective effective;
-    tap_rendition_describe(follower->rendition, outputs->from.ring, outputs->from.format,
-                           &effective);
+    tap_rendition_describe(follower->rendition, ring_of(outputs, follower->rendition),
+                           format_of(outputs, follower->rendition), &effective);
     add_ceiling(follower, &effective);
     follower->is_described = effective.fps > 0;
     tap_report_stream(outputs->from.control, &follower->spec, TAP_PUBLISHER_LIVE,
@@ -112,23 +134,34 @@ static void start_publisher(struct tap_outputs *outputs, struct follower *follow
     const struct tap_rendition *rendition = follower->rendition;
     if (rendition != NULL && !rendition->is_chosen)
         return;
-    follower->publisher = tap_publisher_new(
-        outputs->from.loop, &follower->spec,
-        is_own(rendition) ? &rendition->ring : outputs->from.ring,
-        is_own(rendition) ? &rendition->format : outputs->from.format, on_publisher_state, outputs);
+    follower->publisher =
+        tap_publisher_new(outputs->from.loop, &follower->spec,
+                          is_own(rendition) ? &rendition->ring : ring_of(outputs, rendition),
+                          is_own(rendition) ? &rendition->format : format_of(outputs, rendition),
+                          on_publisher_state, outputs);
 }
 
-/* Wakes or restarts those that follow `rendition`; NULL: the camera's own ring. */
+/* Wakes or restarts those that follow what is made as `rendition`. */
 static void tell_publishers(struct tap_outputs *outputs, const struct tap_rendition *rendition,
                             void (*tell)(struct tap_publisher *publisher))
 {
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
         struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
-        bool is_of =
-            is_own(follower->rendition) ? follower->rendition == rendition : rendition == NULL;
-        if (is_of && follower->publisher != NULL)
+        if (follower->rendition == rendition && follower->publisher != NULL)
             tell(follower->publisher);
+    }
+}
+
+/* Wakes those that follow a source as it is. */
+static void wake_publishers(struct tap_outputs *outputs, int source)
+{
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (follower->publisher != NULL && !is_own(follower->rendition) &&
+            source_of(follower->rendition) == source)
+            tap_publisher_wake(follower->publisher);
     }
 }
 
@@ -195,8 +228,49 @@ static bool has_transcodes(const struct tap_outputs *outputs)
     return false;
 }
 
+/* It is, or may become, made of this source. */
+static void claim(struct tap_outputs *outputs, struct tap_rendition *rendition, int source)
+{
+    int before = rendition->source;
+    if (before == source)
+        return;
+    rendition->source = source;
+    if (source != TAP_PICK_MAIN)
+        tap_others_use(outputs->from.others, source);
+    if (before != TAP_PICK_MAIN)
+        tap_others_leave(outputs->from.others, before);
+}
+
+/* Chooses for those for which that was not done yet, once enough is known. */
+static void choose(struct tap_outputs *outputs)
+{
+    struct tap_facts main;
+    struct tap_offer offers[TAP_OTHERS_MAX];
+    size_t n = 0;
+    bool is_measured = false;
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        struct tap_pick pick;
+        if (rendition->is_chosen || tap_ring_is_empty(outputs->from.ring))
+            continue;
+        if (!is_measured) {
+            tap_facts_measure(outputs->from.ring, outputs->from.format, &main);
+            n = tap_others_offers(outputs->from.others, offers);
+        }
+        is_measured = true;
+        tap_pick(&main, offers, n, &rendition->profile, &pick);
+        claim(outputs, rendition, pick.source);
+        if (!pick.is_made)
+            continue;
+        tap_rendition_begin(rendition, &pick, ring_of(outputs, rendition));
+        begin(outputs, rendition);
+    }
+}
+
 static void end_rendition(struct tap_outputs *outputs, struct tap_rendition *rendition)
 {
+    claim(outputs, rendition, TAP_PICK_MAIN);
     if (outputs->xcode != NULL)
         tap_xcode_drop(outputs->xcode, rendition->number);
     weir_list_remove(&rendition->node);
@@ -255,7 +329,7 @@ static void report_too_many(const struct tap_outputs *outputs,
                       WEIR_REASON_transcode_failed, "as many renditions as one camera has", NULL);
 }
 
-/* Of a camera whose own stream no player shows, the source is a rendition too. */
+/* Of a camera whose own stream no player shows, the source is a rendition too: of main always. */
 static void settle(struct tap_outputs *outputs, struct follower *follower, bool is_barred)
 {
     struct tap_rendition *before = follower->rendition;
@@ -356,53 +430,59 @@ void tap_outputs_publish(struct tap_outputs *outputs, const struct weir_ctl_tap_
     weir_list_push_back(&outputs->followers, &follower->node);
     start_publisher(outputs, follower);
     outputs->is_judged = false;
-    tap_outputs_wake(outputs);
+    tap_outputs_wake(outputs, TAP_PICK_MAIN);
 }
 
-static void describe_late(struct tap_outputs *outputs)
+static void describe_late(struct tap_outputs *outputs, int source)
 {
-    struct tap_facts facts;
-    bool is_measured = false;
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
         struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
-        if (!follower->is_live || follower->is_described)
+        const struct tap_rendition *rendition = follower->rendition;
+        struct tap_facts facts;
+        if (!follower->is_live || follower->is_described || source_of(rendition) != source)
             continue;
-        if (!is_measured)
-            tap_facts_measure(outputs->from.ring, outputs->from.format, &facts);
-        is_measured = true;
+        tap_facts_measure(ring_of(outputs, rendition), format_of(outputs, rendition), &facts);
         if (tap_facts_are_known(&facts))
             report_live(outputs, follower);
     }
 }
 
-void tap_outputs_wake(struct tap_outputs *outputs)
+static void take_keys(struct tap_outputs *outputs, int source)
 {
-    const struct tap_outputs_from *from = &outputs->from;
-    settle_sources(outputs);
     WEIR_LIST_FOR(pos, &outputs->renditions)
     {
         struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
-        if (tap_rendition_choose(rendition, from->ring, from->format))
-            begin(outputs, rendition);
-        bool is_keys =
-            rendition->is_chosen && rendition->choice.how == WEIR_RENDITION_HOW_KEYFRAMES;
-        if (is_keys && tap_rendition_take_keys(rendition, from->ring, from->format))
+        bool is_keys = rendition->is_chosen && rendition->source == source &&
+                       rendition->choice.how == WEIR_RENDITION_HOW_KEYFRAMES;
+        if (is_keys && tap_rendition_take_keys(rendition, ring_of(outputs, rendition),
+                                               format_of(outputs, rendition)))
             tell_publishers(outputs, rendition, tap_publisher_wake);
     }
-    tell_publishers(outputs, NULL, tap_publisher_wake);
-    describe_late(outputs);
-    if (outputs->xcode != NULL)
+}
+
+void tap_outputs_wake(struct tap_outputs *outputs, int source)
+{
+    settle_sources(outputs);
+    choose(outputs);
+    take_keys(outputs, source);
+    wake_publishers(outputs, source);
+    describe_late(outputs, source);
+    if (outputs->xcode != NULL && source == TAP_PICK_MAIN)
         tap_xcode_wake(outputs->xcode);
 }
 
-void tap_outputs_restart(struct tap_outputs *outputs)
+void tap_outputs_restart(struct tap_outputs *outputs, int source)
 {
-    tap_xcode_free(&outputs->xcode);
-    outputs->is_judged = false;
+    if (source == TAP_PICK_MAIN) {
+        tap_xcode_free(&outputs->xcode);
+        outputs->is_judged = false;
+    }
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
         struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (source_of(follower->rendition) != source)
+            continue;
         follower->is_live = follower->is_described = false;
         if (follower->rendition != NULL)
             tap_publisher_free(&follower->publisher); /* another one, when that is chosen */
@@ -411,7 +491,20 @@ void tap_outputs_restart(struct tap_outputs *outputs)
     }
     WEIR_LIST_FOR(pos, &outputs->renditions)
     {
-        tap_rendition_restart(WEIR_CONTAINER(pos, struct tap_rendition, node));
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        if (rendition->source == source)
+            tap_rendition_restart(rendition);
+    }
+}
+
+void tap_outputs_leave(struct tap_outputs *outputs, int source)
+{
+    tap_outputs_restart(outputs, source);
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        if (rendition->source == source)
+            claim(outputs, rendition, TAP_PICK_MAIN);
     }
 }
 

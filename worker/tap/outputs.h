@@ -7,6 +7,7 @@
 #define WEIR_WORKER_TAP_OUTPUTS_H
 
 #include "worker/tap/control.h"
+#include "worker/tap/others.h"
 #include "worker/tap/publisher.h"
 
 struct tap_outputs;
@@ -16,9 +17,10 @@ struct tap_outputs_from {
     struct weir_loop *loop;
     struct tap_control *control;
     const char *xcode;           /* the program */
-    const struct tap_ring *ring; /* the camera's */
+    const struct tap_ring *ring; /* of the camera's main source */
     const struct tap_format *format;
-    int64_t fps_ppm; /* as in tap_outputs_pace, at first */
+    int64_t fps_ppm;           /* as in tap_outputs_pace, at first */
+    struct tap_others *others; /* its other ones */
 };
 
 struct tap_outputs *tap_outputs_new(const struct tap_outputs_from *from);
@@ -29,11 +31,15 @@ void tap_outputs_publish(struct tap_outputs *outputs, const struct weir_ctl_tap_
 void tap_outputs_unpublish(struct tap_outputs *outputs, const struct weir_id *stream_id,
                            int64_t generation);
 
-/* The camera's ring has new units. */
-void tap_outputs_wake(struct tap_outputs *outputs);
+/* The ring of this source (see pick.h) has new units. */
+void tap_outputs_wake(struct tap_outputs *outputs, int source);
 
-/* The camera's ring was emptied: what comes is of another kind. */
-void tap_outputs_restart(struct tap_outputs *outputs);
+/* The ring of this source was emptied, or is no good any more: what was made of it is chosen anew.
+ */
+void tap_outputs_restart(struct tap_outputs *outputs, int source);
+
+/* As restart, and none waits for that source any more. */
+void tap_outputs_leave(struct tap_outputs *outputs, int source);
 
 /* Encodes renditions with that share of their frames from now on, 1..1000000; on the open encoders,
  * so that players notice nothing but that. */

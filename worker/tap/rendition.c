@@ -27,28 +27,28 @@ void tap_rendition_free(struct tap_rendition *r)
     free(r);
 }
 
-static void empty(struct tap_rendition *r, const struct tap_ring *camera)
+static void empty(struct tap_rendition *r, const struct tap_ring *source)
 {
     tap_ring_done(&r->ring);
-    tap_ring_init(&r->ring, camera->max_ms, camera->max_bytes);
+    tap_ring_init(&r->ring, source->max_ms, source->max_bytes);
     r->format = (struct tap_format){.video = TAP_CODEC_H264};
 }
 
-bool tap_rendition_choose(struct tap_rendition *r, const struct tap_ring *camera,
-                          const struct tap_format *format)
+void tap_rendition_begin(struct tap_rendition *r, const struct tap_pick *pick,
+                         const struct tap_ring *ring)
 {
-    struct tap_facts facts;
-    if (r->is_chosen || tap_ring_is_empty(camera))
-        return false;
-    tap_facts_measure(camera, format, &facts);
-    if (!tap_facts_are_known(&facts))
-        return false;
-    tap_choose(&facts, &r->profile, &r->choice);
+    r->choice = pick->choice;
+    WEIR_STR_SET(r->why, pick->why);
     r->is_chosen = true;
-    r->cursor = camera->first;
+    r->cursor = ring->first;
     r->due_ts = INT64_MIN;
-    empty(r, camera);
-    return true;
+    empty(r, ring);
+}
+
+bool tap_rendition_is_own(const struct tap_rendition *r)
+{
+    return r != NULL && r->choice.how != WEIR_RENDITION_HOW_PASSTHROUGH &&
+           r->choice.how != WEIR_RENDITION_HOW_PROFILE;
 }
 
 void tap_rendition_restart(struct tap_rendition *r)
@@ -77,14 +77,14 @@ static struct tap_unit *copy_unit(const struct tap_unit *from)
     return unit;
 }
 
-bool tap_rendition_take_keys(struct tap_rendition *r, const struct tap_ring *camera,
+bool tap_rendition_take_keys(struct tap_rendition *r, const struct tap_ring *source,
                              const struct tap_format *format)
 {
     bool has_new = false;
     int64_t step = TAP_VIDEO_RATE * INT64_C(1000) / r->choice.fps_milli;
     const struct tap_unit *unit;
-    r->cursor = r->cursor < camera->first ? camera->first : r->cursor;
-    for (; (unit = tap_ring_find(camera, r->cursor)) != NULL; r->cursor++) {
+    r->cursor = r->cursor < source->first ? source->first : r->cursor;
+    for (; (unit = tap_ring_find(source, r->cursor)) != NULL; r->cursor++) {
         if (unit->track != TAP_VIDEO || !unit->is_key ||
             (r->due_ts != INT64_MIN && unit->ts < r->due_ts - step / EARLY_PARTS))
             continue;
@@ -167,23 +167,24 @@ bool tap_rendition_take(struct tap_rendition *r, const struct tap_ring *camera, 
 
 /* ---- what it is ---- */
 
-void tap_rendition_describe(const struct tap_rendition *r, const struct tap_ring *camera,
+void tap_rendition_describe(const struct tap_rendition *r, const struct tap_ring *source,
                             const struct tap_format *format, struct weir_effective *ret)
 {
-    bool is_own = r != NULL && r->choice.how != WEIR_RENDITION_HOW_PASSTHROUGH;
+    bool is_own = tap_rendition_is_own(r);
     struct tap_facts facts;
-    tap_facts_measure(is_own ? &r->ring : camera, is_own ? &r->format : format, &facts);
-    *ret = (struct weir_effective){
-        .width = facts.width, .height = facts.height, .how = WEIR_RENDITION_HOW_PASSTHROUGH};
+    tap_facts_measure(is_own ? &r->ring : source, is_own ? &r->format : format, &facts);
+    *ret =
+        (struct weir_effective){.width = facts.width,
+                                .height = facts.height,
+                                .how = r != NULL ? r->choice.how : WEIR_RENDITION_HOW_PASSTHROUGH};
     if (tap_facts_are_known(&facts)) {
         ret->fps = (facts.fps_milli + 500) / 1000;
         ret->bitrate_bps = facts.bitrate_bps;
     }
     WEIR_STR_SET(ret->codec, facts.codec == TAP_CODEC_H265 ? "hvc1" : "avc1");
-    WEIR_STR_SET(ret->why, r != NULL ? r->choice.why : "asked for as the camera sends it");
+    WEIR_STR_SET(ret->why, r != NULL ? r->why : "asked for as the camera sends it");
     if (!is_own)
         return;
-    ret->how = r->choice.how;
     /* What it was made to be; too little of it is there to be measured. */
     ret->fps = (r->choice.fps_milli + 500) / 1000;
     if (ret->how != WEIR_RENDITION_HOW_TRANSCODE)

@@ -7,7 +7,7 @@
 #define WEIR_WORKER_TAP_RENDITION_H
 
 #include "lib/base/list.h"
-#include "worker/tap/choice.h"
+#include "worker/tap/pick.h"
 #include "worker/tap/xcode.h"
 
 #define TAP_RENDITION_ALL 1000000 /* of its frames */
@@ -17,31 +17,36 @@ struct tap_rendition {
     uint32_t number;       /* of lib/domain/xcode.h */
     struct weir_profile profile;
     int n_users; /* publishers */
+    int source;  /* of the camera's, that is used or waited for; see pick.h */
     bool is_chosen;
     struct tap_choice choice; /* once chosen */
     int64_t fps_ppm;          /* of its frames that are made, 1..1000000 */
+    char why[TAP_PICK_WHY_MAX];
     /* Not of what passes as it is: */
     struct tap_ring ring;
     struct tap_format format;
-    uint64_t cursor; /* in the camera's ring, of keyframes */
+    uint64_t cursor; /* in the source's ring, of keyframes */
     int64_t due_ts;  /* the next keyframe is taken from here on */
 };
 
 struct tap_rendition *tap_rendition_new(uint32_t number, const struct weir_profile *profile);
 void tap_rendition_free(struct tap_rendition *rendition);
 
-/* Chooses, once enough of the camera is known; true when it is chosen. */
-bool tap_rendition_choose(struct tap_rendition *rendition, const struct tap_ring *camera,
-                          const struct tap_format *format);
+/* It is made as `pick` says, from `ring`, that of its source. */
+void tap_rendition_begin(struct tap_rendition *rendition, const struct tap_pick *pick,
+                         const struct tap_ring *ring);
 
-/* What the camera sent is of another kind: all is chosen anew. */
+/* Whether it has a ring of its own; what passes as it is has none. NULL has none. */
+bool tap_rendition_is_own(const struct tap_rendition *rendition);
+
+/* What its source sent is of another kind: all is chosen anew. */
 void tap_rendition_restart(struct tap_rendition *rendition);
 
 /* For weir-xcode. */
 struct weir_xcode_rendition tap_rendition_spec(const struct tap_rendition *rendition);
 
-/* Takes new keyframes of the camera; true when there were any. */
-bool tap_rendition_take_keys(struct tap_rendition *rendition, const struct tap_ring *camera,
+/* Takes new keyframes of its source; true when there were any. */
+bool tap_rendition_take_keys(struct tap_rendition *rendition, const struct tap_ring *source,
                              const struct tap_format *format);
 
 /*
@@ -52,8 +57,9 @@ bool tap_rendition_take_keys(struct tap_rendition *rendition, const struct tap_r
 bool tap_rendition_take(struct tap_rendition *rendition, const struct tap_ring *camera, int64_t ts,
                         bool is_key, const uint8_t *bytes, size_t len);
 
-/* What is published; `rendition` NULL: the camera as it is. */
-void tap_rendition_describe(const struct tap_rendition *rendition, const struct tap_ring *camera,
+/* What is published; `rendition` NULL: the camera as it is. `source` and `format` are those of
+ * its source. */
+void tap_rendition_describe(const struct tap_rendition *rendition, const struct tap_ring *source,
                             const struct tap_format *format, struct weir_effective *ret);
 
 #endif

@@ -9,9 +9,9 @@
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "lib/service/memory.h"
-#include "worker/tap/camera.h"
 #include "worker/tap/rendition.h"
 #include "worker/tap/report.h"
+#include "worker/tap/sources.h"
 
 #define STATS_MS      1000
 #define LEAVE_MS      400 /* for readers to say TEARDOWN */
@@ -24,7 +24,7 @@ struct tap {
     const struct tap_settings *settings;
     struct tap_shared shared;
     struct weir_reach reach;
-    struct weir_map *cameras; /* struct tap_camera by camera_id */
+    struct weir_map *cameras; /* struct tap_sources by camera_id */
     struct tap_clips *clips;  /* NULL: nobody asks for any */
     struct weir_timer *timer;
     struct weir_timer *fence;
@@ -48,7 +48,7 @@ static void check_fence(void *ctx)
     struct tap *tap = ctx;
     void *camera;
     for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);)
-        tap_camera_fence(camera, is_fenced(tap));
+        tap_sources_fence(camera, is_fenced(tap));
 }
 
 static void on_fence(struct tap *tap, const struct weir_ctl_tap_fence *spec)
@@ -63,7 +63,7 @@ static void on_pace(struct tap *tap, const struct weir_ctl_tap_pace *spec)
     void *camera;
     tap->shared.fps_ppm = spec->fps_ppm;
     for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);)
-        tap_camera_pace(camera, spec->fps_ppm);
+        tap_sources_pace(camera, spec->fps_ppm);
 }
 
 static void refuse_camera(struct tap *tap, const struct weir_id *camera_id)
@@ -75,27 +75,27 @@ static void refuse_camera(struct tap *tap, const struct weir_id *camera_id)
 
 static void on_camera(struct tap *tap, const struct weir_ctl_tap_camera *spec)
 {
-    struct tap_camera *camera = weir_map_find(tap->cameras, spec->camera_id.b);
+    struct tap_sources *camera = weir_map_find(tap->cameras, spec->camera_id.b);
     if (camera != NULL)
-        tap_camera_change(camera, spec);
+        tap_sources_change(camera, spec);
     else if (weir_map_count(tap->cameras) >= (size_t)tap->settings->cameras_max)
         refuse_camera(tap, &spec->camera_id);
     else
         weir_map_put(tap->cameras, spec->camera_id.b,
-                     tap_camera_new(&tap->shared, spec, is_fenced(tap)));
+                     tap_sources_new(&tap->shared, spec, is_fenced(tap)));
 }
 
 static void on_drop(struct tap *tap, const struct weir_id *camera_id)
 {
-    struct tap_camera *camera = weir_map_remove(tap->cameras, camera_id->b);
-    tap_camera_free(&camera);
+    struct tap_sources *camera = weir_map_remove(tap->cameras, camera_id->b);
+    tap_sources_free(&camera);
 }
 
 static void on_publish(struct tap *tap, const struct weir_ctl_tap_publish *spec)
 {
-    struct tap_camera *camera = weir_map_find(tap->cameras, spec->camera_id.b);
+    struct tap_sources *camera = weir_map_find(tap->cameras, spec->camera_id.b);
     if (camera != NULL)
-        tap_camera_publish(camera, spec);
+        tap_sources_publish(camera, spec);
     else
         tap_report_stream(tap->shared.control, spec, TAP_PUBLISHER_FAILED,
                           WEIR_REASON_source_unknown, "the camera is not being read", NULL);
@@ -105,7 +105,7 @@ static void on_unpublish(struct tap *tap, const struct weir_ctl_tap_unpublish *s
 {
     void *camera;
     for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);)
-        tap_camera_unpublish(camera, &spec->stream_id, spec->generation);
+        tap_sources_unpublish(camera, &spec->stream_id, spec->generation);
 }
 
 static void on_line(void *ctx, const struct weir_ctl *ctl)
@@ -132,9 +132,9 @@ static void free_cameras(struct tap *tap)
     const void *key;
     void *value;
     for (size_t at = 0; weir_map_next(tap->cameras, &at, &key, &value);) {
-        struct tap_camera *camera = value;
+        struct tap_sources *camera = value;
         weir_map_remove(tap->cameras, key);
-        tap_camera_free(&camera);
+        tap_sources_free(&camera);
     }
 }
 
@@ -163,16 +163,16 @@ static void shrink_rings(struct tap *tap)
     size_t most = (size_t)tap->settings->ring_total_mib << 20;
     for (;;) {
         size_t total = tap->clips != NULL ? tap_clips_bytes(tap->clips) : 0;
-        struct tap_camera *largest = NULL;
+        struct tap_sources *largest = NULL;
         void *camera;
         for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);) {
-            total += tap_camera_ring_bytes(camera);
-            if (largest == NULL || tap_camera_ring_bytes(camera) > tap_camera_ring_bytes(largest))
+            total += tap_sources_bytes(camera);
+            if (largest == NULL || tap_sources_bytes(camera) > tap_sources_bytes(largest))
                 largest = camera;
         }
         if (total <= most || largest == NULL)
             return;
-        tap_camera_shrink(largest);
+        tap_sources_shrink(largest);
     }
 }
 
@@ -182,10 +182,10 @@ static void measure(struct tap *tap)
     int64_t now_us = weir_clock_mono_ms() * 1000;
     tap_cost_begin(&tap->cost);
     for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);)
-        tap_camera_look(camera, &tap->cost);
+        tap_sources_look(camera, &tap->cost);
     tap_cost_rest(&tap->cost, tap_cost_process_cpu_us(), tap_cost_process_mem_bytes());
     for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);)
-        tap_camera_share(camera, &tap->cost, now_us);
+        tap_sources_share(camera, &tap->cost, now_us);
 }
 
 static void send_stats(struct tap *tap)
@@ -197,8 +197,8 @@ static void send_stats(struct tap *tap)
     if (tap_control_is_behind(tap->shared.control))
         return; /* a worker that stands still will find the newest ones */
     for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);) {
-        tap_camera_stats(camera, &rows[ctl.u.tap_stats.n_cameras++]);
-        if (ctl.u.tap_stats.n_cameras == WEIR_CTL_TAP_STATS_CAMERAS_MAX) {
+        ctl.u.tap_stats.n_cameras += tap_sources_stats(camera, &rows[ctl.u.tap_stats.n_cameras]);
+        if (ctl.u.tap_stats.n_cameras + TAP_SOURCES_MAX > WEIR_CTL_TAP_STATS_CAMERAS_MAX) {
             tap_control_send(tap->shared.control, &ctl);
             ctl.u.tap_stats.n_cameras = 0;
         }
@@ -207,12 +207,11 @@ static void send_stats(struct tap *tap)
         tap_control_send(tap->shared.control, &ctl);
 }
 
-static void send_one(struct tap *tap, const struct tap_camera *camera)
+static void send_one(struct tap *tap, const struct tap_sources *camera)
 {
-    struct weir_ctl_tap_stats_cameras row;
-    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_STATS,
-                           .u.tap_stats = {.cameras = &row, .n_cameras = 1}};
-    tap_camera_stats(camera, &row);
+    struct weir_ctl_tap_stats_cameras rows[TAP_SOURCES_MAX];
+    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_STATS, .u.tap_stats = {.cameras = rows}};
+    ctl.u.tap_stats.n_cameras = tap_sources_stats(camera, rows);
     if (!tap_control_is_behind(tap->shared.control))
         tap_control_send(tap->shared.control, &ctl);
 }
@@ -224,7 +223,7 @@ static void on_health(void *ctx)
     void *camera;
     weir_timer_set(tap->health, TAP_HEALTH_TICK_MS);
     for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);) {
-        if (tap_camera_judge(camera))
+        if (tap_sources_judge(camera))
             send_one(tap, camera);
     }
 }
@@ -246,8 +245,8 @@ static bool find_camera(void *ctx, const struct weir_id *tenant_id, const struct
                         struct tap_clips_camera *ret)
 {
     struct tap *tap = ctx;
-    const struct tap_camera *camera = weir_map_find(tap->cameras, camera_id->b);
-    return camera != NULL && tap_camera_clips(camera, tenant_id, ret);
+    const struct tap_sources *camera = weir_map_find(tap->cameras, camera_id->b);
+    return camera != NULL && tap_sources_clips(camera, tenant_id, ret);
 }
 
 static void open_clips(struct tap *tap)
@@ -296,6 +295,7 @@ struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
     tap->shared.spool_dir = settings->spool_dir;
     tap->shared.xcode = settings->xcode;
     tap->shared.fps_ppm = TAP_RENDITION_ALL;
+    tap->shared.readers_max = 2 * (unsigned)settings->cameras_max;
     tap->shared.open_ms = settings->open_ms;
     tap->shared.keyframe_ms = settings->keyframe_ms;
     tap->shared.control = tap_control_new(loop, fd, &control_calls, tap);

@@ -104,6 +104,26 @@ static void a_stream_that_is_always_stuck_is_published_anew_some_times(void **st
     weir_map_free(worker.leases);
 }
 
+static void faults_and_cost_of_another_source_are_the_cameras(void **state)
+{
+    (void)state;
+    struct weir_ctl_tap_stats_cameras is = stats(WEIR_PICTURE_HEALTH_HEALTHY, 0);
+    struct weir_ctl_tap_stats_cameras sub = stats(WEIR_PICTURE_HEALTH_HEALTHY, 0);
+    int64_t cpu_ppm = is.cpu_ppm;
+    conditions_join(&sub, &is);
+    assert_int_equal(is.health, WEIR_PICTURE_HEALTH_HEALTHY);
+    assert_int_equal(is.cpu_ppm, 2 * cpu_ppm);
+    sub = stats(WEIR_PICTURE_HEALTH_STALLED, BIT(STALLED));
+    conditions_join(&sub, &is);
+    assert_int_equal(is.health, WEIR_PICTURE_HEALTH_DEGRADED);
+    assert_int_equal(is.faults, BIT(STALLED));
+    /* Main is worse off. */
+    is = stats(WEIR_PICTURE_HEALTH_STALLED, BIT(LOSS));
+    conditions_join(&sub, &is);
+    assert_int_equal(is.health, WEIR_PICTURE_HEALTH_STALLED);
+    assert_int_equal(is.faults, BIT(STALLED) | BIT(LOSS));
+}
+
 static void faults_have_names(void **state)
 {
     (void)state;
@@ -122,6 +142,7 @@ int main(void)
         cmocka_unit_test(what_is_new_is_news),
         cmocka_unit_test(what_was_done_about_a_camera_is_shown),
         cmocka_unit_test(a_stream_that_is_always_stuck_is_published_anew_some_times),
+        cmocka_unit_test(faults_and_cost_of_another_source_are_the_cameras),
         cmocka_unit_test(faults_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,9 +10,12 @@
 
 #include <cmocka.h>
 
+#include "lib/base/str.h"
+
 #define TENANT "0191a000-0000-7000-8000-000000000001"
 #define CAMERA "0191a000-0000-7000-8000-000000000002"
 #define OTHER  "0191a000-0000-7000-8000-000000000003"
+#define PIN    "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 #define KEY    "0101010101010101010101010101010101010101010101010101010101010101"
 
 struct setup {
@@ -94,6 +97,82 @@ static void a_camera_may_have_no_credentials(void **state)
         WEIR_OK);
     assert_false(source.has_username || source.has_password);
     assert_int_equal(source.transport, WEIR_CTL_TAP_CAMERA_TRANSPORT_TCP);
+}
+
+static enum weir_code read_others(void *state, const char *others, struct source *ret)
+{
+    struct setup *setup = state;
+    const char *inner = weir_arena_printf(
+        setup->arena, INNER(TENANT, CAMERA, "7", "\"url\":\"rtsp://cam/1\",\"others\":%s"), others);
+    return read_inner(setup, inner, ret);
+}
+
+static void a_camera_may_have_several_sources(void **state)
+{
+    struct source source = {0};
+    struct source same = {0};
+    const char *two = "[{\"name\":\"sub\",\"url\":\"rtsp://cam/2\",\"username\":\"u\","
+                      "\"password\":\"p\",\"transport\":\"udp\",\"codec\":\"h265\",\"width\":640,"
+                      "\"height\":360,\"fps\":15,\"tls_pin_sha256\":\"" PIN
+                      "\"},{\"name\":\"third\",\"url\":\"rtsp://cam/3\"}]";
+    assert_int_equal(read_others(*state, two, &source), WEIR_OK);
+    assert_int_equal(source.n_others, 2);
+    const struct weir_ctl_tap_camera_others *sub = &source.others[0];
+    assert_string_equal(sub->name, "sub");
+    assert_string_equal(sub->url, "rtsp://cam/2");
+    assert_true(sub->has_username && sub->has_password && sub->has_codec && sub->has_fps);
+    assert_int_equal(sub->transport, WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_UDP);
+    assert_int_equal(sub->codec, WEIR_CTL_TAP_CAMERA_OTHERS_CODEC_H265);
+    assert_string_equal(sub->tls_pin_sha256, PIN);
+    assert_true(sub->has_tls_pin_sha256 && !source.others[1].has_tls_pin_sha256);
+    assert_true(sub->width == 640 && sub->height == 360 && sub->fps == 15);
+    assert_false(source.others[1].has_username || source.others[1].has_width);
+    assert_int_equal(read_others(*state, two, &same), WEIR_OK);
+    assert_true(source_is_same_place(&source, &same));
+    WEIR_STR_SET(same.others[1].url, "rtsp://cam/4");
+    assert_false(source_is_same_place(&source, &same));
+    same = source;
+    same.others[0].fps = 14;
+    assert_false(source_is_same_place(&source, &same));
+    same = source;
+    same.others[0].tls_pin_sha256[0] = 'f';
+    assert_false(source_is_same_place(&source, &same));
+    same = source;
+    WEIR_STR_SET(same.tls_pin, PIN);
+    same.has_tls_pin = true;
+    assert_false(source_is_same_place(&source, &same));
+    same = source;
+    same.encoder_delay_ms = 40;
+    assert_false(source_is_same_place(&source, &same));
+    same = source;
+    same.n_others = 1;
+    assert_false(source_is_same_place(&source, &same));
+}
+
+static void further_sources_that_make_no_sense_are_refused(void **state)
+{
+    static const char *const bad[] = {
+        "{}",
+        "7",
+        "[7]",
+        "[{}]",
+        "[{\"name\":\"sub\"}]",
+        "[{\"url\":\"rtsp://cam/2\"}]",
+        "[{\"name\":\"seventeen_bytes_a\",\"url\":\"rtsp://cam/2\"}]",
+        "[{\"name\":\"Sub\",\"url\":\"rtsp://cam/2\"}]",
+        "[{\"name\":\"sub\",\"url\":\"rtsp://cam/2\",\"width\":0}]",
+        "[{\"name\":\"sub\",\"url\":\"rtsp://cam/2\",\"fps\":241}]",
+        "[{\"name\":\"sub\",\"url\":\"rtsp://cam/2\",\"height\":\"9\"}]",
+        "[{\"name\":\"sub\",\"url\":\"rtsp://cam/2\",\"password\":5}]",
+        "[{\"name\":\"sub\",\"url\":\"rtsps://cam/2\",\"tls_pin_sha256\":\"x\"}]",
+        "[{\"name\":\"a\",\"url\":\"b\"},{\"name\":\"b\",\"url\":\"b\"},"
+        "{\"name\":\"c\",\"url\":\"b\"},{\"name\":\"d\",\"url\":\"b\"}]",
+    };
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct source source = {0};
+        assert_int_equal(read_others(*state, bad[i], &source), WEIR_EINVAL);
+        assert_int_equal(source.n_others, 0);
+    }
 }
 
 static void a_ceiling_is_told_beside_the_seal(void **state)
@@ -236,6 +315,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         IN_SETUP(a_sealed_source_is_opened),
         IN_SETUP(a_camera_may_have_no_credentials),
+        IN_SETUP(a_camera_may_have_several_sources),
+        IN_SETUP(further_sources_that_make_no_sense_are_refused),
         IN_SETUP(a_ceiling_is_told_beside_the_seal),
         IN_SETUP(an_encoders_delay_is_told_beside_the_seal),
         IN_SETUP(a_sealed_text_about_something_else_is_refused),

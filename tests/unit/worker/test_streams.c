@@ -189,6 +189,31 @@ static void a_ceiling_that_makes_another_picture_publishes_it_anew(void **state)
     assert_int_equal(find(cell)->run, 3);
 }
 
+static void tell_how(struct cell *cell, enum weir_rendition_how how)
+{
+    const struct weir_ctl_tap_stream line = {.generation = 7,
+                                             .state = WEIR_CTL_TAP_STREAM_STATE_PUBLISHING,
+                                             .has_effective = true,
+                                             .effective = {.how = how}};
+    streams_take_publish_state(&cell->worker, &line);
+}
+
+static void a_stream_of_another_source_does_not_fail_with_main(void **state)
+{
+    struct cell *cell = *state;
+    streams_take_row(&cell->worker, &cell->row);
+    pass_for(cell, 50);
+    tell_how(cell, WEIR_RENDITION_HOW_PROFILE);
+    cell->lease.is_up = false;
+    cell->lease.is_failing = true;
+    pass_for(cell, 50);
+    assert_int_equal(find(cell)->said, PLAN_SAID_STARTING);
+    /* It is made of main from now on. */
+    tell_how(cell, WEIR_RENDITION_HOW_TRANSCODE);
+    pass_for(cell, 50);
+    assert_int_equal(find(cell)->said, PLAN_SAID_FAILING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,6 +222,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_ceiling_that_makes_another_picture_publishes_it_anew,
                                         set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_publisher_that_fails_again_waits_longer, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_stream_of_another_source_does_not_fail_with_main, set_up,
                                         tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
