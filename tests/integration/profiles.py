@@ -34,6 +34,15 @@ def probe(url: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout)["streams"][0])
 
 
+def expect_pulls(*wanted: tuple[int, int]) -> None:
+    """So many connections each camera (port, number) has; one that connects anew has none for a moment."""
+    wait_for(
+        f"pulled as often as {wanted}",
+        lambda: all(sessions(port) == number for port, number in wanted),
+        30,
+    )
+
+
 def sessions(port: int) -> int:
     """Connections that the camera has accepted."""
     with open("/proc/net/tcp", encoding="ascii") as table:

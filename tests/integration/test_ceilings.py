@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from client import Api, wait_for
 from conftest import stack_of
-from profiles import effective, probe, sessions, start
+from profiles import effective, expect_pulls, probe, start
 from stack import Stack, token_claims
 
 DEAD = "rtsp://127.0.0.1:1/none"
@@ -182,7 +182,7 @@ def test_nothing_of_a_camera_passes_its_ceiling(stack: Stack, eye: dict[str, Any
     assert refused.expect(422).json["code"] == "above_ceiling"
 
     # All of it from one session with the camera.
-    assert sessions(eye["port"]) == 1
+    expect_pulls((eye["port"], 1))
     change(user, eye, **NOTHING)
     wait_for("it is lifted", lambda: user.stream(source["id"])["effective"]["width"] == 1280, 30)
     assert user.ticket(source["id"]).split("/")[-2] == source["id"]

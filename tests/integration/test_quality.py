@@ -13,7 +13,7 @@ from browser import Browser, Player
 from client import Api, Playlist, Viewer, decoded_frames, wait_for
 from conftest import stack_of
 from faults.processes import children, is_alive, tell
-from profiles import effective, probe, sessions, start
+from profiles import effective, expect_pulls, probe, start
 from stack import Stack
 
 RENDITIONS_MAX = 6
@@ -45,7 +45,7 @@ def test_a_camera_as_it_is_and_made_smaller_at_once(stack: Stack, camera: dict[s
     assert (whole["width"], whole["height"], whole["avg_frame_rate"]) == (1280, 720, "25/1")
     # Both are of one worker, which pulls the camera once and decodes it once.
     assert user.stream(low["id"])["worker_id"] == user.stream(source["id"])["worker_id"]
-    assert sessions(camera["port"]) == 1
+    expect_pulls((camera["port"], 1))
     assert len(children(stack.home, "worker-0", "weir-xcode")) == 1
 
 
@@ -96,7 +96,7 @@ def test_a_change_leads_to_another_stream_and_a_ticket_for_it(
     again = user.call("PATCH", f"/v1/streams/{target['id']}", {"fps": 5}).expect(200).json
     assert again["stream"]["id"] == low["id"]
     assert low["id"] in again["ticket"]["url"]
-    assert sessions(camera["port"]) == 1
+    expect_pulls((camera["port"], 1))
     user.call("DELETE", f"/v1/streams/{target['id']}").expect(202)
 
 
@@ -130,7 +130,7 @@ def test_a_viewer_moves_to_another_quality_while_he_plays(
         assert not whole.went_back()
     made = effective(user, answer["stream"]["id"])
     assert (made["how"], made["width"], made["height"], made["fps"]) == ("transcode", 1280, 720, 15)
-    assert sessions(camera["port"]) == 1
+    expect_pulls((camera["port"], 1))
     assert len(children(stack.home, "worker-0", "weir-xcode")) == 1
     user.call("DELETE", f"/v1/streams/{answer['stream']['id']}").expect(202)
 
@@ -188,7 +188,7 @@ def test_a_small_quality_is_another_stream_of_the_camera(stack: Stack) -> None:
     source = start(user, made)
     assert effective(user, source["id"])["width"] == 960
     assert set(children(stack.home, "worker-0", "weir-xcode")) <= set(before)
-    assert [sessions(ports[name]) for name in sizes] == [1, 1, 0]
+    expect_pulls(*zip((ports[name] for name in sizes), (1, 1, 0), strict=True))
     # Whoever changes one of several names them all; a source that is too large is not shown.
     one = {"source": {"url": urls["main"]}}
     assert user.call("PATCH", path, one).expect(422).json["code"] == "several_sources"
@@ -206,7 +206,7 @@ def test_a_small_quality_is_another_stream_of_the_camera(stack: Stack) -> None:
     why = wait_for("it is made of main", transcoded, 90)["why"]
     assert why == "the camera's picture is larger; sub: too large"
     user.wait_state(low["id"], "running", "backoff", "starting")
-    assert sessions(ports["main"]) == 1 and sessions(ports["sub"]) == 0
+    expect_pulls((ports["main"], 1), (ports["sub"], 0))
     for stream in (low, source):
         user.call("DELETE", f"/v1/streams/{stream['id']}").expect(202)
 
@@ -287,7 +287,7 @@ def test_h265_is_for_players_that_say_they_show_it(stack: Stack) -> None:
         assert refused["code"] == "unknown_value"
         user.call("PATCH", f"{path}?video={wrong}", {"quality": "low"}).expect(422)
     stack.user("globex").call("POST", f"{tickets}?video=hvc1").expect(404)
-    assert sessions(urllib.parse.urlsplit(url).port or 0) == 1
+    expect_pulls((urllib.parse.urlsplit(url).port or 0, 1))
 
 
 def test_a_ticket_of_h265_is_under_the_ceiling_too(stack: Stack) -> None:
