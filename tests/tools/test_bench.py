@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / part) for part in ("bench", "tests/integration", "tools")]
 
-from common import phase, picture, process, report, samples  # noqa: E402
+from common import peers, phase, picture, process, report, samples  # noqa: E402
 from dev import benching  # noqa: E402
 
 
@@ -52,6 +52,20 @@ def test_results_become_one_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "accepted_ms": [1.235, 2.0]
     }
     assert "| `accept` | until 202, p99 | ≤ 30.0 ms | 12.3 ms | ok |" in benching.rendered(table)
+
+
+def test_the_rules_of_others_find_a_camera_that_stands_still() -> None:
+    arrivals = [n / 10 for n in range(421)]  # until 42.0
+    assert peers.kerberos_finds(arrivals, 0, 56) is None
+    # Read at 45; the same at 50, 55 and 60.
+    assert peers.kerberos_finds(arrivals, 0, 90) == 60
+    assert peers.kerberos_finds(arrivals, 2, 90) == 57  # read at 42, with the last one in it
+    assert peers.frigate_finds(arrivals, 0, 62) is None
+    assert peers.frigate_finds(arrivals, 0, 90) == 63
+    # A pause of ten seconds is none.
+    paused = [at if at < 20 else at + 10 for at in arrivals]
+    assert peers.kerberos_finds(paused, 0, 51) is None
+    assert peers.frigate_finds(paused, 0, 51) is None
 
 
 def result(bench: str, what: str, reached: float, detail: str = "") -> dict[str, object]:

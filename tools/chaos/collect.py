@@ -63,14 +63,25 @@ def redis_rows(instance: Instance) -> dict[str, dict[str, str]]:
     }
 
 
-def views_and_log(instance: Instance, folder: Path) -> None:
-    """A dump of Redis and one of the log that belong together: no decision came in between."""
+def decided(log: Iterable[dict[str, Any]]) -> set[int]:
+    """The offsets of the commands that the log answers."""
+    found = [json.loads(row["raw"])["data"] for row in log]
+    return {data["cause_offset"] for data in found if data.get("cause_topic") == TOPICS["commands"]}
+
+
+def logs_and_views(instance: Instance, folder: Path) -> None:
+    """What was wished and told, then a dump of Redis and one of the decision log that belong together:
+    no decision came in between, and none on what was dumped before is missing."""
+    told = {name: records(instance, TOPICS[name]) for name in ("commands", "facts", "heartbeats")}
+    for name, found in told.items():
+        write_lines(folder / f"{name}.jsonl", found)
+    wished = {row["offset"] for row in told["commands"]}
     deadline = time.monotonic() + QUIET_S
     while True:
         rows = redis_rows(instance)
         log = records(instance, TOPICS["decisions"])
         at = int(rows.get(f"weir:{CELL}:view", {}).get("offset", -1))
-        if log and at == log[-1]["offset"]:
+        if log and at == log[-1]["offset"] and wished <= decided(log):
             break
         if time.monotonic() > deadline:
             break

@@ -299,11 +299,8 @@ def write_down(run: Run, start: dict[str, Any]) -> None:
     instance, folder = run.instance, run.folder
     end = collect.process_list(instance)
     (folder / "processes.json").write_text(json.dumps({"start": start, "end": end}, indent=1))
-    collect.views_and_log(instance, folder)
+    collect.logs_and_views(instance, folder)
     log = history.read(folder / "decisions.jsonl")
-    for name in ("commands", "facts", "heartbeats"):
-        rows = collect.records(instance, collect.TOPICS[name])
-        collect.write_lines(folder / f"{name}.jsonl", rows)
     collect.audit(instance, folder, log[-1]["offset"] if log else -1)
 
 

@@ -39,7 +39,7 @@ def add_camera_command(commands_of: argparse._SubParsersAction[argparse.Argument
     add.add_argument("--pixels", choices=["plain", "422", "10bit", "interlaced"], help="of H.264")
     add.add_argument("--gop", type=float, metavar="SECONDS", help="between keyframes (1)")
     add.add_argument("--bframes", type=int, choices=range(5), metavar="0..4")
-    add.add_argument("--audio", choices=["none", "aac", "opus", "pcma", "pcmu"])
+    add.add_argument("--audio", choices=["none", "aac", "opus", "pcma", "pcmu", "l16"])
     add.add_argument("--size", metavar="WxH", help="640x360; the width a multiple of 40")
     add.add_argument("--fps", type=int, default=15, metavar="N")
     add.add_argument("--bitrate", type=int, metavar="KBIT", help="kbit/s (600)")

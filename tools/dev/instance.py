@@ -124,7 +124,12 @@ class Instance:
         return (self.home / "instance.json").is_file()
 
     def create(self) -> None:
-        """Makes the folders; safe to repeat. The home may be entered by Postgres' own user."""
+        """Makes the folders; safe to repeat. The home may be entered by Postgres' own user.
+
+        A home that was deleted by hand took its keys along: what it had elsewhere is of no use to
+        the next one at the same path (a database with passwords that nobody knows)."""
+        if not self.exists():
+            self.remove_outside()
         self.home.mkdir(parents=True, exist_ok=True, mode=0o755)
         for folder in (self.secrets, self.env, self.pid):
             folder.mkdir(exist_ok=True, mode=0o700)
@@ -140,10 +145,14 @@ class Instance:
         """Deletes the state of a stopped instance, and only what `create` and `up` made."""
         if not self.exists():
             return
+        self.remove_outside()
+        shutil.rmtree(self.home)
+
+    def remove_outside(self) -> None:
+        """What lies beside the home, under names made of its path."""
         for outside in (self.run, self.segments, self.memory, postgres_refuge(self)):
             if outside.is_dir() and not outside.is_symlink():
                 shutil.rmtree(outside)
-        shutil.rmtree(self.home)
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -54,7 +54,7 @@ appendonly no
 maxmemory 128mb
 maxmemory-policy noeviction
 daemonize no
-user weir-api on >{api} resetkeys ~weir:source:* ~weir:key:* resetchannels -@all +eval +hmget +hget +hset +del +pexpire +set +get
+user weir-api on >{api} resetkeys ~weir:source:* ~weir:key:* %R~weir:[0-9]*:scores %R~weir:[0-9]*:encoders resetchannels -@all +eval +hmget +hget +hset +del +pexpire +set +get +zscore
 user weir-scheduler on >{scheduler} resetkeys ~weir:[0-9]* resetchannels +@all -@dangerous -@admin
 user weir-worker on >{worker} resetkeys %R~weir:source:* resetchannels -@all +hget
 """

@@ -13,7 +13,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dev import build, engine_build, kafka_jars, node_packages, packages
@@ -45,6 +45,8 @@ FUZZ_SEED = "1"
 CHAOS_MINUTES = 3.5
 CHAOS_SEED = 1
 RESULTS = ROOT / "build" / "results"
+FAILURES_SHOWN = 40
+FAILURE_LENGTH = 300
 SUPABASE_NEEDS = ("WEIR_SUPABASE_URL", "WEIR_SUPABASE_SERVICE_KEY")
 SUPABASE_PATH = ("tools", "tests/integration")
 
@@ -54,8 +56,11 @@ class Count:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
+    # What failed, a line each: said once more at the end, where people look.
+    failures: list[str] = field(default_factory=list)
 
     def add(self, other: Count) -> None:
+        self.failures += other.failures
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
@@ -93,16 +98,19 @@ def run(groups: Sequence[str], name: str | None) -> int:
             count = runners[group](name)
         except DevError as error:
             report(error)
-            count = Count(failed=1)
+            count = count_of(False, str(error))
         if count.ran == 0 and name is None and group not in lacking:
             complain(f"{group}: no test ran, which counts as a failure")
-            count.failed += 1
+            count.add(count_of(False, "no test ran"))
         say(f"{group}: {count}  ({time.monotonic() - since:.0f} s)")
+        count.failures = [f"{group}: {failure}" for failure in count.failures]
         total.add(count)
     if total.ran == 0 and (name is not None or not total.skipped):
         complain(f"no test matches {name!r}")
         broken = True
     say()
+    for failure in total.failures[:FAILURES_SHOWN]:
+        say(f"FAILED  {failure}")
     say(str(total))
     return 1 if total.failed or broken else 0
 
@@ -149,7 +157,11 @@ def run_check(name: str | None) -> Count:
     if name is not None and name not in "check":
         return Count()
     done = subprocess.run([str(ROOT / "tools" / "check")], cwd=ROOT, check=False)
-    return Count(passed=1) if done.returncode == 0 else Count(failed=1)
+    return count_of(done.returncode == 0, "tools/check")
+
+
+def count_of(passed: bool, name: str) -> Count:
+    return Count(passed=1) if passed else Count(failed=1, failures=[name])
 
 
 def count_checks(checking: Beside) -> Count:
@@ -157,7 +169,7 @@ def count_checks(checking: Beside) -> Count:
     done = checking.wait()
     for line in checking.log.read_text(errors="replace").splitlines():
         say(f"  {line}")
-    return Count(passed=1) if done == 0 else Count(failed=1)
+    return count_of(done == 0, f"tools/check, see {checking.log.relative_to(ROOT)}")
 
 
 def run_ctest(label: str, name: str | None) -> Count:
@@ -182,7 +194,7 @@ def run_ctest(label: str, name: str | None) -> Count:
         for case in ElementTree.parse(report_file).getroot().iter("testcase"):
             count.add(count_case(case))
     if done.returncode != 0 and count.failed == 0:
-        count.failed = 1
+        count.add(count_of(False, f"ctest ended with {done.returncode}"))
     return count
 
 
@@ -198,15 +210,18 @@ def count_case(case: ElementTree.Element) -> Count:
         return Count(skipped=1)
     if failed and count.failed == 0:
         count.failed = 1
+    if count.failed:
+        tests = dict.fromkeys(re.findall(r"^\[  FAILED  \] (\w+)$", output, re.MULTILINE))
+        count.failures = [f"{case.get('name')} {test}" for test in tests] or [str(case.get("name"))]
     if count.ran + count.skipped == 0:
         count.passed = 1
     return count
 
 
 def run_integration(name: str | None) -> Count:
-    """Most tests wait more than they work, so one file more than there are cores runs side by side;
+    """Most tests wait more than they work, so two files more than there are cores run side by side;
     those marked `alone` (they judge what a viewer sees) have the machine for themselves."""
-    lanes = ["-m", "not alone", "-n", str((os.cpu_count() or 2) + 1), "--dist", "loadfile"]
+    lanes = ["-m", "not alone", "-n", str((os.cpu_count() or 2) + 2), "--dist", "loadfile"]
     count = run_pytest("integration", name, *lanes)
     count.add(run_pytest("integration", name, "-m", "alone", part="-alone"))
     return count
@@ -251,11 +266,21 @@ def run_pytest(
             ran = int(suite.get("tests", 0))
             bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
             skipped = int(suite.get("skipped", 0))
-            count.add(Count(max(0, ran - bad - skipped), bad, skipped))
+            told = list(map(failure_of, suite.iter("testcase")))
+            count.add(Count(max(0, ran - bad - skipped), bad, skipped, [*filter(None, told)]))
     nothing_collected = 5
     if done.returncode not in (0, nothing_collected) and count.failed == 0:
-        count.failed = 1
+        count.add(count_of(False, f"pytest ended with {done.returncode}"))
     return count
+
+
+def failure_of(case: ElementTree.Element) -> str:
+    """Name and reason of a test that failed; nothing for another."""
+    reasons = [*case.iter("failure"), *case.iter("error")]
+    if not reasons:
+        return ""
+    reason = " ".join(str(reasons[0].get("message")).split())
+    return f"{case.get('classname')}::{case.get('name')}: {reason}"[:FAILURE_LENGTH]
 
 
 def run_unit(name: str | None) -> Count:
@@ -299,7 +324,8 @@ def run_fuzz(name: str | None) -> Count:
     say(f"  {len(programs)} targets, {told}; {cores} at a time")
     with ThreadPoolExecutor(max_workers=cores) as pool:
         results = list(pool.map(lambda program: fuzz(program, lengths[program]), programs))
-    return Count(passed=results.count(True), failed=results.count(False))
+    broken = [program.name for program, ok in zip(programs, results, strict=True) if not ok]
+    return Count(passed=len(results) - len(broken), failed=len(broken), failures=broken)
 
 
 def fuzz(program: Path, seconds: int) -> bool:
@@ -337,10 +363,14 @@ def run_chaos(name: str | None) -> Count:
     chaos(wanted, is_test=True)
     verdict = folder / "verdict.json"
     if not verdict.is_file():
-        return Count(failed=1)
+        return count_of(False, f"no verdict, see {folder.relative_to(ROOT)}")
     found = json.loads(verdict.read_text())
-    broken = sum(1 for violations in found.values() if violations)
-    return Count(passed=len(found) - broken, failed=broken)
+    broken = [
+        f"{name.replace('_', ' ')}: {violations[0]}"[:FAILURE_LENGTH]
+        for name, violations in found.items()
+        if violations
+    ]
+    return Count(passed=len(found) - len(broken), failed=len(broken), failures=broken)
 
 
 INSTANCE_OF = ("WEIR_HOME", "WEIR_PORT_BASE")
