@@ -24,7 +24,7 @@ from common.report import Report
 from common.rig import Rig
 from stack import wait_for
 
-CAMERAS = 32
+CAMERAS = 64
 RING_MS = 6000
 
 
