@@ -6,6 +6,8 @@
 #ifndef WEIR_API_API_H
 #define WEIR_API_API_H
 
+#include <stdatomic.h>
+
 #include "api/access.h"
 #include "api/activity.h"
 #include "api/bus.h"
@@ -52,6 +54,7 @@ struct api {
     struct used_keys *used_keys;
     struct api_activity *activity;
     struct play_past *play_past;
+    atomic_int n_held; /* requests of viewers that are being answered here, most of which wait */
     struct revocations *revocations;
     struct ticket_quota *ticket_quota;
     struct viewings *viewings;

@@ -154,10 +154,7 @@ static void write_status(struct api_call *call, struct weir_json_out *out,
     } else {
         weir_json_null(out, "video");
     }
-    weir_json_str(out, "transport",
-                  !is->has_transport                                      ? NULL
-                  : is->transport == WEIR_CTL_CAMERA_STATUS_TRANSPORT_UDP ? "udp"
-                                                                          : "tcp");
+    weir_json_str(out, "transport", is->has_transport ? weir_transport_name(is->transport) : NULL);
     write_int(out, "bitrate_bps", is->has_bitrate_bps, is->bitrate_bps);
     weir_json_raw(out, "fps",
                   is->has_fps_milli ? weir_arena_printf(call->arena, "%" PRId64 ".%03" PRId64,

@@ -27,7 +27,7 @@ enum {
     N_FIELDS,
 };
 
-const char *const camera_transports[] = {"tcp", "udp", NULL};
+const char *const camera_transports[] = {"tcp", "udp", "http", "multicast", NULL};
 static const char *const codecs[] = {"h264", "h265", NULL};
 
 static const struct api_field fields[N_FIELDS] = {
@@ -59,18 +59,22 @@ static enum weir_code fail(struct api_fault *fault, const char *code, const char
     return WEIR_ESEMANTIC;
 }
 
+static bool is_tls(const struct camera_source *source)
+{
+    return strncasecmp(source->url, "rtsps://", 8) == 0;
+}
+
 /* Who a camera behind TLS is must be said; nothing is trusted because it was seen first. */
 static enum weir_code check_pin(struct camera_source *source, const char *pointer,
                                 struct api_fault *fault)
 {
     struct weir_tls_pin pin;
-    bool is_tls = strncasecmp(source->url, "rtsps://", 8) == 0;
-    if (is_tls && !source->pin_given) {
+    if (is_tls(source) && !source->pin_given) {
         return fail(fault, "missing_field", pointer, "/tls_pin_sha256",
                     "is missing: a camera behind TLS is known by the SHA-256 of its certificate, "
                     "or of the public key in it");
     }
-    if (!is_tls && source->pin_given) {
+    if (!is_tls(source) && source->pin_given) {
         return fail(fault, "bad_pin", pointer, "/tls_pin_sha256",
                     "has no meaning without rtsps://");
     }
@@ -95,6 +99,11 @@ enum weir_code camera_source_check(struct camera_source *source, const char *poi
     if (source->password && !source->username) {
         return fail(fault, "missing_field", pointer, "/username",
                     "is missing: a password has no meaning alone");
+    }
+    if (strcmp(source->transport, "multicast") == 0 && is_tls(source)) {
+        return fail(
+            fault, "bad_transport", pointer, "/transport",
+            "must not be multicast with rtsps://: what is sent to a group is not encrypted");
     }
     return check_pin(source, pointer, fault);
 }

@@ -21,7 +21,7 @@
     "version, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "       \
     "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), host, "          \
     "convert_from(sealed, 'UTF8'), source_version, sources::text, encoder_delay_ms, "              \
-    "tls_pin_sha256, " CEILING_COLUMNS
+    "tls_pin_sha256, muted, " CEILING_COLUMNS
 
 /* By whom $2 names. */
 #define SEEN API_RIGHTS_SQL_SEES("$2")
@@ -45,6 +45,7 @@ enum {
     C_SOURCES,
     C_ENCODER_DELAY,
     C_TLS_PIN,
+    C_MUTED,
     C_CEILINGS,
 };
 
@@ -61,6 +62,7 @@ enum {
     F_WARM,
     F_EXCLUSIVE,
     F_ENCODER_DELAY,
+    F_MUTED,
     F_CEILINGS,
     N_FIELDS = F_CEILINGS + CEILINGS_N
 };
@@ -80,7 +82,7 @@ enum {
     [F_IDLE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true},          \
     [F_WARM] = {"/warm", API_BOOL}, [F_EXCLUSIVE] = {"/exclusive", API_BOOL},                      \
     [F_ENCODER_DELAY] = {"/encoder_delay_ms", API_INT, .max = WEIR_ENCODER_DELAY_MAX_MS},          \
-    CEILING_FIELDS(F_CEILINGS)
+    [F_MUTED] = {"/muted", API_BOOL}, CEILING_FIELDS(F_CEILINGS)
 
 static const struct api_field create_fields[N_FIELDS] = {
     [F_NAME] = {"/name", API_STR, .min = 1, .max = 128, .is_required = true}, SOURCE_FIELDS};
@@ -92,7 +94,7 @@ struct camera {
     struct weir_id id;
     const char *id_text, *name, *url, *host, *transport, *sealed, *sources, *labels,
         *idle_timeout_s, *tls_pin;
-    bool has_credentials, warm, exclusive;
+    bool has_credentials, warm, exclusive, muted;
     int64_t version, source_version, encoder_delay_ms;
     struct ceiling_texts ceilings;
 };
@@ -115,6 +117,7 @@ static void write_row(struct weir_json_out *out, const struct weir_db_rows *rows
     weir_json_bool(out, "warm", weir_db_bool(rows, row, C_WARM));
     weir_json_bool(out, "exclusive", weir_db_bool(rows, row, C_EXCLUSIVE));
     weir_json_int(out, "encoder_delay_ms", weir_db_int(rows, row, C_ENCODER_DELAY));
+    weir_json_bool(out, "muted", weir_db_bool(rows, row, C_MUTED));
     struct ceiling_texts ceilings = ceilings_of_row(rows, row, C_CEILINGS);
     ceilings_write(&ceilings, out);
     weir_json_int(out, "version", weir_db_int(rows, row, C_VERSION));
@@ -274,6 +277,9 @@ static void overlay(struct api_call *call, const struct body *body, struct camer
     if (values[F_ENCODER_DELAY].is_given) {
         camera->encoder_delay_ms = values[F_ENCODER_DELAY].integer;
     }
+    if (values[F_MUTED].is_given) {
+        camera->muted = values[F_MUTED].boolean;
+    }
     ceilings_overlay(&values[F_CEILINGS], call->arena, &camera->ceilings);
 }
 
@@ -330,6 +336,7 @@ static enum weir_code save(struct api_call *call, struct weir_db_tx *tx, const c
         weir_arena_printf(call->arena, "%" PRId64, camera->encoder_delay_ms),
         camera->tls_pin,
         camera->sources,
+        camera->muted ? "true" : "false",
     };
     return weir_db_exec(tx, sql, params, sizeof(params) / sizeof(params[0]), call->arena, ret,
                         &call->err);
@@ -421,15 +428,16 @@ static enum weir_code check_quota(struct api_call *call, struct weir_db_tx *tx)
 static enum weir_code insert(struct api_call *call, struct weir_db_tx *tx,
                              const struct camera *camera, struct weir_db_rows **ret)
 {
-    enum weir_code code = save(call, tx,
-                               "INSERT INTO camera (id, tenant_id, name, url, host, transport, "
-                               "has_credentials, sealed, source_version, warm, exclusive, "
-                               "idle_timeout_s, labels, version, " CEILING_COLUMNS
-                               ", encoder_delay_ms, tls_pin_sha256, sources) VALUES ($1, $2, $3, "
-                               "$4, $5, $6, $7, convert_to($8, 'UTF8'), $9, $10, $11, $12, $13, "
-                               "$14, $15, $16, $17, $18, $19, $20, $21) "
-                               "RETURNING " COLUMNS,
-                               camera, ret);
+    enum weir_code code =
+        save(call, tx,
+             "INSERT INTO camera (id, tenant_id, name, url, host, transport, "
+             "has_credentials, sealed, source_version, warm, exclusive, "
+             "idle_timeout_s, labels, version, " CEILING_COLUMNS
+             ", encoder_delay_ms, tls_pin_sha256, sources, muted) VALUES ($1, $2, $3, "
+             "$4, $5, $6, $7, convert_to($8, 'UTF8'), $9, $10, $11, $12, $13, "
+             "$14, $15, $16, $17, $18, $19, $20, $21, $22) "
+             "RETURNING " COLUMNS,
+             camera, ret);
     return code == WEIR_OK ? publish(call, tx, camera, false) : code;
 }
 
@@ -534,6 +542,7 @@ static enum weir_code open_row(struct api_call *call, enum lock lock, struct wei
     camera->source_version = weir_db_int(*rows, 0, C_SOURCE_VERSION);
     camera->encoder_delay_ms = weir_db_int(*rows, 0, C_ENCODER_DELAY);
     camera->tls_pin = weir_db_text(*rows, 0, C_TLS_PIN);
+    camera->muted = weir_db_bool(*rows, 0, C_MUTED);
     camera->ceilings = ceilings_of_row(*rows, 0, C_CEILINGS);
     return WEIR_OK;
 }
@@ -625,7 +634,7 @@ static enum weir_code patch(struct api_call *call)
                 "has_credentials = $7, sealed = convert_to($8, 'UTF8'), source_version = $9, "
                 "warm = $10, exclusive = $11, idle_timeout_s = $12, labels = $13, version = $14, "
                 "default_quality = $15, default_fps = $16, max_quality = $17, max_fps = $18, "
-                "encoder_delay_ms = $19, tls_pin_sha256 = $20, sources = $21, "
+                "encoder_delay_ms = $19, tls_pin_sha256 = $20, sources = $21, muted = $22, "
                 "updated_at = now() WHERE id = $1 AND tenant_id = $2 RETURNING " COLUMNS,
                 &camera, &rows);
     if (code == WEIR_OK) {

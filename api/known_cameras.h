@@ -27,6 +27,7 @@ struct api_known_camera {
     int64_t encoder_delay_ms;
     struct weir_profile otherwise; /* what a start gets that names nothing */
     struct weir_ceiling ceiling;
+    bool has_audio;       /* its sound may be heard */
     const char *networks; /* of the tenant's cameras; NULL: the deployment's default */
 };
 

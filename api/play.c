@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/play.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "api/api.h"
@@ -299,14 +300,25 @@ static void get_route(void *ctx, struct weir_http_request *req, struct weir_http
 struct hold {
     int64_t until_mono_ms;
     uint64_t token; /* 0: never waited */
+    atomic_int *n_held;
 };
 
-static struct hold *hold_of(struct weir_http_request *req)
+static void end_hold(void *ctx)
+{
+    const struct hold *hold = ctx;
+    atomic_fetch_sub(hold->n_held, 1);
+}
+
+/* Half of the connections are left for those who are answered at once. */
+static struct hold *hold_of(struct api *api, struct weir_http_request *req, int64_t most_ms)
 {
     void **slot = weir_http_slot(req);
     if (*slot == NULL) {
         struct hold *hold = weir_arena_alloc(weir_http_arena(req), sizeof(*hold));
-        hold->until_mono_ms = weir_clock_mono_ms() + PLAY_HOLD_MS;
+        hold->n_held = &api->n_held;
+        bool has_room = atomic_fetch_add(hold->n_held, 1) < api->settings->connections_max / 2;
+        hold->until_mono_ms = weir_clock_mono_ms() + (has_room ? most_ms : 0);
+        weir_http_on_end(req, end_hold, hold);
         *slot = hold;
     }
     return *slot;
@@ -368,12 +380,13 @@ static void get_play_answer(void *ctx, struct weir_http_request *req,
         refuse(req, res, WEIR_ENOTFOUND, "no such file");
         return;
     }
-    struct hold *hold = hold_of(req);
     bool is_there = api_view_stream(api->view, &stream_id, &row);
     question.row = is_there ? &row : NULL;
     question.is_log_known = api_view_is_known(api->view);
     question.known = known_generation(req, "X-Weir-Known-Generation");
     question.is_known_there = weir_http_header(req, "X-Weir-Known-Way") != NULL;
+    question.is_last_resort = weir_http_header(req, "X-Weir-Last-Resort") != NULL;
+    struct hold *hold = hold_of(api, req, play_hold_ms(&question));
     question.is_held_out = weir_clock_mono_ms() >= hold->until_mono_ms;
     struct play_answer is = play_answer(&question);
     if (is.verdict == PLAY_HOLD) {

@@ -51,6 +51,17 @@ static struct play_answer redirect_to(int64_t generation)
     return (struct play_answer){.verdict = PLAY_REDIRECT, .generation = generation, .code = ""};
 }
 
+int64_t play_hold_ms(const struct play_question *question)
+{
+    return question->is_last_resort ? PLAY_AGAIN_MS : PLAY_HOLD_MS;
+}
+
+static bool may_hold(const struct play_question *question)
+{
+    return question->is_playlist && (question->generation == 0 || question->is_last_resort) &&
+           !question->is_held_out;
+}
+
 /* Of a stream that has a newer generation than its row says. */
 static struct play_answer behind(const struct play_question *question)
 {
@@ -62,8 +73,7 @@ static struct play_answer behind(const struct play_question *question)
     if (is_older && question->is_known_there) {
         return redirect_to(question->known);
     }
-    bool may_hold = question->generation == 0 && !question->is_held_out;
-    return answer_of(may_hold ? PLAY_HOLD : PLAY_NOT_YET, "unavailable");
+    return answer_of(may_hold(question) ? PLAY_HOLD : PLAY_NOT_YET, "unavailable");
 }
 
 static struct play_answer media(const struct play_question *question)
@@ -77,13 +87,12 @@ static struct play_answer media(const struct play_question *question)
 struct play_answer play_answer(const struct play_question *question)
 {
     const struct weir_stream_row *row = question->row;
-    bool may_hold = question->is_playlist && question->generation == 0 && !question->is_held_out;
     if (play_is_behind(row, question->known) ||
         (row != NULL && play_is_behind(row, question->generation))) {
         return behind(question);
     }
     if (row == NULL && !question->is_log_known) {
-        return answer_of(may_hold ? PLAY_HOLD : PLAY_NOT_YET, "unavailable");
+        return answer_of(may_hold(question) ? PLAY_HOLD : PLAY_NOT_YET, "unavailable");
     }
     if (!question->is_playlist) {
         return media(question);
@@ -100,7 +109,7 @@ struct play_answer play_answer(const struct play_question *question)
     if (is_there && row->generation != question->generation) {
         return redirect_to(row->generation);
     }
-    return answer_of(may_hold ? PLAY_HOLD : PLAY_NOT_YET, "stream_starting");
+    return answer_of(may_hold(question) ? PLAY_HOLD : PLAY_NOT_YET, "stream_starting");
 }
 
 enum weir_code play_target_parse(const char *text, struct play_target *ret, struct weir_err *err)

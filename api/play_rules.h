@@ -12,6 +12,8 @@
  *
  * At once, because the one who asks for another generation has just watched it: the gateway repeats
  * what that name last led to, a playlist or a redirect, for as long as it may when it hears 503.
+ * Once it may no more it asks again and says so (docs/adr/0013). Then he is held, too, for a
+ * shorter time, since players give up at the third 503: three held ones are more than ten seconds.
  *
  * An api can be behind: cut off from the log, it would lead viewers back to a worker that lost the
  * stream and does not know it. It sees that by the generations that others name, and then leads
@@ -25,14 +27,15 @@
 
 #include "lib/domain/ledger.h"
 
-#define PLAY_HOLD_MS 10000
+#define PLAY_HOLD_MS  10000
+#define PLAY_AGAIN_MS 4000 /* of one who watched; below what the CDN waits for a playlist */
 
 /* Whether requests for the current generation belong to its worker's origin. */
 bool play_is_at_origin(const struct weir_stream_row *row);
 
 enum play_verdict {
     PLAY_REDIRECT,  /* to `generation` */
-    PLAY_HOLD,      /* ask again when the stream changed, for PLAY_HOLD_MS at most */
+    PLAY_HOLD,      /* ask again when the stream changed, until is_held_out */
     PLAY_NOT_YET,   /* 503, `code` */
     PLAY_NOT_FOUND, /* 404, `code` */
     PLAY_GONE,      /* 410, `code` */
@@ -51,8 +54,12 @@ struct play_question {
     int64_t generation;  /* asked for; 0: none */
     int64_t known;       /* newest generation that the gateway was told of; 0: none */
     bool is_known_there; /* and it was told a way to it */
-    bool is_held_out;    /* PLAY_HOLD_MS are over */
+    bool is_last_resort; /* the gateway has nothing that it could repeat */
+    bool is_held_out;    /* play_hold_ms are over, or too many wait already */
 };
+
+/* How long a request may be held at most. */
+int64_t play_hold_ms(const struct play_question *question);
 
 /* Whether the row (NULL: none) is older than what the gateway was told before. */
 bool play_is_behind(const struct weir_stream_row *row, int64_t known);

@@ -223,6 +223,7 @@ static enum found look_in_redis(struct search *search, struct api_known_camera *
                                          .encoder_delay_ms = entry.encoder_delay_ms,
                                          .otherwise = entry.otherwise,
                                          .ceiling = entry.ceiling,
+                                         .has_audio = entry.has_audio,
                                          .networks = entry.networks};
     }
     return found;
@@ -246,6 +247,7 @@ struct weir_source_entry api_sources_entry(const struct api *api, const struct w
         .max_streams = camera->max_streams,
         .otherwise = camera->otherwise,
         .ceiling = camera->ceiling,
+        .has_audio = camera->has_audio,
         .expires_at_ms = weir_clock_wall_ms() + api->settings->source_cache_s * 1000,
     };
 }
@@ -284,7 +286,7 @@ static bool find_in_memory(struct search *search, struct api_known_camera *ret)
 
 /* ---- Postgres ---- */
 
-enum { OF_CAMERA = 9, OF_TENANT = OF_CAMERA + CEILINGS_N }; /* where their columns begin */
+enum { OF_CAMERA = 10, OF_TENANT = OF_CAMERA + CEILINGS_N }; /* where their columns begin */
 
 /* The camera's default before its tenant's; of both ceilings the lower. */
 static void read_profiles(const struct weir_db_rows *rows, struct api_known_camera *ret)
@@ -313,7 +315,7 @@ static enum weir_code read_row(struct search *search, struct api_known_camera *r
             weir_db_exec(tx,
                          "SELECT t.max_streams, c.source_version, convert_from(c.sealed, 'UTF8'),"
                          " t.camera_networks, c.exclusive, c.version, t.version, t.stopped,"
-                         " c.encoder_delay_ms,"
+                         " c.encoder_delay_ms, t.audio = 'on' AND NOT c.muted,"
                          " c.default_quality, c.default_fps, c.max_quality, c.max_fps,"
                          " t.default_quality, t.default_fps, t.max_quality, t.max_fps"
                          " FROM camera c JOIN tenant t ON t.id = c.tenant_id WHERE c.id = $1",
@@ -332,6 +334,7 @@ static enum weir_code read_row(struct search *search, struct api_known_camera *r
         ret->tenant_version = weir_db_int(rows, 0, 6);
         ret->is_stopped = weir_db_bool(rows, 0, 7);
         ret->encoder_delay_ms = weir_db_int(rows, 0, 8);
+        ret->has_audio = weir_db_bool(rows, 0, 9);
         read_profiles(rows, ret);
     }
     return code;

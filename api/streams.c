@@ -42,6 +42,36 @@ static void write_time(struct weir_json_out *out, const char *name, int64_t wall
     weir_json_str(out, name, text);
 }
 
+/* What is said of a stream's sound. */
+static const struct {
+    const char *codec; /* NULL: nothing is heard */
+    const char *how;
+    const char *why;
+} audio_texts[WEIR_STREAM_AUDIO_N] = {
+    [WEIR_STREAM_AUDIO_OFF] = {NULL, "none", "sound is switched off"},
+    [WEIR_STREAM_AUDIO_ABSENT] = {NULL, "none", "the camera sends none"},
+    [WEIR_STREAM_AUDIO_UNFIT] = {NULL, "none",
+                                 "players show the camera's kind neither as it is nor made "
+                                 "into another"},
+    [WEIR_STREAM_AUDIO_AAC] = {"mp4a", "passthrough", "as the camera sends it"},
+    [WEIR_STREAM_AUDIO_OPUS] = {"opus", "passthrough", "as the camera sends it"},
+    [WEIR_STREAM_AUDIO_MADE] = {"mp4a", "transcode",
+                                "the camera sends G.711 or G.726, which no player takes"},
+};
+
+static void write_audio(struct weir_json_out *out, const struct weir_effective *effective)
+{
+    if (!effective->has_audio) {
+        weir_json_null(out, "audio");
+        return;
+    }
+    weir_json_open(out, "audio", '{');
+    weir_json_str(out, "codec", audio_texts[effective->audio].codec);
+    weir_json_str(out, "how", audio_texts[effective->audio].how);
+    weir_json_str(out, "why", audio_texts[effective->audio].why);
+    weir_json_close(out, '}');
+}
+
 static void write_effective(struct weir_json_out *out, const struct weir_effective *effective)
 {
     if (effective->codec[0] == '\0') {
@@ -56,6 +86,9 @@ static void write_effective(struct weir_json_out *out, const struct weir_effecti
     weir_json_int(out, "bitrate", effective->bitrate_bps);
     weir_json_str(out, "how", weir_rendition_how_name(effective->how));
     weir_json_str(out, "why", effective->why);
+    write_audio(out, effective);
+    weir_json_str(out, "encoder",
+                  effective->has_encoder ? weir_encoder_name(effective->encoder) : NULL);
     weir_json_close(out, '}');
 }
 

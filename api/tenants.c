@@ -18,7 +18,7 @@
     "id, name, max_streams, max_cameras, idle_timeout_s, version, "                                \
     "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "                \
     "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), stopped, "       \
-    "camera_networks, max_warm_cameras, " CEILING_COLUMNS
+    "camera_networks, max_warm_cameras, audio, " CEILING_COLUMNS
 
 enum {
     F_ID,
@@ -29,11 +29,22 @@ enum {
     F_IDLE,
     F_STOPPED,
     F_NETWORKS,
+    F_AUDIO,
     F_CEILINGS,
     N_FIELDS = F_CEILINGS + CEILINGS_N
 };
 
-enum { C_VERSION = 5, C_STOPPED = 8, C_NETWORKS = 9, C_MAX_WARM = 10, C_CEILINGS = 11 };
+enum {
+    C_VERSION = 5,
+    C_STOPPED = 8,
+    C_NETWORKS = 9,
+    C_MAX_WARM = 10,
+    C_AUDIO = 11,
+    C_CEILINGS = 12
+};
+
+/* Off first: what is made has no sound. */
+static const char *const audio_names[] = {"off", "on", NULL};
 
 #define COMMON_FIELDS                                                                              \
     [F_MAX_STREAMS] = {"/max_streams", API_INT, .max = 1000000},                                   \
@@ -41,7 +52,7 @@ enum { C_VERSION = 5, C_STOPPED = 8, C_NETWORKS = 9, C_MAX_WARM = 10, C_CEILINGS
     [F_MAX_WARM] = {"/max_warm_cameras", API_INT, .max = 1000000},                                 \
     [F_IDLE] = {"/idle_timeout_s", API_INT, .min = 1, .max = 86400, .is_nullable = true},          \
     [F_NETWORKS] = {"/camera_networks", API_NETWORKS, .is_nullable = true},                        \
-    CEILING_FIELDS(F_CEILINGS)
+    [F_AUDIO] = {"/audio", API_ENUM, .names = audio_names}, CEILING_FIELDS(F_CEILINGS)
 
 static const struct api_field create_fields[N_FIELDS] = {
     [F_ID] = {"/id", API_ID},
@@ -93,6 +104,7 @@ static void write_tenant(struct weir_json_out *out, const struct weir_db_rows *r
     weir_json_raw(out, "idle_timeout_s",
                   weir_db_text(rows, row, 4) ? weir_db_text(rows, row, 4) : "null");
     write_networks(out, weir_db_text(rows, row, C_NETWORKS));
+    weir_json_str(out, "audio", weir_db_text(rows, row, C_AUDIO));
     struct ceiling_texts ceilings = ceilings_of_row(rows, row, C_CEILINGS);
     ceilings_write(&ceilings, out);
     weir_json_bool(out, "stopped", weir_db_bool(rows, row, C_STOPPED));
@@ -235,6 +247,7 @@ static enum weir_code create(struct api_call *call)
         ceilings.text[CEILING_FPS],
         ceilings.text[CEILING_MAX_QUALITY],
         ceilings.text[CEILING_MAX_FPS],
+        values[F_AUDIO].is_given ? values[F_AUDIO].str : audio_names[0],
     };
     struct weir_db_tx *tx WEIR_CLEANUP(weir_db_end) = NULL;
     code = begin(call, &tx);
@@ -243,11 +256,12 @@ static enum weir_code create(struct api_call *call)
     }
     weir_http_add_header(call->res, "Location",
                          weir_arena_printf(call->arena, "/v1/tenants/%s", id_text));
-    return change(call, &tx,
-                  "INSERT INTO tenant (id, name, max_streams, max_cameras, idle_timeout_s, "
-                  "camera_networks, max_warm_cameras, " CEILING_COLUMNS
-                  ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING " COLUMNS,
-                  params, sizeof(params) / sizeof(params[0]), 201, "tenant.create");
+    return change(
+        call, &tx,
+        "INSERT INTO tenant (id, name, max_streams, max_cameras, idle_timeout_s, "
+        "camera_networks, max_warm_cameras, " CEILING_COLUMNS
+        ", audio) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING " COLUMNS,
+        params, sizeof(params) / sizeof(params[0]), 201, "tenant.create");
 }
 
 enum lock { LOCK_NONE, LOCK_FOR_CHANGE };
@@ -327,13 +341,15 @@ static enum weir_code patch(struct api_call *call)
         ceilings.text[CEILING_FPS],
         ceilings.text[CEILING_MAX_QUALITY],
         ceilings.text[CEILING_MAX_FPS],
+        values[F_AUDIO].is_given ? values[F_AUDIO].str : weir_db_text(rows, 0, C_AUDIO),
     };
-    return change(call, &tx,
-                  "UPDATE tenant SET name = $2, max_streams = $3, max_cameras = $4, "
-                  "idle_timeout_s = $5, stopped = $6, camera_networks = $7, max_warm_cameras = $8, "
-                  "default_quality = $9, default_fps = $10, max_quality = $11, max_fps = $12, "
-                  "version = version + 1, updated_at = now() WHERE id = $1 RETURNING " COLUMNS,
-                  params, sizeof(params) / sizeof(params[0]), 200, "tenant.update");
+    return change(
+        call, &tx,
+        "UPDATE tenant SET name = $2, max_streams = $3, max_cameras = $4, "
+        "idle_timeout_s = $5, stopped = $6, camera_networks = $7, max_warm_cameras = $8, "
+        "default_quality = $9, default_fps = $10, max_quality = $11, max_fps = $12, audio = $13, "
+        "version = version + 1, updated_at = now() WHERE id = $1 RETURNING " COLUMNS,
+        params, sizeof(params) / sizeof(params[0]), 200, "tenant.update");
 }
 
 /* Each of its cameras is told to be gone, too: the topic keeps what it knows of them for ever. */

@@ -8,6 +8,7 @@
 #include "api/command.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/domain/encoder.h"
 #include "lib/io/store.h"
 
 /* ---- out ---- */
@@ -44,6 +45,41 @@ static const char *score_of(struct scores *scores, const struct weir_id *worker_
     return value.text;
 }
 
+/* A view too; of a worker that has none, or is not known, nothing is there. */
+static size_t encoders_of(struct scores *scores, const struct weir_id *worker_id,
+                          struct weir_ev_heartbeat_encoding_encoders ret[static WEIR_ENCODER_N])
+{
+    const char *key = weir_arena_printf(scores->arena, "weir:%d:encoders", (int)scores->cell);
+    const char *args[] = {"HGET", key, weir_arena_strdup(scores->arena, WEIR_ID_TEXT(worker_id))};
+    struct weir_store_value value;
+    bool is_there =
+        scores->store &&
+        weir_store_call(scores->store, args, NULL, 3, scores->arena, &value, NULL) == WEIR_OK &&
+        value.type == WEIR_STORE_TEXT;
+    return is_there ? weir_encoders_parse(value.text, ret) : 0;
+}
+
+static void write_encoders(struct weir_json_out *out, struct scores *scores,
+                           const struct weir_id *worker_id)
+{
+    struct weir_ev_heartbeat_encoding_encoders rows[WEIR_ENCODER_N];
+    size_t n = encoders_of(scores, worker_id, rows);
+    weir_json_open(out, "encoders", '[');
+    for (size_t i = 0; i < n; i++) {
+        weir_json_open(out, NULL, '{');
+        weir_json_str(out, "encoder", weir_encoder_name(rows[i].encoder));
+        weir_json_str(out, "state", weir_encoder_state_name(rows[i].state));
+        weir_json_int(out, "fps_720p", rows[i].fps_720p);
+        weir_json_int(out, "fps_1080p", rows[i].fps_1080p);
+        weir_json_int(out, "kpx_per_s", rows[i].kpx_per_s);
+        weir_json_int(out, "sessions", rows[i].sessions);
+        weir_json_int(out, "kpx_per_s_used", rows[i].kpx_per_s_used);
+        weir_json_int(out, "sessions_used", rows[i].sessions_used);
+        weir_json_close(out, '}');
+    }
+    weir_json_close(out, ']');
+}
+
 static void write_capacity(struct weir_json_out *out, const struct weir_worker_row *row)
 {
     weir_json_open(out, "capacity", '{');
@@ -57,7 +93,7 @@ static void write_capacity(struct weir_json_out *out, const struct weir_worker_r
 }
 
 static void write_worker(struct weir_json_out *out, const struct weir_worker_row *row,
-                         const struct api_view_holdings *held, const char *score)
+                         const struct api_view_holdings *held, struct scores *scores)
 {
     char since[WEIR_TIME_TEXT_MAX];
     weir_clock_format_ms(row->since_ms, since);
@@ -70,8 +106,9 @@ static void write_worker(struct weir_json_out *out, const struct weir_worker_row
     weir_json_int(out, "cameras", held->cameras);
     weir_json_str(out, "site", row->site);
     weir_json_int(out, "incarnation", row->incarnation);
-    weir_json_raw(out, "score_ppm", score);
+    weir_json_raw(out, "score_ppm", score_of(scores, &row->worker_id));
     write_capacity(out, row);
+    write_encoders(out, scores, &row->worker_id);
     weir_json_str(out, "since", since);
     weir_json_int(out, "version", row->version);
     weir_json_close(out, '}');
@@ -108,7 +145,7 @@ static enum weir_code list_workers(struct api_call *call)
     for (; at < n && written < page.limit; at++) {
         if (!page.after || weir_id_compare(&rows[at].worker_id, &after) > 0) {
             struct api_view_holdings held = api_view_holdings(call->api->view, &rows[at].worker_id);
-            write_worker(&out, &rows[at], &held, score_of(&scores, &rows[at].worker_id));
+            write_worker(&out, &rows[at], &held, &scores);
             written++;
         }
     }
@@ -169,7 +206,7 @@ static enum weir_code finish(struct api_call *call, struct wish *wish)
     struct scores scores;
     scores_open(&scores, call);
     struct api_view_holdings held = api_view_holdings(call->api->view, &row.worker_id);
-    write_worker(&out, &row, &held, score_of(&scores, &row.worker_id));
+    write_worker(&out, &row, &held, &scores);
     weir_store_close(&scores.store);
     api_call_json(call, 202, &out);
     return WEIR_OK;

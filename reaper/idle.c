@@ -16,8 +16,9 @@ void reaper_idle_begin(struct reaper_idle *idle, int64_t now_ms)
 
 void reaper_idle_heard(struct reaper_idle *idle, int64_t age_ms, int64_t written_ms, int64_t now_ms)
 {
-    bool is_after_gap = idle->is_heard && (now_ms - idle->heard_ms > REAPER_GAP_MS ||
-                                           written_ms - idle->written_ms > REAPER_GAP_MS);
+    int64_t since_ms = idle->is_heard ? idle->heard_ms : idle->active_ms;
+    bool is_after_gap = now_ms - since_ms > REAPER_GAP_MS ||
+                        (idle->is_heard && written_ms - idle->written_ms > REAPER_GAP_MS);
     idle->heard_ms = now_ms;
     idle->written_ms = written_ms;
     idle->is_heard = true;

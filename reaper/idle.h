@@ -44,7 +44,8 @@ struct reaper_idle {
 void reaper_idle_begin(struct reaper_idle *idle, int64_t now_ms);
 
 /* Its worker lists it. `age_ms`: since its last playlist request; -1 for never. `written_ms`: when
- * Kafka had it, by Kafka's clock: heartbeats are read in handfuls, which can hide most of a gap. */
+ * Kafka had it, by Kafka's clock: heartbeats are read in handfuls, which can hide most of a gap.
+ * Where none was heard yet, silence counts from the begin, or from the newest sign of a viewer. */
 void reaper_idle_heard(struct reaper_idle *idle, int64_t age_ms, int64_t written_ms,
                        int64_t now_ms);
 

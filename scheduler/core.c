@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/str.h"
+#include "lib/domain/encoder.h"
 #include "scheduler/core_rules.h"
 #include "scheduler/load.h"
 
@@ -200,6 +201,14 @@ bool core_due(struct core *core, const struct weir_ledger *ledger, int64_t now_m
     return !draft_is_empty(&draft);
 }
 
+const char *core_encoders(const struct core *core, const struct weir_id *worker_id, char *text)
+{
+    const struct seen_worker *seen = observations_worker(core->seen, worker_id);
+    bool is_told = seen != NULL && seen->has_load;
+    return weir_encoders_format(is_told ? seen->encoders : NULL, is_told ? seen->n_encoders : 0,
+                                text);
+}
+
 int64_t core_score(struct core *core, const struct weir_ledger *ledger,
                    const struct weir_id *worker_id, struct weir_arena *arena)
 {
@@ -207,10 +216,10 @@ int64_t core_score(struct core *core, const struct weir_ledger *ledger,
     struct weir_ev_decision unused;
     draft_init(&draft, core, ledger, weir_ledger_now_ms(ledger), arena, &unused);
     const struct worker_load *load = loads_find(loads_of(&draft), worker_id);
-    struct cost none = {{0}};
+    const struct cost none = {.encode_kpx = 0};
     int64_t share_ppm[RESOURCE_N];
     int64_t score = load != NULL && load_fits(&core->config, load, &none, share_ppm)
-                        ? load_score(&core->config, load, share_ppm, false) + load->flap_ppm
+                        ? load_score(&core->config, load, &none, share_ppm, false) + load->flap_ppm
                         : -1;
     loads_done(&draft);
     return score;

@@ -85,6 +85,10 @@ bool core_input(struct core *core, const struct weir_ledger *ledger, const struc
 bool core_due(struct core *core, const struct weir_ledger *ledger, int64_t now_ms,
               struct weir_arena *arena, struct weir_ev_decision *ret);
 
+/* What the worker's newest heartbeat told of its encoders in hardware, as of
+ * weir_encoders_format, into `text` of WEIR_ENCODERS_TEXT_MAX; "": it has none. */
+const char *core_encoders(const struct core *core, const struct weir_id *worker_id, char *text);
+
 /* Placement score of a worker without a new stream, in ppm; lower is better. -1: takes nothing. */
 int64_t core_score(struct core *core, const struct weir_ledger *ledger,
                    const struct weir_id *worker_id, struct weir_arena *arena);

@@ -72,18 +72,15 @@ static bool is_playing(const struct weir_stream_row *row)
 }
 
 /* What the camera and all its streams take; false when none of them can leave now. */
-static bool sum_costs(const struct draft *draft, const struct weir_lease_row *lease,
-                      struct cost *ret)
+static bool sum_costs(struct draft *draft, const struct weir_lease_row *lease, struct cost *ret)
 {
     bool any = false;
     *ret = cost_of_tap();
     const struct weir_stream_row *row;
     for (size_t at = 0; weir_ledger_next_stream(draft->ledger, &at, &row);) {
         if (can_leave(row, lease)) {
-            struct cost cost = cost_of_stream(row->quality, row->fps);
-            for (int r = 0; r < RESOURCE_N; r++) {
-                ret->of[r] += cost.of[r];
-            }
+            const struct cost cost = loads_cost_of(loads_of(draft), row);
+            cost_add(ret, &cost);
             any = true;
         }
     }

@@ -642,3 +642,10 @@ int64_t leader_score(struct leader *leader, const struct weir_id *worker_id)
     weir_arena_reset(leader->arena);
     return core_score(leader->core, leader->ledger, worker_id, leader->arena);
 }
+
+const char *leader_encoders(const struct leader *leader, const struct weir_id *worker_id,
+                            char *text)
+{
+    text[0] = '\0';
+    return leader->phase == PHASE_LEADING ? core_encoders(leader->core, worker_id, text) : text;
+}

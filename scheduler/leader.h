@@ -53,4 +53,8 @@ int64_t leader_epoch(const struct leader *leader); /* -1: not known yet */
 /* Placement score of a worker, see core_score; -1 while it does not decide. */
 int64_t leader_score(struct leader *leader, const struct weir_id *worker_id);
 
+/* As core_encoders; "" while not leading. */
+const char *leader_encoders(const struct leader *leader, const struct weir_id *worker_id,
+                            char *text);
+
 #endif

@@ -9,63 +9,64 @@
 
 /* A stream shows in a heartbeat's load once it ran this long. */
 #define FRESH_MS 5000
-
-#define USUAL_FPS 25 /* that costs.def is for */
+/* What making it takes is told every five seconds, of those that are over. Since the log says that
+ * it runs, which a new leader knows, too. */
+#define LEARN_MS 15000
 
 /* Parts of the score, per mille; spread and distance need sites. */
 #define PART_MEAN      500
 #define PART_DOMINANT  250
 #define PART_IMBALANCE 100
 #define PART_GPU_WASTE 150
+#define PART_TOIL      150
 #define PART_AFFINITY  80
 
-#define TAP(cpu, mem)
-static const struct cost stream_costs[WEIR_QUALITY_N] = {
-#define COST(quality, cpu, mem, net)                                                               \
-    [WEIR_QUALITY_##quality] = {{[RESOURCE_CPU] = cpu, [RESOURCE_MEM] = mem, [RESOURCE_NET] = net}},
-#include "scheduler/costs.def"
-#undef COST
-};
-#undef TAP
+/* ---- encoders in hardware ---- */
 
-#define COST(quality, cpu, mem, net)
-static const struct cost tap_cost = {
-#define TAP(cpu, mem)                                                                              \
-    {                                                                                              \
-        [RESOURCE_CPU] = cpu, [RESOURCE_MEM] = mem                                                 \
-    }
-#include "scheduler/costs.def"
-#undef TAP
-};
-#undef COST
-
-/*
- * With a limit of frames it has to be decoded whole and encoded in part, whatever its size is;
- * where the camera sends no more frames it passes as it is, and load that is measured says so soon.
- */
-struct cost cost_of_stream(enum weir_quality quality, int64_t fps)
+static int64_t larger(int64_t a, int64_t b)
 {
-    if (fps == 0) {
-        return stream_costs[quality];
-    }
-    struct cost cost = stream_costs[quality == WEIR_QUALITY_SOURCE ? WEIR_QUALITY_HIGH : quality];
-    int64_t part = fps < USUAL_FPS ? fps : USUAL_FPS;
-    cost.of[RESOURCE_CPU] = (cost.of[RESOURCE_CPU] + cost.of[RESOURCE_CPU] * part / USUAL_FPS) / 2;
-    cost.of[RESOURCE_NET] = (cost.of[RESOURCE_NET] + cost.of[RESOURCE_NET] * part / USUAL_FPS) / 2;
-    return cost;
+    return a > b ? a : b;
 }
 
-struct cost cost_of_tap(void)
+/* As of other resources: what is seen, or half of the estimates, and what is too young to be seen.
+ */
+static int64_t taken(const struct load_budget *budget)
 {
-    return tap_cost;
+    return larger(budget->used, budget->estimated / 2) + budget->fresh;
+}
+
+/* Whether the worker's engines would take all that is to be encoded. */
+static bool is_hard(const struct worker_load *load, const struct cost *cost)
+{
+    return cost->encode_kpx > 0 &&
+           taken(&load->encode_kpx) + cost->encode_kpx <= load->encode_kpx.capacity &&
+           taken(&load->encode_sessions) + cost->encode_sessions <= load->encode_sessions.capacity;
+}
+
+static void add_to_budget(struct load_budget *budget, int64_t more, bool is_shown)
+{
+    budget->estimated += more;
+    budget->fresh += is_shown ? 0 : more;
+}
+
+/* `is_made_hard`: its engine does what is to be encoded, so the processor does not. */
+static void add_cost(struct worker_load *load, const struct cost *cost, bool is_made_hard,
+                     bool is_shown)
+{
+    for (int r = 0; r < RESOURCE_N; r++) {
+        int64_t more = cost->of[r] - (r == RESOURCE_CPU && is_made_hard ? cost->encode_cpu : 0);
+        load->estimated[r] += more;
+        load->fresh[r] += is_shown ? 0 : more;
+    }
+    if (is_made_hard) {
+        add_to_budget(&load->encode_kpx, cost->encode_kpx, is_shown);
+        add_to_budget(&load->encode_sessions, cost->encode_sessions, is_shown);
+    }
 }
 
 void load_reserve(struct worker_load *load, const struct cost *cost)
 {
-    for (int r = 0; r < RESOURCE_N; r++) {
-        load->estimated[r] += cost->of[r];
-        load->fresh[r] += cost->of[r];
-    }
+    add_cost(load, cost, is_hard(load, cost), false);
 }
 
 /* A leader that was not there when the worker died sees it by how its present life began. */
@@ -97,9 +98,20 @@ static void add_worker(const struct draft *draft, struct loads *loads,
         load->used[RESOURCE_NET] = seen->load.net_kbps_used;
         load->used[RESOURCE_GPU] =
             seen->load.has_gpu_permille_used ? seen->load.gpu_permille_used : 0;
+        load->encode_kpx = (struct load_budget){.capacity = seen->encode.kpx_per_s,
+                                                .used = seen->encode.kpx_per_s_used};
+        load->encode_sessions = (struct load_budget){.capacity = seen->encode.sessions,
+                                                     .used = seen->encode.sessions_used};
     }
     load->flap_ppm = flap_ppm(draft, row, seen);
     weir_map_put(loads->by_id, row->worker_id.b, load);
+}
+
+struct cost loads_cost_of(const struct loads *loads, const struct weir_stream_row *row)
+{
+    struct cost cost = cost_of_row(row);
+    cost_correct(&loads->learnt, cost_quality(row), &cost);
+    return cost;
 }
 
 static void add_run(const struct draft *draft, struct loads *loads,
@@ -110,14 +122,31 @@ static void add_run(const struct draft *draft, struct loads *loads,
     if (load == NULL || load->worker->incarnation != incarnation) {
         return;
     }
-    struct cost cost = cost_of_stream(row->quality, row->fps);
+    struct cost cost = loads_cost_of(loads, row);
     const struct seen_run *run = observations_run(draft->core->seen, &row->stream_id, generation);
     bool is_shown = run != NULL && run->running_since_ms != 0 &&
                     draft->now_ms - run->running_since_ms >= FRESH_MS;
+    /* Known of what plays; what is to come will be made as there is room. */
+    bool is_known = row->effective.codec[0] != '\0' && generation == row->generation;
+    bool is_made_hard = is_known ? row->effective.has_encoder : is_hard(load, &cost);
     load->n_streams++;
-    for (int r = 0; r < RESOURCE_N; r++) {
-        load->estimated[r] += cost.of[r];
-        load->fresh[r] += is_shown ? 0 : cost.of[r];
+    add_cost(load, &cost, is_made_hard, is_shown);
+}
+
+/* From those that have run for a while, so that the worker has seen what they take. */
+static void learn(const struct draft *draft, struct loads *loads, const struct weir_stream_row *row)
+{
+    bool is_made = row->effective.codec[0] != '\0' &&
+                   row->effective.how == WEIR_RENDITION_HOW_TRANSCODE &&
+                   !row->effective.has_encoder;
+    if (!is_made) {
+        return;
+    }
+    const struct seen_run *run =
+        observations_run(draft->core->seen, &row->stream_id, row->generation);
+    if (run != NULL && run->has_cpu && row->state == WEIR_STREAM_STATE_RUNNING &&
+        draft->now_ms - row->changed_at_ms >= LEARN_MS) {
+        cost_learn(&loads->learnt, row, run->cpu_milli);
     }
 }
 
@@ -141,11 +170,9 @@ static void add_tap(const struct draft *draft, struct loads *loads, const struct
     if (load == NULL || load->worker->incarnation != incarnation) {
         return;
     }
+    const struct cost cost = cost_of_tap();
     load->n_leases++;
-    for (int r = 0; r < RESOURCE_N; r++) {
-        load->estimated[r] += tap_cost.of[r];
-        load->fresh[r] += draft->now_ms - since_ms < FRESH_MS ? tap_cost.of[r] : 0;
-    }
+    add_cost(load, &cost, false, draft->now_ms - since_ms >= FRESH_MS);
 }
 
 static void add_lease(const struct draft *draft, struct loads *loads,
@@ -182,6 +209,9 @@ struct loads *loads_of(struct draft *draft)
     }
     const struct weir_stream_row *stream;
     for (size_t at = 0; weir_ledger_next_stream(draft->ledger, &at, &stream);) {
+        learn(draft, loads, stream);
+    }
+    for (size_t at = 0; weir_ledger_next_stream(draft->ledger, &at, &stream);) {
         add_stream(draft, loads, stream);
     }
     const struct weir_lease_row *lease;
@@ -211,12 +241,13 @@ bool load_fits(const struct core_config *config, const struct worker_load *load,
     if (load->n_streams >= load->worker->streams_max) {
         return false;
     }
+    int64_t spared = is_hard(load, extra) ? extra->encode_cpu : 0;
     for (int r = 0; r < RESOURCE_N; r++) {
         int64_t share = 0;
+        int64_t more = extra->of[r] - (r == RESOURCE_CPU ? spared : 0);
         if (load->capacity[r] > 0) {
-            int64_t known =
-                load->used[r] > load->estimated[r] / 2 ? load->used[r] : load->estimated[r] / 2;
-            share = (known + load->fresh[r] + extra->of[r]) * PPM / load->capacity[r];
+            int64_t known = larger(load->used[r], load->estimated[r] / 2);
+            share = (known + load->fresh[r] + more) * PPM / load->capacity[r];
         }
         if (extra->of[r] > 0 && share > config->ceiling_ppm) {
             return false;
@@ -229,7 +260,7 @@ bool load_fits(const struct core_config *config, const struct worker_load *load,
 }
 
 int64_t load_score(const struct core_config *config, const struct worker_load *load,
-                   const int64_t share_ppm[RESOURCE_N], bool is_puller)
+                   const struct cost *extra, const int64_t share_ppm[RESOURCE_N], bool is_puller)
 {
     const int64_t weight[RESOURCE_N] = {
         [RESOURCE_CPU] = config->weight_cpu,
@@ -252,10 +283,14 @@ int64_t load_score(const struct core_config *config, const struct worker_load *l
     }
     int64_t mean = weights > 0 ? weighted / weights : 0;
     int64_t imbalance = lowest == INT64_MAX ? 0 : highest - lowest;
-    /* No profile of this release uses a GPU, so a worker that has one is better kept free. */
-    int64_t waste = load->capacity[RESOURCE_GPU] > 0 ? PPM : 0;
+    /* A worker that can encode in hardware is better kept free of what does not need that, and
+     * what does is better where it need not be done in software. */
+    bool is_made_hard = is_hard(load, extra);
+    bool has_engine = load->capacity[RESOURCE_GPU] > 0 || load->encode_kpx.capacity > 0;
+    int64_t waste = has_engine && !is_made_hard ? PPM : 0;
+    int64_t toil = extra->encode_kpx > 0 && !is_made_hard ? PPM : 0;
     return (PART_MEAN * mean + PART_DOMINANT * (highest * highest / PPM) +
-            PART_IMBALANCE * imbalance + PART_GPU_WASTE * waste -
+            PART_IMBALANCE * imbalance + PART_GPU_WASTE * waste + PART_TOIL * toil -
             PART_AFFINITY * (is_puller ? (int64_t)PPM : 0)) /
            1000;
 }

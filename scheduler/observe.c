@@ -140,6 +140,8 @@ static void take_listed(struct observations *seen, const struct weir_ev_heartbea
 {
     struct seen_run *run = run_of(stream_of(seen, &listed->stream_id), listed->generation);
     run->listed_ms = now_ms;
+    run->has_cpu = listed->has_cpu_milli;
+    run->cpu_milli = listed->cpu_milli;
     if (listed->state != WEIR_EV_HEARTBEAT_STREAMS_STATE_RUNNING) {
         run->running_since_ms = 0;
     } else if (run->running_since_ms == 0) {
@@ -177,6 +179,24 @@ const struct seen_move *observations_move(const struct observations *seen,
     return weir_map_find(seen->moves, camera_id->b);
 }
 
+/* An engine that is suspect tells no capacity, and what it still does nobody counts. */
+static struct seen_encode encode_of(const struct weir_ev_heartbeat *heartbeat)
+{
+    struct seen_encode sum = {0};
+    for (size_t i = 0; heartbeat->has_encoding && i < heartbeat->encoding.n_encoders; i++) {
+        const struct weir_ev_heartbeat_encoding_encoders *encoder =
+            &heartbeat->encoding.encoders[i];
+        if (encoder->state != WEIR_ENCODER_STATE_READY) {
+            continue;
+        }
+        sum.kpx_per_s += encoder->kpx_per_s;
+        sum.sessions += encoder->sessions;
+        sum.kpx_per_s_used += encoder->kpx_per_s_used;
+        sum.sessions_used += encoder->sessions_used;
+    }
+    return sum;
+}
+
 static void take_heartbeat(struct observations *seen, const struct weir_ev_heartbeat *heartbeat,
                            int64_t now_ms)
 {
@@ -187,6 +207,11 @@ static void take_heartbeat(struct observations *seen, const struct weir_ev_heart
     }
     worker->has_load = true;
     worker->load = heartbeat->load;
+    worker->encode = encode_of(heartbeat);
+    worker->n_encoders = 0;
+    for (size_t i = 0; heartbeat->has_encoding && i < heartbeat->encoding.n_encoders; i++) {
+        worker->encoders[worker->n_encoders++] = heartbeat->encoding.encoders[i];
+    }
     for (size_t i = 0; i < heartbeat->n_streams; i++) {
         take_listed(seen, &heartbeat->streams[i], now_ms);
     }

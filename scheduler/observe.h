@@ -15,6 +15,15 @@ struct seen_worker {
     int64_t heard_ms;
     bool has_load;
     struct weir_ev_heartbeat_load load;
+    /* All its engines together, those that are ready: */
+    struct seen_encode {
+        int64_t kpx_per_s;
+        int64_t sessions;
+        int64_t kpx_per_s_used;
+        int64_t sessions_used;
+    } encode;
+    struct weir_ev_heartbeat_encoding_encoders encoders[WEIR_ENCODER_N];
+    size_t n_encoders;
     int64_t flaps; /* FLAP for each death, as they stood at flapped_ms; they fade */
     int64_t flapped_ms;
 };
@@ -26,6 +35,8 @@ struct seen_run {
     int64_t generation;
     int64_t listed_ms;        /* last heartbeat that lists it; 0: never */
     int64_t running_since_ms; /* listed as running since then; 0: not running */
+    bool has_cpu;             /* the worker tells what making it takes: */
+    int64_t cpu_milli;        /* thousandths of a core */
 };
 
 #define SEEN_RUNS 2 /* a stream that moves runs twice */

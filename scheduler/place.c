@@ -44,7 +44,7 @@ static void consider(const struct wish *wish, struct worker_load *load, struct b
         !load_fits(wish->config, load, wish->cost, share_ppm)) {
         return;
     }
-    int64_t score = load_score(wish->config, load, share_ppm, false) + load->flap_ppm;
+    int64_t score = load_score(wish->config, load, wish->cost, share_ppm, false) + load->flap_ppm;
     if (best->load == NULL || score < best->score) {
         *best = (struct best){load, score};
     }
@@ -77,14 +77,6 @@ static const struct weir_worker_row *take(struct worker_load *load, const struct
     load_reserve(load, cost);
     load->n_leases++;
     return load->worker;
-}
-
-static struct cost sum(struct cost a, struct cost b)
-{
-    for (int r = 0; r < RESOURCE_N; r++) {
-        a.of[r] += b.of[r];
-    }
-    return a;
 }
 
 bool place_is_exclusive(const struct draft *draft, const struct weir_id *camera_id)
@@ -172,6 +164,7 @@ bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_
     struct loads *loads = loads_of(draft);
     struct lease_view lease = draft_lease_view(draft, camera_id);
     struct cost cost = cost_of_stream(quality, fps);
+    cost_correct(&loads->learnt, cost_made_quality(quality, fps), &cost);
     enum lease_verdict verdict = judge_lease(draft, &lease, &cost, ret_why);
     if (verdict == LEASE_WAIT) {
         return false;
@@ -182,7 +175,8 @@ bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_
     } else if (verdict == LEASE_USE_SECOND) {
         load = loads_find(loads, &lease.second.worker_id);
     } else {
-        cost = sum(cost, cost_of_tap());
+        const struct cost tap = cost_of_tap();
+        cost_add(&cost, &tap);
         const struct wish wish = {.config = &draft->core->config, .cost = &cost};
         load = pick(draft, &wish);
         if (load != NULL) {

@@ -147,6 +147,12 @@ static int64_t score(void *ctx, const struct weir_id *worker_id)
     return leader_score(shell->leader, worker_id);
 }
 
+static const char *encoders(void *ctx, const struct weir_id *worker_id, char *text)
+{
+    const struct shell *shell = ctx;
+    return leader_encoders(shell->leader, worker_id, text);
+}
+
 /* A process that slept may have been replaced, and its place in the group is long gone. */
 static void notice_sleep(struct shell *shell)
 {
@@ -196,8 +202,9 @@ static void on_tick(void *ctx)
     pump(shell);
     if (shell->leader != NULL && leader_is_leading(shell->leader) &&
         weir_follower_epoch(shell->follower) == leader_epoch(shell->leader)) {
+        const struct views_calls calls = {score, encoders, shell};
         views_flush(shell->views, weir_follower_ledger(shell->follower),
-                    leader_epoch(shell->leader), score, shell);
+                    leader_epoch(shell->leader), &calls);
     }
     int64_t now = weir_clock_mono_ms();
     if (now - shell->gauges_mono_ms >= GAUGES_EVERY_MS) {

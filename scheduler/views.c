@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/map.h"
+#include "lib/domain/encoder.h"
 #include "lib/domain/stream_state.h"
 #include "lib/io/store.h"
 
@@ -36,6 +37,14 @@ static const char scores_script[] =
     "if e and tonumber(e) > tonumber(ARGV[1]) then return 0 end "
     "redis.call('DEL', KEYS[2]) "
     "if #ARGV > 1 then redis.call('ZADD', KEYS[2], unpack(ARGV, 2)) end "
+    "return 1";
+
+/* KEYS: view, encoders. ARGV: epoch, worker, text ... */
+static const char encoders_script[] =
+    "local e = redis.call('HGET', KEYS[1], 'epoch') "
+    "if e and tonumber(e) > tonumber(ARGV[1]) then return 0 end "
+    "redis.call('DEL', KEYS[2]) "
+    "if #ARGV > 1 then redis.call('HSET', KEYS[2], unpack(ARGV, 2)) end "
     "return 1";
 
 /* KEYS: view. ARGV: epoch, mark of the job that begins. */
@@ -310,7 +319,7 @@ static void write_worker(struct writer *writer, const struct weir_worker_row *ro
 }
 
 static void write_scores(struct writer *writer, const struct weir_ledger *ledger,
-                         views_score_fn *score, void *ctx)
+                         const struct views_calls *calls)
 {
     size_t n = 0;
     const struct weir_worker_row *row;
@@ -330,9 +339,34 @@ static void write_scores(struct writer *writer, const struct weir_ledger *ledger
         if (row->state == WEIR_WORKER_STATE_DEAD || row->state == WEIR_WORKER_STATE_LEFT) {
             continue;
         }
-        int64_t ppm = score(ctx, &row->worker_id);
+        int64_t ppm = calls->score(calls->ctx, &row->worker_id);
         args[used++] = text_of_int(writer, ppm < 0 ? NOT_PLACEABLE : ppm);
         args[used++] = text_of_id(writer, &row->worker_id);
+    }
+    add_call(writer->job, args, used);
+}
+
+static void write_encoders(struct writer *writer, const struct weir_ledger *ledger,
+                           const struct views_calls *calls)
+{
+    struct weir_arena *arena = writer->job->arena;
+    size_t n = 0;
+    const struct weir_worker_row *row;
+    for (size_t at = 0; weir_ledger_next_worker(ledger, &at, &row);) {
+        n++;
+    }
+    const char **args = weir_arena_array(arena, 6 + 2 * n, sizeof(*args));
+    const char *head[] = {"EVAL", encoders_script, "2", writer->view_key};
+    memcpy(args, head, sizeof(head));
+    size_t used = sizeof(head) / sizeof(head[0]);
+    args[used++] = weir_arena_printf(arena, "weir:%d:encoders", (int)writer->views->cell);
+    args[used++] = writer->epoch;
+    for (size_t at = 0; weir_ledger_next_worker(ledger, &at, &row);) {
+        char text[WEIR_ENCODERS_TEXT_MAX];
+        if (calls->encoders(calls->ctx, &row->worker_id, text)[0] != '\0') {
+            args[used++] = text_of_id(writer, &row->worker_id);
+            args[used++] = weir_arena_strdup(arena, text);
+        }
     }
     add_call(writer->job, args, used);
 }
@@ -391,7 +425,7 @@ static bool is_busy(struct views *views, int64_t now)
 }
 
 void views_flush(struct views *views, const struct weir_ledger *ledger, int64_t epoch,
-                 views_score_fn *score, void *ctx)
+                 const struct views_calls *calls)
 {
     int64_t now = weir_clock_mono_ms();
     if (views == NULL || is_busy(views, now)) {
@@ -414,7 +448,8 @@ void views_flush(struct views *views, const struct weir_ledger *ledger, int64_t 
         write_rows(&writer, ledger);
     }
     if (wants_scores) {
-        write_scores(&writer, ledger, score, ctx);
+        write_scores(&writer, ledger, calls);
+        write_encoders(&writer, ledger, calls);
         views->scores_mono_ms = now;
     }
     write_end(&writer);

@@ -5,6 +5,7 @@
  *     weir:{cell}:stream:<id>   hash: state, reason, tenant_id, camera_id, worker_id, generation,
  * ... weir:{cell}:worker:<id>   hash: state, reason, incarnation, origin_url, site, streams, ...
  *     weir:{cell}:scores        sorted set: worker id by placement score in ppm, 2e9: takes nothing
+ *     weir:{cell}:encoders      hash: worker id -> its encoders in hardware, lib/domain/encoder.h
  *     weir:{cell}:view          hash: epoch and offset up to which the views are written; job, a
  * mark of the writing that is going on or was the last
  *
@@ -30,10 +31,16 @@ void views_changed(struct views *views, const struct weir_ledger_change *change)
 /* Everything must be written again (a new epoch). */
 void views_forget(struct views *views);
 
-typedef int64_t views_score_fn(void *ctx, const struct weir_id *worker_id);
+/* What is asked for workers, each second. */
+struct views_calls {
+    int64_t (*score)(void *ctx, const struct weir_id *worker_id);
+    /* Writes into `text` of WEIR_ENCODERS_TEXT_MAX, and returns it. */
+    const char *(*encoders)(void *ctx, const struct weir_id *worker_id, char *text);
+    void *ctx;
+};
 
 /* Loop thread, several times a second while leading: hands what changed to the thread. */
 void views_flush(struct views *views, const struct weir_ledger *ledger, int64_t epoch,
-                 views_score_fn *score, void *ctx);
+                 const struct views_calls *calls);
 
 #endif

@@ -82,9 +82,7 @@ void conditions_fill(const struct lease *lease, struct weir_ctl_camera_status *r
     ret->has_mem_bytes = stats->has_mem_bytes;
     ret->mem_bytes = stats->mem_bytes;
     ret->has_transport = stats->has_transport;
-    ret->transport = stats->transport == WEIR_CTL_TAP_STATS_CAMERAS_TRANSPORT_UDP
-                         ? WEIR_CTL_CAMERA_STATUS_TRANSPORT_UDP
-                         : WEIR_CTL_CAMERA_STATUS_TRANSPORT_TCP;
+    ret->transport = stats->transport;
     ret->has_health = stats->has_health;
     ret->health = stats->health;
     ret->has_faults = stats->has_faults;

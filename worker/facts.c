@@ -177,7 +177,10 @@ void facts_started(struct worker *worker, const struct stream *stream, const str
     FILL_STREAM(*fact, worker, stream);
     fact->has_effective = stream->has_effective;
     fact->effective = *effective;
-    fact->has_audio_codec = is_as_it_is && info->has_audio_codec;
+    bool is_heard = !effective->has_audio || effective->audio == WEIR_STREAM_AUDIO_AAC ||
+                    effective->audio == WEIR_STREAM_AUDIO_OPUS ||
+                    effective->audio == WEIR_STREAM_AUDIO_MADE;
+    fact->has_audio_codec = is_heard && info->has_audio_codec;
     WEIR_STR_SET(fact->audio_codec, info->audio_codec);
     if (stream->has_effective) {
         WEIR_STR_SET(fact->video_codec, effective->codec);

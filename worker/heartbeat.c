@@ -8,6 +8,8 @@
 #include "lib/base/str.h"
 #include "worker/worker.h"
 
+#define USED_MS 30000 /* what the tap said of a stream is old then */
+
 static enum weir_ev_heartbeat_streams_state state_of(const struct stream *stream)
 {
     if (stream->row.state == WEIR_STREAM_STATE_STOPPING) {
@@ -35,6 +37,7 @@ static void fill_streams(const struct worker *worker, int64_t now_ms, struct wei
         weir_arena_array(arena, weir_map_count(worker->streams) + 1, sizeof(*beat->streams));
     for (size_t at = 0; weir_map_next(worker->streams, &at, NULL, &value);) {
         const struct stream *stream = value;
+        bool is_told = stream->used_at_ms != 0 && now_ms - stream->used_at_ms < USED_MS;
         bool has_ended = !stream->is_wanted || stream->said == PLAN_SAID_EXITED;
         if (has_ended || beat->n_streams == WEIR_EV_HEARTBEAT_STREAMS_MAX) {
             continue;
@@ -46,6 +49,8 @@ static void fill_streams(const struct worker *worker, int64_t now_ms, struct wei
             .state = state_of(stream),
             .has_last_request_age_ms = stream->has_request,
             .last_request_age_ms = stream->has_request ? now_ms - stream->requested_at_ms : 0,
+            .has_cpu_milli = is_told,
+            .cpu_milli = is_told ? stream->cpu_milli : 0,
         };
     }
 }
@@ -75,6 +80,15 @@ static void fill_leases(const struct worker *worker, struct weir_arena *arena,
     }
 }
 
+static void fill_encoding(const struct worker *worker, int64_t now_ms, struct weir_arena *arena,
+                          struct weir_ev_heartbeat *beat)
+{
+    beat->encoding.encoders =
+        weir_arena_array(arena, WEIR_ENCODER_N, sizeof(*beat->encoding.encoders));
+    beat->encoding.n_encoders = encoders_fill(worker->encoders, now_ms, beat->encoding.encoders);
+    beat->has_encoding = beat->encoding.n_encoders > 0;
+}
+
 void heartbeat_fill(const struct worker *worker, int64_t now_ms, struct weir_arena *arena,
                     struct weir_ev_heartbeat *ret)
 {
@@ -84,6 +98,7 @@ void heartbeat_fill(const struct worker *worker, int64_t now_ms, struct weir_are
                                       .load = worker->load};
     fill_streams(worker, now_ms, arena, ret);
     fill_leases(worker, arena, ret);
+    fill_encoding(worker, now_ms, arena, ret);
 }
 
 /* A heartbeat on its way. */

@@ -300,6 +300,8 @@ static void give(struct worker *worker, struct lease *lease)
     camera->allow_local = worker->settings->source_allow_local;
     camera->has_exclusive = true;
     camera->exclusive = source->is_exclusive;
+    camera->has_audio = true;
+    camera->audio = source->has_audio;
     camera->has_encoder_delay_ms = true;
     camera->encoder_delay_ms = source->encoder_delay_ms;
     camera->others = source->others;

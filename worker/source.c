@@ -7,6 +7,7 @@
 
 #include "lib/base/str.h"
 #include "lib/domain/json.h"
+#include "lib/domain/other_source.h"
 #include "lib/domain/source_entry.h"
 
 #define ASK_TIMEOUT_MS 1000  /* of one api; then another one is asked */
@@ -96,16 +97,22 @@ static bool is_name(const char *text)
            strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_") == strlen(text);
 }
 
+/* One that is not known, of a newer api, is read by TCP. */
+static enum weir_transport transport_of(const struct weir_json *json)
+{
+    const char *name = weir_json_find_str(json, "transport");
+    enum weir_transport transport = WEIR_TRANSPORT_TCP;
+    return name != NULL && weir_transport_get(name, &transport) == WEIR_OK ? transport
+                                                                           : WEIR_TRANSPORT_TCP;
+}
+
 static bool take_other(const struct weir_json *json, struct weir_ctl_tap_camera_others *ret)
 {
     bool has_name = false;
     bool has_url = false;
-    const char *transport = weir_json_find_str(json, "transport");
     const char *codec = weir_json_find_str(json, "codec");
     *ret = (struct weir_ctl_tap_camera_others){
-        .transport = transport && strcmp(transport, "udp") == 0
-                         ? WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_UDP
-                         : WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_TCP,
+        .transport = transport_of(json),
         .has_codec = codec,
         .codec = codec && strcmp(codec, "h265") == 0 ? WEIR_CTL_TAP_CAMERA_OTHERS_CODEC_H265
                                                      : WEIR_CTL_TAP_CAMERA_OTHERS_CODEC_H264};
@@ -139,7 +146,6 @@ static enum weir_code take_sealed(const struct weir_json *json, struct source *s
                                   struct weir_err *err)
 {
     bool has_url = false;
-    const char *transport = weir_json_find_str(json, "transport");
     if (!take_text(json, "url", source->url, sizeof(source->url), &has_url) || !has_url ||
         !take_text(json, "username", source->username, sizeof(source->username),
                    &source->has_username) ||
@@ -148,9 +154,7 @@ static enum weir_code take_sealed(const struct weir_json *json, struct source *s
         !take_pin(json, source->tls_pin, &source->has_tls_pin)) {
         return weir_fail(err, WEIR_EINVAL, "sealed source is not as it should be");
     }
-    source->transport = transport && strcmp(transport, "udp") == 0
-                            ? WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP
-                            : WEIR_CTL_TAP_CAMERA_TRANSPORT_TCP;
+    source->transport = transport_of(json);
     return take_others(json, source, err);
 }
 
@@ -249,6 +253,8 @@ enum weir_code source_read(const struct weir_http_answer *answer, const struct w
     source.version = version->integer;
     source.camera_version = find_int(&outer, "camera_version");
     source.tenant_version = find_int(&outer, "tenant_version");
+    const struct weir_json *audio = weir_json_find(&outer, "audio");
+    source.has_audio = audio && audio->type == WEIR_JSON_BOOL && audio->boolean;
     source.is_exclusive = exclusive && exclusive->type == WEIR_JSON_BOOL && exclusive->boolean;
     code = take_sealed(&inner, &source, err);
     if (code == WEIR_OK) {
@@ -258,42 +264,17 @@ enum weir_code source_read(const struct weir_http_answer *answer, const struct w
     return code;
 }
 
-static bool is_same_text(bool has_a, const char *a, bool has_b, const char *b)
-{
-    return has_a == has_b && (!has_a || strcmp(a, b) == 0);
-}
-
-static bool is_same_number(bool has_a, int64_t a, bool has_b, int64_t b)
-{
-    return has_a == has_b && (!has_a || a == b);
-}
-
-static bool is_same_other(const struct weir_ctl_tap_camera_others *a,
-                          const struct weir_ctl_tap_camera_others *b)
-{
-    return strcmp(a->name, b->name) == 0 && strcmp(a->url, b->url) == 0 &&
-           is_same_text(a->has_username, a->username, b->has_username, b->username) &&
-           is_same_text(a->has_password, a->password, b->has_password, b->password) &&
-           is_same_text(a->has_tls_pin_sha256, a->tls_pin_sha256, b->has_tls_pin_sha256,
-                        b->tls_pin_sha256) &&
-           a->transport == b->transport &&
-           is_same_number(a->has_codec, (int64_t)a->codec, b->has_codec, (int64_t)b->codec) &&
-           is_same_number(a->has_width, a->width, b->has_width, b->width) &&
-           is_same_number(a->has_height, a->height, b->has_height, b->height) &&
-           is_same_number(a->has_fps, a->fps, b->has_fps, b->fps);
-}
-
 bool source_is_same_place(const struct source *a, const struct source *b)
 {
     bool is_same = strcmp(a->url, b->url) == 0 && a->transport == b->transport &&
                    a->is_exclusive == b->is_exclusive &&
-                   a->encoder_delay_ms == b->encoder_delay_ms &&
-                   is_same_text(a->has_username, a->username, b->has_username, b->username) &&
-                   is_same_text(a->has_password, a->password, b->has_password, b->password) &&
-                   is_same_text(a->has_tls_pin, a->tls_pin, b->has_tls_pin, b->tls_pin) &&
+                   a->encoder_delay_ms == b->encoder_delay_ms && a->has_audio == b->has_audio &&
+                   weir_is_same_text(a->has_username, a->username, b->has_username, b->username) &&
+                   weir_is_same_text(a->has_password, a->password, b->has_password, b->password) &&
+                   weir_is_same_text(a->has_tls_pin, a->tls_pin, b->has_tls_pin, b->tls_pin) &&
                    strcmp(a->networks, b->networks) == 0 && a->n_others == b->n_others;
     for (size_t i = 0; is_same && i < a->n_others; i++) {
-        is_same = is_same_other(&a->others[i], &b->others[i]);
+        is_same = weir_other_source_is_same(&a->others[i], &b->others[i]);
     }
     return is_same;
 }

@@ -16,7 +16,7 @@
  * camera and tenant of the lease and the version that is told beside it. `networks` is where the
  * tenant's cameras may be (lib/domain/reach.h), beside the seal because it is not the camera's; so
  * are `max_quality` and `max_fps`, the ceiling of its streams (lib/domain/profile.h), and
- * `encoder_delay_ms`.
+ * `encoder_delay_ms` and `audio`: without that word there is no sound.
  */
 #ifndef WEIR_WORKER_SOURCE_H
 #define WEIR_WORKER_SOURCE_H
@@ -43,13 +43,14 @@ struct source {
     char password[257];
     bool has_tls_pin;
     char tls_pin[WEIR_TLS_PIN_TEXT_MAX];
-    enum weir_ctl_tap_camera_transport transport;
+    enum weir_transport transport;
     struct weir_ctl_tap_camera_others others[WEIR_CTL_TAP_CAMERA_OTHERS_MAX]; /* beside main */
     size_t n_others;
     bool is_exclusive; /* may never be pulled twice */
     int64_t encoder_delay_ms;
     char networks[WEIR_NETWORKS_TEXT_MAX];
     struct weir_ceiling ceiling; /* that no stream of it passes */
+    bool has_audio;              /* its sound may be heard; else it is not even asked for */
 };
 
 /* What a worker has heard of a camera and its tenant: older versions will not do; 0: any. */

@@ -242,6 +242,18 @@ void streams_take_row(struct worker *worker, const struct weir_stream_row *all)
 
 /* ---- what the children tell ---- */
 
+void streams_take_used(struct worker *worker, const struct weir_ctl_tap_used *used)
+{
+    for (size_t i = 0; i < used->n_streams; i++) {
+        struct stream *stream =
+            find(worker, &used->streams[i].stream_id, used->streams[i].generation);
+        if (stream) {
+            stream->cpu_milli = used->streams[i].cpu_milli;
+            stream->used_at_ms = worker_now_ms();
+        }
+    }
+}
+
 void streams_take_publish_state(struct worker *worker, const struct weir_ctl_tap_stream *state)
 {
     struct stream *stream = find(worker, &state->stream_id, state->generation);

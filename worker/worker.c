@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/domain/encoder.h"
 #include "lib/domain/reach.h"
 #include "worker/files.h"
 #include "worker/room.h"
@@ -102,6 +103,9 @@ static void on_tick(void *ctx)
     facts_tend(worker);
     load_sample(&worker->load_reader, now_ms, &worker->load);
     gpu_sample(worker->gpu, &worker->load);
+    if (!worker->load.has_gpu_permille_used) {
+        drm_sample(&worker->drm, getpid(), now_ms, &worker->load);
+    }
     look_for_room(worker);
     if (worker->phase != WORKER_LEAVING) {
         slots_tend(&worker->slots, now_ms);
@@ -124,6 +128,9 @@ static void on_tick(void *ctx)
               (size_t)child_starts(worker->still));
     set_gauge(worker, "weir_worker_pictures_made", "Pictures that the weir-still of now decoded",
               (size_t)worker->still_stats.decoded);
+    set_gauge(worker, "weir_worker_pictures_gone_on",
+              "Of them, those that a parked decoder had to decode only the rest of",
+              (size_t)worker->still_stats.gone_on);
     set_gauge(worker, "weir_worker_pictures_kept", "Those it had made already",
               (size_t)worker->still_stats.cached);
     set_gauge(worker, "weir_worker_pictures_failed", "Those that no decoder could make",
@@ -196,12 +203,23 @@ static void on_caught_up(void *ctx)
 
 /* ---- the children ---- */
 
+static void tell_encoders(void *ctx)
+{
+    struct worker *worker = ctx;
+    struct weir_ctl_tap_encoders_encoders rows[WEIR_ENCODER_N];
+    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_ENCODERS};
+    ctl.u.tap_encoders.encoders = rows;
+    ctl.u.tap_encoders.n_encoders = encoders_offer(worker->encoders, rows);
+    child_send(worker->tap, &ctl);
+}
+
 static void on_tap_start(void *ctx)
 {
     struct worker *worker = ctx;
     worker->tap_down_since_ms = 0;
     member_tell_fence(worker);
     pace_tell(worker);
+    tell_encoders(worker);
     leases_tap_started(worker);
     streams_tap_started(worker);
     worker_pass_soon(worker);
@@ -224,6 +242,13 @@ static void on_tap_line(void *ctx, const struct weir_ctl *ctl)
         streams_take_publish_state(worker, &ctl->u.tap_stream);
     } else if (ctl->type == WEIR_CTL_TAP_REMEDY) {
         remedies_take(worker, &ctl->u.tap_remedy);
+    } else if (ctl->type == WEIR_CTL_TAP_ENCODER_FAILED) {
+        encoders_failed(worker->encoders, ctl->u.tap_encoder_failed.encoder,
+                        ctl->u.tap_encoder_failed.why);
+    } else if (ctl->type == WEIR_CTL_TAP_ENCODING) {
+        encoders_used(worker->encoders, &ctl->u.tap_encoding);
+    } else if (ctl->type == WEIR_CTL_TAP_USED) {
+        streams_take_used(worker, &ctl->u.tap_used);
     } else if (ctl->type == WEIR_CTL_TAP_STATS) {
         leases_take_stats(worker, &ctl->u.tap_stats);
     }
@@ -296,20 +321,6 @@ static void on_slot_down(void *ctx, struct slot *slot)
 
 /* ---- opening ---- */
 
-/* The program as set, or the one that lies beside this one. */
-static const char *program(struct worker *worker, const char *set, const char *name)
-{
-    char self[PATH_BYTES];
-    struct weir_arena *arena = weir_service_arena(worker->service);
-    ssize_t n = set[0] ? 0 : readlink("/proc/self/exe", self, sizeof(self) - 1);
-    if (n <= 0) {
-        return set;
-    }
-    self[n] = '\0';
-    char *slash = strrchr(self, '/');
-    return weir_arena_printf(arena, "%.*s/%s", (int)(slash - self), self, name);
-}
-
 /* Pictures: the tap has the rings, weir-still makes them, the origin hands them out. */
 static void name_still(struct worker *worker, const char *level)
 {
@@ -329,6 +340,8 @@ static void name_still(struct worker *worker, const char *level)
     worker->still_env[4] =
         weir_arena_printf(arena, "WEIR_STILL_CACHE_MIB=%" PRId64, settings->still_cache_mib);
     worker->still_env[5] = weir_arena_printf(arena, "WEIR_DECODE=%s", settings->decode);
+    worker->still_env[6] =
+        weir_arena_printf(arena, "WEIR_STILL_PARK_S=%" PRId64, settings->still_park_s);
 }
 
 static void open_children(struct worker *worker)
@@ -349,8 +362,7 @@ static void open_children(struct worker *worker)
         weir_arena_printf(arena, "WEIR_CAMERA_TRIALS_MAX=%" PRId64, settings->camera_trials_max);
     worker->tap_env[6] = weir_arena_printf(arena, "WEIR_CAMERA_TRIALS_PERIOD_S=%" PRId64,
                                            settings->camera_trials_period_s);
-    worker->tap_env[8] =
-        weir_arena_printf(arena, "WEIR_XCODE=%s", program(worker, settings->xcode, "weir-xcode"));
+    programs_name_engines(worker);
     worker->origin_env[0] =
         weir_arena_printf(arena, "WEIR_ORIGIN_LISTEN=%s", settings->origin_listen);
     worker->origin_env[1] =
@@ -359,7 +371,7 @@ static void open_children(struct worker *worker)
     name_still(worker, level);
     worker->tap = child_new(&(struct child_config){
         .name = "weir-tap",
-        .path = program(worker, settings->tap, "weir-tap"),
+        .path = programs_find(worker, settings->tap, "weir-tap"),
         .env = worker->tap_env,
         .loop = worker->loop,
         .silence_max_ms = SILENCE_MAX_MS,
@@ -370,7 +382,7 @@ static void open_children(struct worker *worker)
     });
     worker->origin = child_new(&(struct child_config){
         .name = "weir-origin",
-        .path = program(worker, settings->origin, "weir-origin"),
+        .path = programs_find(worker, settings->origin, "weir-origin"),
         .env = worker->origin_env,
         .loop = worker->loop,
         .silence_max_ms = SILENCE_MAX_MS,
@@ -381,7 +393,7 @@ static void open_children(struct worker *worker)
     });
     worker->still = child_new(&(struct child_config){
         .name = "weir-still",
-        .path = program(worker, settings->still, "weir-still"),
+        .path = programs_find(worker, settings->still, "weir-still"),
         .env = worker->still_env,
         .loop = worker->loop,
         .silence_max_ms = SILENCE_MAX_MS,
@@ -390,6 +402,23 @@ static void open_children(struct worker *worker)
         .on_exit = on_still,
         .ctx = worker,
     });
+}
+
+static enum weir_code open_encoders(struct worker *worker, struct weir_err *err)
+{
+    const struct worker_settings *settings = worker->settings;
+    const struct encoders_config config = {
+        .loop = worker->loop,
+        .program = programs_find(worker, settings->encprobe, "weir-encprobe"),
+        .names = settings->encoders,
+        .root = "",
+        .timeout_ms = settings->encprobe_s * 1000,
+        .suspect_ms = WEIR_ENCODER_SUSPECT_MS,
+        .metrics = weir_service_metrics(worker->service),
+        .changed = tell_encoders,
+        .ctx = worker,
+    };
+    return encoders_new(&config, &worker->encoders, err);
 }
 
 static enum weir_code parse_variant(const char *text, enum weir_ctl_origin_route_variant *ret,
@@ -528,6 +557,9 @@ static enum weir_code open_identity(struct worker *worker, struct weir_err *err)
              worker->id_text);
     code = parse_variant(settings->hls_variant, &worker->variant, err);
     if (code == WEIR_OK) {
+        code = programs_check_engine(worker, err);
+    }
+    if (code == WEIR_OK) {
         code = weir_seal_parse_ring(settings->seal_private_key, &worker->seal_keys, err);
     }
     if (code == WEIR_OK) {
@@ -550,6 +582,9 @@ enum weir_code worker_open(struct worker *worker, struct weir_service *service,
     if (code == WEIR_OK) {
         code = source_cache_open(settings->redis, settings->source_public_keys, settings->cell,
                                  weir_service_metrics(service), &worker->source_cache, err);
+    }
+    if (code == WEIR_OK) {
+        code = open_encoders(worker, err);
     }
     if (code != WEIR_OK) {
         return code;
@@ -600,6 +635,7 @@ void worker_close(struct worker *worker)
     weir_timer_free(&worker->tick);
     weir_timer_free(&worker->leave);
     weir_timer_free(&worker->config_again);
+    encoders_free(&worker->encoders);
     gpu_close(&worker->gpu);
     weir_map_free(worker->leases);
     weir_map_free(worker->streams);

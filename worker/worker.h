@@ -10,6 +10,7 @@
  *     facts.c     what is told to the scheduler
  *     heartbeat.c once a second, load and all that runs
  *     config.c    cameras whose address changed, tenants whose networks did
+ *     encoders.c  what encodes in hardware, tried and offered
  *     worker.c    puts it together: children, timers, the one pass over everything
  *
  * One thread (the loop) owns all of it. The decision log says what should be; plan.h says what to
@@ -31,6 +32,8 @@
 #include "worker/calls.h"
 #include "worker/child.h"
 #include "worker/clock_news.h"
+#include "worker/drm.h"
+#include "worker/encoders.h"
 #include "worker/gpu.h"
 #include "worker/load.h"
 #include "worker/plan.h"
@@ -123,6 +126,8 @@ struct stream {
     bool is_publish_failing;
     char publish_detail[257];
     bool is_transcode_failing; /* so says the tap, of its publish failure */
+    int64_t cpu_milli;         /* that making it took, at used_at_ms */
+    int64_t used_at_ms;        /* 0: nobody said */
     bool has_effective;        /* what the tap publishes */
     struct weir_effective effective;
     int publish_failures;        /* in a row */
@@ -177,7 +182,7 @@ struct worker {
     struct child *tap;
     struct child *origin;
     struct child *still;
-    const char *tap_env[12];
+    const char *tap_env[16];
     const char *origin_env[8];
     const char *still_env[8];
     int64_t tap_down_since_ms; /* 0: it is up */
@@ -206,6 +211,8 @@ struct worker {
     struct load_reader load_reader;
     struct weir_ev_heartbeat_load load;
     struct gpu *gpu;
+    struct drm_reader drm;
+    struct encoders *encoders;
     struct strain strain;
     int64_t pace_ppm; /* that the tap is told */
     int64_t beat_seq;
@@ -224,6 +231,15 @@ void worker_pass_soon(struct worker *worker);
 /* The log no longer counts on anything here: ends all streams and leases at once. */
 void worker_drop_all(struct worker *worker);
 int64_t worker_now_ms(void); /* monotonic */
+
+/* ---- programs.c ---- */
+/* `set`, or the program of that name beside this one; in the service's arena. */
+const char *programs_find(struct worker *worker, const char *set, const char *name);
+/* Names to the tap what makes renditions. */
+void programs_name_engines(struct worker *worker);
+/* Whether what was chosen is there; the error names the setting. */
+WEIR_MUST_USE enum weir_code programs_check_engine(const struct worker *worker,
+                                                   struct weir_err *err);
 
 /* ---- member.c ---- */
 
@@ -300,6 +316,7 @@ void streams_take_row(struct worker *worker, const struct weir_stream_row *row);
 /* True while a stream waits for its first playlist: the next pass should come at once. */
 bool streams_pass(struct worker *worker);
 void streams_drop_all(struct worker *worker);
+void streams_take_used(struct worker *worker, const struct weir_ctl_tap_used *used);
 void streams_take_publish_state(struct worker *worker, const struct weir_ctl_tap_stream *state);
 void streams_take_activity(struct worker *worker, const struct weir_ctl_origin_activity *activity);
 void streams_take_answer(struct worker *worker, const struct weir_ctl_origin_answer *answer);

@@ -19,8 +19,9 @@ const REPEAT_MAX_S = 15;
 
 function timeoutOf(wanted: Wanted): number {
   if (!isPlaylist(wanted.kind)) return 12_000;
-  // Without a generation the region holds a viewer of a stream that starts, for 10 s.
-  return wanted.generation === "" ? 16_000 : 5_000;
+  // Without a generation the region holds a viewer of a stream that starts, for 10 s; one who watched, and
+  // for whom nothing can be repeated any more, for 4 s behind what it tried before (docs/adr/0013).
+  return wanted.generation === "" ? 16_000 : 8_000;
 }
 
 function problem(code: Problem): Response {

@@ -97,6 +97,28 @@ enum weir_code weir_remedy_get(const char *name, enum weir_remedy *ret)
     return WEIR_OK;
 }
 
+static const char *const weir_transport_names[] = {
+    "tcp",
+    "udp",
+    "http",
+    "multicast",
+};
+
+const char *weir_transport_name(enum weir_transport value)
+{
+    return weir_transport_names[value];
+}
+
+enum weir_code weir_transport_get(const char *name, enum weir_transport *ret)
+{
+    int value = codec_find_name(weir_transport_names, WEIR_TRANSPORT_N, name);
+    if (value < 0) {
+        return WEIR_EINVAL;
+    }
+    *ret = (enum weir_transport)value;
+    return WEIR_OK;
+}
+
 static const char *const weir_lease_state_names[] = {
     "none",
     "active",
@@ -190,6 +212,72 @@ enum weir_code weir_rendition_how_get(const char *name, enum weir_rendition_how 
     return WEIR_OK;
 }
 
+static const char *const weir_stream_audio_names[] = {
+    "off",
+    "absent",
+    "unfit",
+    "aac",
+    "opus",
+    "made",
+};
+
+const char *weir_stream_audio_name(enum weir_stream_audio value)
+{
+    return weir_stream_audio_names[value];
+}
+
+enum weir_code weir_stream_audio_get(const char *name, enum weir_stream_audio *ret)
+{
+    int value = codec_find_name(weir_stream_audio_names, WEIR_STREAM_AUDIO_N, name);
+    if (value < 0) {
+        return WEIR_EINVAL;
+    }
+    *ret = (enum weir_stream_audio)value;
+    return WEIR_OK;
+}
+
+static const char *const weir_encoder_names[] = {
+    "nvenc",
+    "qsv",
+    "vaapi",
+    "v4l2",
+};
+
+const char *weir_encoder_name(enum weir_encoder value)
+{
+    return weir_encoder_names[value];
+}
+
+enum weir_code weir_encoder_get(const char *name, enum weir_encoder *ret)
+{
+    int value = codec_find_name(weir_encoder_names, WEIR_ENCODER_N, name);
+    if (value < 0) {
+        return WEIR_EINVAL;
+    }
+    *ret = (enum weir_encoder)value;
+    return WEIR_OK;
+}
+
+static const char *const weir_encoder_state_names[] = {
+    "ready",
+    "suspect",
+};
+
+const char *weir_encoder_state_name(enum weir_encoder_state value)
+{
+    return weir_encoder_state_names[value];
+}
+
+enum weir_code weir_encoder_state_get(const char *name, enum weir_encoder_state *ret)
+{
+    int value = codec_find_name(weir_encoder_state_names, WEIR_ENCODER_STATE_N, name);
+    if (value < 0) {
+        return WEIR_EINVAL;
+    }
+    *ret = (enum weir_encoder_state)value;
+    return WEIR_OK;
+}
+
 static const struct codec_field weir_effective_fields[] = {
     {REQ(weir_effective, codec), STR(1, 16, TOKEN)},
     {REQ(weir_effective, width), INT(0, 65535)},
@@ -198,6 +286,8 @@ static const struct codec_field weir_effective_fields[] = {
     {REQ(weir_effective, bitrate_bps), INT(0, 1000000000000)},
     {REQ(weir_effective, how), ENUM(weir_rendition_how)},
     {REQ(weir_effective, why), STR(0, 96, TEXT)},
+    {OPT(weir_effective, audio), ENUM(weir_stream_audio)},
+    {OPT(weir_effective, encoder), ENUM(weir_encoder)},
 };
 OBJECT(weir_effective);
 
@@ -431,12 +521,32 @@ static const struct codec_field weir_ev_heartbeat_load_fields[] = {
 };
 OBJECT(weir_ev_heartbeat_load);
 
+static const struct codec_field weir_ev_heartbeat_encoding_encoders_fields[] = {
+    {REQ(weir_ev_heartbeat_encoding_encoders, encoder), ENUM(weir_encoder)},
+    {REQ(weir_ev_heartbeat_encoding_encoders, codec), STR(1, 16, TOKEN)},
+    {REQ(weir_ev_heartbeat_encoding_encoders, state), ENUM(weir_encoder_state)},
+    {REQ(weir_ev_heartbeat_encoding_encoders, fps_720p), INT(0, 1000000)},
+    {REQ(weir_ev_heartbeat_encoding_encoders, fps_1080p), INT(0, 1000000)},
+    {REQ(weir_ev_heartbeat_encoding_encoders, kpx_per_s), INT(0, 1000000000)},
+    {REQ(weir_ev_heartbeat_encoding_encoders, sessions), INT(0, 1000)},
+    {REQ(weir_ev_heartbeat_encoding_encoders, kpx_per_s_used), INT(0, 1000000000)},
+    {REQ(weir_ev_heartbeat_encoding_encoders, sessions_used), INT(0, 100000)},
+    {OPT(weir_ev_heartbeat_encoding_encoders, suspect_ms), INT(0, 9007199254740991)},
+};
+OBJECT(weir_ev_heartbeat_encoding_encoders);
+
+static const struct codec_field weir_ev_heartbeat_encoding_fields[] = {
+    {REQ(weir_ev_heartbeat_encoding, encoders), ARR(weir_ev_heartbeat_encoding_encoders, 4, weir_ev_heartbeat_encoding, encoders)},
+};
+OBJECT(weir_ev_heartbeat_encoding);
+
 static const struct codec_field weir_ev_heartbeat_streams_fields[] = {
     {REQ(weir_ev_heartbeat_streams, stream_id), ID},
     {REQ(weir_ev_heartbeat_streams, tenant_id), ID},
     {REQ(weir_ev_heartbeat_streams, generation), INT(0, 9007199254740991)},
     {REQ(weir_ev_heartbeat_streams, state), ENUM(weir_ev_heartbeat_streams_state)},
     {OPT(weir_ev_heartbeat_streams, last_request_age_ms), INT(0, 9007199254740991)},
+    {OPT(weir_ev_heartbeat_streams, cpu_milli), INT(0, 1000000)},
 };
 OBJECT(weir_ev_heartbeat_streams);
 
@@ -456,6 +566,7 @@ static const struct codec_field weir_ev_heartbeat_fields[] = {
     {REQ(weir_ev_heartbeat, seq), INT(0, 9007199254740991)},
     {REQ(weir_ev_heartbeat, log_offset), INT(-1, 9007199254740991)},
     {REQ(weir_ev_heartbeat, load), OBJ(weir_ev_heartbeat_load)},
+    {OPT(weir_ev_heartbeat, encoding), OBJ(weir_ev_heartbeat_encoding)},
     {REQ(weir_ev_heartbeat, streams), ARR(weir_ev_heartbeat_streams, 1024, weir_ev_heartbeat, streams)},
     {REQ(weir_ev_heartbeat, leases), ARR(weir_ev_heartbeat_leases, 1024, weir_ev_heartbeat, leases)},
 };
@@ -733,11 +844,6 @@ static const char *const weir_ctl_camera_status_state_names[] = {
     "failing",
 };
 
-static const char *const weir_ctl_camera_status_transport_names[] = {
-    "tcp",
-    "udp",
-};
-
 static const struct codec_field weir_ctl_camera_status_fields[] = {
     {REQ(weir_ctl_camera_status, tenant_id), ID},
     {REQ(weir_ctl_camera_status, camera_id), ID},
@@ -754,7 +860,7 @@ static const struct codec_field weir_ctl_camera_status_fields[] = {
     {OPT(weir_ctl_camera_status, fps_milli), INT(0, 1000000000)},
     {OPT(weir_ctl_camera_status, cpu_ppm), INT(0, 1000000000)},
     {OPT(weir_ctl_camera_status, mem_bytes), INT(0, 9007199254740991)},
-    {OPT(weir_ctl_camera_status, transport), ENUM(weir_ctl_camera_status_transport)},
+    {OPT(weir_ctl_camera_status, transport), ENUM(weir_transport)},
     {OPT(weir_ctl_camera_status, health), ENUM(weir_picture_health)},
     {OPT(weir_ctl_camera_status, faults), INT(0, 1023)},
     {OPT(weir_ctl_camera_status, health_ms), INT(0, 9007199254740991)},
@@ -815,6 +921,16 @@ static const struct codec_field weir_ctl_clip_ask_fields[] = {
     {REQ(weir_ctl_clip_ask, wait_ms), INT(0, 10000)},
 };
 OBJECT(weir_ctl_clip_ask);
+
+static const struct codec_field weir_ctl_encprobe_result_fields[] = {
+    {REQ(weir_ctl_encprobe_result, encoder), ENUM(weir_encoder)},
+    {REQ(weir_ctl_encprobe_result, is_good), BOOL},
+    {REQ(weir_ctl_encprobe_result, why), STR(0, 96, TEXT)},
+    {REQ(weir_ctl_encprobe_result, fps_720p), INT(0, 1000000)},
+    {REQ(weir_ctl_encprobe_result, fps_1080p), INT(0, 1000000)},
+    {REQ(weir_ctl_encprobe_result, sessions), INT(0, 1000)},
+};
+OBJECT(weir_ctl_encprobe_result);
 
 static const struct codec_field weir_ctl_origin_activity_streams_fields[] = {
     {REQ(weir_ctl_origin_activity_streams, stream_id), ID},
@@ -900,22 +1016,13 @@ OBJECT(weir_ctl_still_scene);
 static const struct codec_field weir_ctl_still_stats_fields[] = {
     {REQ(weir_ctl_still_stats, decoders), INT(0, 1024)},
     {REQ(weir_ctl_still_stats, decoded), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_still_stats, gone_on), INT(0, 9007199254740991)},
     {REQ(weir_ctl_still_stats, cached), INT(0, 9007199254740991)},
     {REQ(weir_ctl_still_stats, failed), INT(0, 9007199254740991)},
     {OPT(weir_ctl_still_stats, looked), INT(0, 9007199254740991)},
     {OPT(weir_ctl_still_stats, not_looked), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ctl_still_stats);
-
-static const char *const weir_ctl_tap_camera_transport_names[] = {
-    "tcp",
-    "udp",
-};
-
-static const char *const weir_ctl_tap_camera_others_transport_names[] = {
-    "tcp",
-    "udp",
-};
 
 static const char *const weir_ctl_tap_camera_others_codec_names[] = {
     "h264",
@@ -928,7 +1035,7 @@ static const struct codec_field weir_ctl_tap_camera_others_fields[] = {
     {OPT(weir_ctl_tap_camera_others, username), STR(0, 256, TEXT)},
     {OPT(weir_ctl_tap_camera_others, password), STR(0, 256, TEXT)},
     {OPT(weir_ctl_tap_camera_others, tls_pin_sha256), STR(64, 64, TOKEN)},
-    {REQ(weir_ctl_tap_camera_others, transport), ENUM(weir_ctl_tap_camera_others_transport)},
+    {REQ(weir_ctl_tap_camera_others, transport), ENUM(weir_transport)},
     {OPT(weir_ctl_tap_camera_others, codec), ENUM(weir_ctl_tap_camera_others_codec)},
     {OPT(weir_ctl_tap_camera_others, width), INT(1, 16384)},
     {OPT(weir_ctl_tap_camera_others, height), INT(1, 16384)},
@@ -944,11 +1051,12 @@ static const struct codec_field weir_ctl_tap_camera_fields[] = {
     {OPT(weir_ctl_tap_camera, password), STR(0, 256, TEXT)},
     {REQ(weir_ctl_tap_camera, networks), STR(0, 1535, TEXT)},
     {OPT(weir_ctl_tap_camera, tls_pin_sha256), STR(64, 64, TOKEN)},
-    {REQ(weir_ctl_tap_camera, transport), ENUM(weir_ctl_tap_camera_transport)},
+    {REQ(weir_ctl_tap_camera, transport), ENUM(weir_transport)},
     {REQ(weir_ctl_tap_camera, ring_ms), INT(0, 600000)},
     {REQ(weir_ctl_tap_camera, ring_bytes), INT(0, 1000000000000)},
     {REQ(weir_ctl_tap_camera, allow_local), BOOL},
     {OPT(weir_ctl_tap_camera, exclusive), BOOL},
+    {OPT(weir_ctl_tap_camera, audio), BOOL},
     {OPT(weir_ctl_tap_camera, encoder_delay_ms), INT(0, 5000)},
     {REQ(weir_ctl_tap_camera, others), ARR(weir_ctl_tap_camera_others, 3, weir_ctl_tap_camera, others)},
 };
@@ -958,6 +1066,37 @@ static const struct codec_field weir_ctl_tap_drop_fields[] = {
     {REQ(weir_ctl_tap_drop, camera_id), ID},
 };
 OBJECT(weir_ctl_tap_drop);
+
+static const struct codec_field weir_ctl_tap_encoder_failed_fields[] = {
+    {REQ(weir_ctl_tap_encoder_failed, encoder), ENUM(weir_encoder)},
+    {REQ(weir_ctl_tap_encoder_failed, camera_id), ID},
+    {REQ(weir_ctl_tap_encoder_failed, why), STR(0, 96, TEXT)},
+};
+OBJECT(weir_ctl_tap_encoder_failed);
+
+static const struct codec_field weir_ctl_tap_encoders_encoders_fields[] = {
+    {REQ(weir_ctl_tap_encoders_encoders, encoder), ENUM(weir_encoder)},
+    {REQ(weir_ctl_tap_encoders_encoders, kpx_per_s), INT(0, 1000000000)},
+    {REQ(weir_ctl_tap_encoders_encoders, sessions), INT(0, 1000)},
+};
+OBJECT(weir_ctl_tap_encoders_encoders);
+
+static const struct codec_field weir_ctl_tap_encoders_fields[] = {
+    {REQ(weir_ctl_tap_encoders, encoders), ARR(weir_ctl_tap_encoders_encoders, 4, weir_ctl_tap_encoders, encoders)},
+};
+OBJECT(weir_ctl_tap_encoders);
+
+static const struct codec_field weir_ctl_tap_encoding_encoders_fields[] = {
+    {REQ(weir_ctl_tap_encoding_encoders, encoder), ENUM(weir_encoder)},
+    {REQ(weir_ctl_tap_encoding_encoders, kpx_per_s), INT(0, 1000000000)},
+    {REQ(weir_ctl_tap_encoding_encoders, sessions), INT(0, 100000)},
+};
+OBJECT(weir_ctl_tap_encoding_encoders);
+
+static const struct codec_field weir_ctl_tap_encoding_fields[] = {
+    {REQ(weir_ctl_tap_encoding, encoders), ARR(weir_ctl_tap_encoding_encoders, 4, weir_ctl_tap_encoding, encoders)},
+};
+OBJECT(weir_ctl_tap_encoding);
 
 static const struct codec_field weir_ctl_tap_fence_fields[] = {
     {REQ(weir_ctl_tap_fence, in_ms), INT(0, 3600000)},
@@ -1015,11 +1154,6 @@ static const struct codec_field weir_ctl_tap_source_fields[] = {
 };
 OBJECT(weir_ctl_tap_source);
 
-static const char *const weir_ctl_tap_stats_cameras_transport_names[] = {
-    "tcp",
-    "udp",
-};
-
 static const char *const weir_ctl_tap_stats_cameras_clock_names[] = {
     "rtcp_sr",
     "arrival",
@@ -1041,7 +1175,7 @@ static const struct codec_field weir_ctl_tap_stats_cameras_fields[] = {
     {OPT(weir_ctl_tap_stats_cameras, fps_milli), INT(0, 1000000000)},
     {OPT(weir_ctl_tap_stats_cameras, cpu_ppm), INT(0, 1000000000)},
     {OPT(weir_ctl_tap_stats_cameras, mem_bytes), INT(0, 9007199254740991)},
-    {OPT(weir_ctl_tap_stats_cameras, transport), ENUM(weir_ctl_tap_stats_cameras_transport)},
+    {OPT(weir_ctl_tap_stats_cameras, transport), ENUM(weir_transport)},
     {OPT(weir_ctl_tap_stats_cameras, health), ENUM(weir_picture_health)},
     {OPT(weir_ctl_tap_stats_cameras, faults), INT(0, 1023)},
     {OPT(weir_ctl_tap_stats_cameras, health_ms), INT(0, 9007199254740991)},
@@ -1080,6 +1214,18 @@ static const struct codec_field weir_ctl_tap_unpublish_fields[] = {
     {REQ(weir_ctl_tap_unpublish, generation), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ctl_tap_unpublish);
+
+static const struct codec_field weir_ctl_tap_used_streams_fields[] = {
+    {REQ(weir_ctl_tap_used_streams, stream_id), ID},
+    {REQ(weir_ctl_tap_used_streams, generation), INT(0, 9007199254740991)},
+    {REQ(weir_ctl_tap_used_streams, cpu_milli), INT(0, 1000000)},
+};
+OBJECT(weir_ctl_tap_used_streams);
+
+static const struct codec_field weir_ctl_tap_used_fields[] = {
+    {REQ(weir_ctl_tap_used, streams), ARR(weir_ctl_tap_used_streams, 64, weir_ctl_tap_used, streams)},
+};
+OBJECT(weir_ctl_tap_used);
 
 static const struct codec_field weir_event_fields[] = {
     {REQ(weir_event, id), ID},
@@ -1129,6 +1275,7 @@ const struct codec_type codec_controls[WEIR_CTL_N] = {
     {"camera.status", NULL, &weir_ctl_camera_status_object},
     {"clip.answer", NULL, &weir_ctl_clip_answer_object},
     {"clip.ask", NULL, &weir_ctl_clip_ask_object},
+    {"encprobe.result", NULL, &weir_ctl_encprobe_result_object},
     {"origin.activity", NULL, &weir_ctl_origin_activity_object},
     {"origin.answer", NULL, &weir_ctl_origin_answer_object},
     {"origin.ask", NULL, &weir_ctl_origin_ask_object},
@@ -1141,6 +1288,9 @@ const struct codec_type codec_controls[WEIR_CTL_N] = {
     {"still.stats", NULL, &weir_ctl_still_stats_object},
     {"tap.camera", NULL, &weir_ctl_tap_camera_object},
     {"tap.drop", NULL, &weir_ctl_tap_drop_object},
+    {"tap.encoder_failed", NULL, &weir_ctl_tap_encoder_failed_object},
+    {"tap.encoders", NULL, &weir_ctl_tap_encoders_object},
+    {"tap.encoding", NULL, &weir_ctl_tap_encoding_object},
     {"tap.fence", NULL, &weir_ctl_tap_fence_object},
     {"tap.pace", NULL, &weir_ctl_tap_pace_object},
     {"tap.publish", NULL, &weir_ctl_tap_publish_object},
@@ -1149,6 +1299,7 @@ const struct codec_type codec_controls[WEIR_CTL_N] = {
     {"tap.stats", NULL, &weir_ctl_tap_stats_object},
     {"tap.stream", NULL, &weir_ctl_tap_stream_object},
     {"tap.unpublish", NULL, &weir_ctl_tap_unpublish_object},
+    {"tap.used", NULL, &weir_ctl_tap_used_object},
 };
 
 const struct weir_topic weir_topics[WEIR_N_TOPICS] = {

@@ -113,8 +113,8 @@ const char *weir_picture_health_name(enum weir_picture_health value);
 /* The value of a name; WEIR_EINVAL for an unknown one. */
 WEIR_MUST_USE enum weir_code weir_picture_health_get(const char *name, enum weir_picture_health *ret);
 
-/* What is done about a camera that is not well: connected to anew, read by TCP instead of UDP,
- * published anew. */
+/* What is done about a camera that is not well: connected to anew, read by TCP instead of UDP
+ * or multicast, published anew. */
 enum weir_remedy {
     WEIR_REMEDY_RECONNECT,
     WEIR_REMEDY_TCP,
@@ -127,6 +127,22 @@ const char *weir_remedy_name(enum weir_remedy value);
 
 /* The value of a name; WEIR_EINVAL for an unknown one. */
 WEIR_MUST_USE enum weir_code weir_remedy_get(const char *name, enum weir_remedy *ret);
+
+/* Of RTP: in the connection of RTSP, beside it, in one of RTSP over HTTP (with rtsps: HTTPS),
+ * or to a multicast group. */
+enum weir_transport {
+    WEIR_TRANSPORT_TCP,
+    WEIR_TRANSPORT_UDP,
+    WEIR_TRANSPORT_HTTP,
+    WEIR_TRANSPORT_MULTICAST,
+};
+#define WEIR_TRANSPORT_N 4
+
+/* The name as it stands in JSON ("tcp"). */
+const char *weir_transport_name(enum weir_transport value);
+
+/* The value of a name; WEIR_EINVAL for an unknown one. */
+WEIR_MUST_USE enum weir_code weir_transport_get(const char *name, enum weir_transport *ret);
 
 /* Life of a camera lease. */
 enum weir_lease_state {
@@ -194,6 +210,53 @@ const char *weir_rendition_how_name(enum weir_rendition_how value);
 /* The value of a name; WEIR_EINVAL for an unknown one. */
 WEIR_MUST_USE enum weir_code weir_rendition_how_get(const char *name, enum weir_rendition_how *ret);
 
+/* What is heard of a stream: nothing, since sound is switched off, the camera sends none, or
+ * its kind can neither be passed on nor made; the camera's AAC or Opus as it is; or AAC made
+ * of its G.711 or G.726. */
+enum weir_stream_audio {
+    WEIR_STREAM_AUDIO_OFF,
+    WEIR_STREAM_AUDIO_ABSENT,
+    WEIR_STREAM_AUDIO_UNFIT,
+    WEIR_STREAM_AUDIO_AAC,
+    WEIR_STREAM_AUDIO_OPUS,
+    WEIR_STREAM_AUDIO_MADE,
+};
+#define WEIR_STREAM_AUDIO_N 6
+
+/* The name as it stands in JSON ("off"). */
+const char *weir_stream_audio_name(enum weir_stream_audio value);
+
+/* The value of a name; WEIR_EINVAL for an unknown one. */
+WEIR_MUST_USE enum weir_code weir_stream_audio_get(const char *name, enum weir_stream_audio *ret);
+
+/* An engine that encodes video in hardware; absent: software, or nothing is encoded. */
+enum weir_encoder {
+    WEIR_ENCODER_NVENC,
+    WEIR_ENCODER_QSV,
+    WEIR_ENCODER_VAAPI,
+    WEIR_ENCODER_V4L2,
+};
+#define WEIR_ENCODER_N 4
+
+/* The name as it stands in JSON ("nvenc"). */
+const char *weir_encoder_name(enum weir_encoder value);
+
+/* The value of a name; WEIR_EINVAL for an unknown one. */
+WEIR_MUST_USE enum weir_code weir_encoder_get(const char *name, enum weir_encoder *ret);
+
+/* Of an engine that encodes in hardware; suspect: it failed a moment ago and gets nothing. */
+enum weir_encoder_state {
+    WEIR_ENCODER_STATE_READY,
+    WEIR_ENCODER_STATE_SUSPECT,
+};
+#define WEIR_ENCODER_STATE_N 2
+
+/* The name as it stands in JSON ("ready"). */
+const char *weir_encoder_state_name(enum weir_encoder_state value);
+
+/* The value of a name; WEIR_EINVAL for an unknown one. */
+WEIR_MUST_USE enum weir_code weir_encoder_state_get(const char *name, enum weir_encoder_state *ret);
+
 /* What a stream really is. */
 struct weir_effective {
     /* As RFC 6381 names the family: avc1, hvc1; 1..16 bytes, printable ASCII without spaces */
@@ -208,6 +271,11 @@ struct weir_effective {
      * camera, its keyframes alone, or decoded and encoded again */
     enum weir_rendition_how how;
     char why[96 + 1]; /* Why so, for people; 0..96 bytes, UTF-8 without control characters */
+    bool has_audio;
+    enum weir_stream_audio audio; /* Its sound; absent: nobody said */
+    /* An engine that encodes video in hardware; absent: software, or nothing is encoded */
+    bool has_encoder;
+    enum weir_encoder encoder;
 };
 
 /* A second place of a stream or a lease while it moves from one worker to another. */
@@ -425,7 +493,7 @@ struct weir_ev_fact_remedy {
     bool has_stream_id;
     struct weir_id stream_id; /* The stream that was published anew */
     /* What is done about a camera that is not well: connected to anew, read by TCP instead of
-     * UDP, published anew */
+     * UDP or multicast, published anew */
     enum weir_remedy remedy;
     /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
     char reason[64 + 1];
@@ -514,6 +582,36 @@ struct weir_ev_heartbeat_load {
     int64_t gpu_mem_mib_cap; /* GPU MiB there are; 0..1000000000 */
 };
 
+/* One engine. */
+struct weir_ev_heartbeat_encoding_encoders {
+    /* An engine that encodes video in hardware; absent: software, or nothing is encoded */
+    enum weir_encoder encoder;
+    /* What it makes, as RFC 6381 names the family: avc1; 1..16 bytes, printable ASCII without
+     * spaces */
+    char codec[16 + 1];
+    /* Of an engine that encodes in hardware; suspect: it failed a moment ago and gets nothing */
+    enum weir_encoder_state state;
+    int64_t fps_720p; /* Frames a second of 1280x720 that it was measured to make; 0..1000000 */
+    int64_t fps_1080p; /* Of 1920x1080; 0..1000000 */
+    /* What it is given at most, thousands of pixels a second; 0 while it is suspect;
+     * 0..1000000000 */
+    int64_t kpx_per_s;
+    int64_t sessions; /* Renditions at once, at most; 0 while it is suspect; 0..1000 */
+    int64_t kpx_per_s_used; /* Of these, given to renditions now; 0..1000000000 */
+    int64_t sessions_used; /* Renditions that it makes now; 0..100000 */
+    bool has_suspect_ms;
+    int64_t suspect_ms; /* It is suspect for that long still; >= 0 */
+};
+
+/* In hardware. Absent: there is no such engine, or none was found yet. */
+#define WEIR_EV_HEARTBEAT_ENCODING_ENCODERS_MAX 4
+struct weir_ev_heartbeat_encoding {
+    /* Engines of this machine that encode in hardware, as far as they were tried and found
+     * good; 0..4 elements */
+    struct weir_ev_heartbeat_encoding_encoders *encoders;
+    size_t n_encoders;
+};
+
 /* One stream. */
 struct weir_ev_heartbeat_streams {
     struct weir_id stream_id; /* The stream */
@@ -522,6 +620,10 @@ struct weir_ev_heartbeat_streams {
     enum weir_ev_heartbeat_streams_state state; /* As the worker sees it */
     bool has_last_request_age_ms;
     int64_t last_request_age_ms; /* Since the newest playlist request; absent: never; >= 0 */
+    /* Thousandths of a core that making it took of late; absent: it passes as it is, or is too
+     * young; 0..1000000 */
+    bool has_cpu_milli;
+    int64_t cpu_milli;
 };
 
 /* One camera lease. */
@@ -544,6 +646,9 @@ struct weir_ev_heartbeat {
     int64_t seq; /* Counts up from 1 within an incarnation; >= 0 */
     int64_t log_offset; /* Decision log followed up to here; >= -1 */
     struct weir_ev_heartbeat_load load; /* Absolute load of the machine */
+    /* In hardware. Absent: there is no such engine, or none was found yet */
+    bool has_encoding;
+    struct weir_ev_heartbeat_encoding encoding;
     struct weir_ev_heartbeat_streams *streams; /* Every stream it has; 0..1024 elements */
     size_t n_streams;
     struct weir_ev_heartbeat_leases *leases; /* Every camera it pulls; 0..1024 elements */
@@ -924,13 +1029,6 @@ enum weir_ctl_camera_status_state {
 };
 #define WEIR_CTL_CAMERA_STATUS_STATE_N 3
 
-/* By which RTP comes now: tcp also where udp is set, but loses packets. */
-enum weir_ctl_camera_status_transport {
-    WEIR_CTL_CAMERA_STATUS_TRANSPORT_TCP,
-    WEIR_CTL_CAMERA_STATUS_TRANSPORT_UDP,
-};
-#define WEIR_CTL_CAMERA_STATUS_TRANSPORT_N 2
-
 /* How a camera that is pulled here is doing and what it takes, each second; kept by
  * weir-origin for the api, which asks when somebody asks it. */
 struct weir_ctl_camera_status {
@@ -962,9 +1060,9 @@ struct weir_ctl_camera_status {
     int64_t cpu_ppm; /* Millionths of a core, over the last seconds; 0..1000000000 */
     bool has_mem_bytes;
     int64_t mem_bytes; /* Of memory, its ring included; >= 0 */
-    /* By which RTP comes now: tcp also where udp is set, but loses packets */
+    /* By which RTP comes now: tcp also where udp or multicast is set, but loses packets */
     bool has_transport;
-    enum weir_ctl_camera_status_transport transport;
+    enum weir_transport transport;
     /* Of a camera's picture, as far as packets and a look at it now and then tell */
     bool has_health;
     enum weir_picture_health health;
@@ -979,7 +1077,7 @@ struct weir_ctl_camera_status {
     bool has_remedies;
     int64_t remedies; /* What was done about it, how often, since this worker pulls it; >= 0 */
     /* What is done about a camera that is not well: connected to anew, read by TCP instead of
-     * UDP, published anew */
+     * UDP or multicast, published anew */
     bool has_remedy;
     enum weir_remedy remedy;
     /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
@@ -1068,6 +1166,20 @@ struct weir_ctl_clip_ask {
     enum weir_ctl_clip_ask_mode mode;
     int64_t at_us; /* Time of capture by the worker's wall clock, microseconds since 1970; >= 0 */
     int64_t wait_ms; /* How long a frame that is not captured yet may be waited for; 0..10000 */
+};
+
+/* What came of trying one engine that encodes in hardware. */
+struct weir_ctl_encprobe_result {
+    /* An engine that encodes video in hardware; absent: software, or nothing is encoded */
+    enum weir_encoder encoder;
+    bool is_good; /* What it made, decoded, was what it was given */
+    /* For people: why it is not; else empty; 0..96 bytes, UTF-8 without control characters */
+    char why[96 + 1];
+    /* Frames a second of 1280x720, one after the other; 0 when it is not good; 0..1000000 */
+    int64_t fps_720p;
+    int64_t fps_1080p; /* Of 1920x1080; 0..1000000 */
+    /* Encoders that were open at once; no more than so many were tried; 0..1000 */
+    int64_t sessions;
 };
 
 /* One stream. */
@@ -1176,6 +1288,8 @@ struct weir_ctl_still_scene {
 struct weir_ctl_still_stats {
     int64_t decoders; /* Decoders that are up; 0..1024 */
     int64_t decoded; /* Pictures made since the start; >= 0 */
+    bool has_gone_on;
+    int64_t gone_on; /* Of these, those that a parked decoder made the rest of; >= 0 */
     int64_t cached; /* Answers that needed no decoder; >= 0 */
     int64_t failed; /* Pictures that no decoder could make; >= 0 */
     bool has_looked;
@@ -1184,20 +1298,6 @@ struct weir_ctl_still_stats {
     bool has_not_looked;
     int64_t not_looked;
 };
-
-/* Of RTP. */
-enum weir_ctl_tap_camera_transport {
-    WEIR_CTL_TAP_CAMERA_TRANSPORT_TCP,
-    WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP,
-};
-#define WEIR_CTL_TAP_CAMERA_TRANSPORT_N 2
-
-/* Of RTP. */
-enum weir_ctl_tap_camera_others_transport {
-    WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_TCP,
-    WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_UDP,
-};
-#define WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_N 2
 
 /* As it was declared; absent: not known. */
 enum weir_ctl_tap_camera_others_codec {
@@ -1220,7 +1320,9 @@ struct weir_ctl_tap_camera_others {
     /* Of this source, as the camera's own; exactly 64 bytes, printable ASCII without spaces */
     bool has_tls_pin_sha256;
     char tls_pin_sha256[64 + 1];
-    enum weir_ctl_tap_camera_others_transport transport; /* Of RTP */
+    /* Of RTP: in the connection of RTSP, beside it, in one of RTSP over HTTP (with rtsps:
+     * HTTPS), or to a multicast group */
+    enum weir_transport transport;
     bool has_codec;
     enum weir_ctl_tap_camera_others_codec codec; /* As it was declared; absent: not known */
     bool has_width;
@@ -1251,12 +1353,16 @@ struct weir_ctl_tap_camera {
      * spaces */
     bool has_tls_pin_sha256;
     char tls_pin_sha256[64 + 1];
-    enum weir_ctl_tap_camera_transport transport; /* Of RTP */
+    /* Of RTP: in the connection of RTSP, beside it, in one of RTSP over HTTP (with rtsps:
+     * HTTPS), or to a multicast group */
+    enum weir_transport transport;
     int64_t ring_ms; /* Length of the ring; 0..600000 */
     int64_t ring_bytes; /* Cap of the ring; 0..1000000000000 */
     bool allow_local; /* Loopback and link-local addresses too */
     bool has_exclusive;
     bool exclusive; /* May never be pulled twice: obeys tap.fence. Absent: no */
+    bool has_audio;
+    bool audio; /* Its sound may be asked for, kept and published. Absent: no */
     /* How much later than the capture its clock says that a picture was. Absent: 0; 0..5000 */
     bool has_encoder_delay_ms;
     int64_t encoder_delay_ms;
@@ -1269,6 +1375,46 @@ struct weir_ctl_tap_camera {
 /* Leave this camera. */
 struct weir_ctl_tap_drop {
     struct weir_id camera_id; /* The camera */
+};
+
+/* An engine failed a rendition, which goes on in software. The tap gives that engine nothing
+ * more until the worker names it again. */
+struct weir_ctl_tap_encoder_failed {
+    /* An engine that encodes video in hardware; absent: software, or nothing is encoded */
+    enum weir_encoder encoder;
+    struct weir_id camera_id; /* The camera */
+    char why[96 + 1]; /* For people; 0..96 bytes, UTF-8 without control characters */
+};
+
+/* One engine. */
+struct weir_ctl_tap_encoders_encoders {
+    /* An engine that encodes video in hardware; absent: software, or nothing is encoded */
+    enum weir_encoder encoder;
+    int64_t kpx_per_s; /* Thousands of pixels a second; 0..1000000000 */
+    int64_t sessions; /* Renditions at once; 0..1000 */
+};
+
+/* What renditions may be encoded in hardware, all in all. Until the first line: nothing. */
+#define WEIR_CTL_TAP_ENCODERS_ENCODERS_MAX 4
+struct weir_ctl_tap_encoders {
+    /* Every engine that may be used; others may not; 0..4 elements */
+    struct weir_ctl_tap_encoders_encoders *encoders;
+    size_t n_encoders;
+};
+
+/* One engine. */
+struct weir_ctl_tap_encoding_encoders {
+    /* An engine that encodes video in hardware; absent: software, or nothing is encoded */
+    enum weir_encoder encoder;
+    int64_t kpx_per_s; /* Thousands of pixels a second; 0..1000000000 */
+    int64_t sessions; /* Renditions at once; 0..100000 */
+};
+
+/* What is encoded in hardware; each second, once there is an engine. */
+#define WEIR_CTL_TAP_ENCODING_ENCODERS_MAX 4
+struct weir_ctl_tap_encoding {
+    struct weir_ctl_tap_encoding_encoders *encoders; /* Every engine; 0..4 elements */
+    size_t n_encoders;
 };
 
 /* Until when the cell surely counts on this worker; each second. A camera that may never be
@@ -1316,7 +1462,7 @@ struct weir_ctl_tap_publish {
 struct weir_ctl_tap_remedy {
     struct weir_id camera_id; /* The camera */
     /* What is done about a camera that is not well: connected to anew, read by TCP instead of
-     * UDP, published anew */
+     * UDP or multicast, published anew */
     enum weir_remedy remedy;
     /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
     char reason[64 + 1];
@@ -1347,10 +1493,12 @@ struct weir_ctl_tap_source {
     int64_t retry_in_ms; /* Until the next try; >= 0 */
     bool has_video_codec;
     char video_codec[16 + 1]; /* avc1, hvc1, mjpg; 1..16 bytes, printable ASCII without spaces */
-    /* mp4a, opus; absent: none is passed; 1..16 bytes, printable ASCII without spaces */
+    /* mp4a, opus, as it is published; absent: there is none, or it is switched off; 1..16
+     * bytes, printable ASCII without spaces */
     bool has_audio_codec;
     char audio_codec[16 + 1];
-    /* Audio that HLS cannot carry; 0..64 bytes, UTF-8 without control characters */
+    /* Sound that can neither be passed on nor made; 0..64 bytes, UTF-8 without control
+     * characters */
     bool has_audio_dropped;
     char audio_dropped[64 + 1];
     bool has_width;
@@ -1358,13 +1506,6 @@ struct weir_ctl_tap_source {
     bool has_height;
     int64_t height; /* Pixels; 0..65535 */
 };
-
-/* By which RTP comes now: tcp also where udp is set, but loses packets. */
-enum weir_ctl_tap_stats_cameras_transport {
-    WEIR_CTL_TAP_STATS_CAMERAS_TRANSPORT_TCP,
-    WEIR_CTL_TAP_STATS_CAMERAS_TRANSPORT_UDP,
-};
-#define WEIR_CTL_TAP_STATS_CAMERAS_TRANSPORT_N 2
 
 /* Where capture times come from. */
 enum weir_ctl_tap_stats_cameras_clock {
@@ -1399,9 +1540,9 @@ struct weir_ctl_tap_stats_cameras {
     int64_t cpu_ppm;
     bool has_mem_bytes;
     int64_t mem_bytes; /* Its ring, its files on tmpfs and a share of what all use; >= 0 */
-    /* By which RTP comes now: tcp also where udp is set, but loses packets */
+    /* By which RTP comes now: tcp also where udp or multicast is set, but loses packets */
     bool has_transport;
-    enum weir_ctl_tap_stats_cameras_transport transport;
+    enum weir_transport transport;
     /* Of a camera's picture, as far as packets and a look at it now and then tell */
     bool has_health;
     enum weir_picture_health health;
@@ -1461,6 +1602,23 @@ struct weir_ctl_tap_stream {
 struct weir_ctl_tap_unpublish {
     struct weir_id stream_id; /* The stream */
     int64_t generation; /* Generation of the stream; 0: none yet; >= 0 */
+};
+
+/* One stream. */
+struct weir_ctl_tap_used_streams {
+    struct weir_id stream_id; /* The stream */
+    int64_t generation; /* Generation of the stream; 0: none yet; >= 0 */
+    /* Thousandths of a core: its share, by the pixels that are made, of the process that makes
+     * them all; 0..1000000 */
+    int64_t cpu_milli;
+};
+
+/* What renditions of a camera took since the last such line; every few seconds. */
+#define WEIR_CTL_TAP_USED_STREAMS_MAX 64
+struct weir_ctl_tap_used {
+    /* Those that are decoded and encoded again; 0..64 elements */
+    struct weir_ctl_tap_used_streams *streams;
+    size_t n_streams;
 };
 
 enum weir_ev_type {
@@ -1581,6 +1739,7 @@ enum weir_ctl_type {
     WEIR_CTL_CAMERA_STATUS,
     WEIR_CTL_CLIP_ANSWER,
     WEIR_CTL_CLIP_ASK,
+    WEIR_CTL_ENCPROBE_RESULT,
     WEIR_CTL_ORIGIN_ACTIVITY,
     WEIR_CTL_ORIGIN_ANSWER,
     WEIR_CTL_ORIGIN_ASK,
@@ -1593,6 +1752,9 @@ enum weir_ctl_type {
     WEIR_CTL_STILL_STATS,
     WEIR_CTL_TAP_CAMERA,
     WEIR_CTL_TAP_DROP,
+    WEIR_CTL_TAP_ENCODER_FAILED,
+    WEIR_CTL_TAP_ENCODERS,
+    WEIR_CTL_TAP_ENCODING,
     WEIR_CTL_TAP_FENCE,
     WEIR_CTL_TAP_PACE,
     WEIR_CTL_TAP_PUBLISH,
@@ -1601,8 +1763,9 @@ enum weir_ctl_type {
     WEIR_CTL_TAP_STATS,
     WEIR_CTL_TAP_STREAM,
     WEIR_CTL_TAP_UNPUBLISH,
+    WEIR_CTL_TAP_USED,
 };
-#define WEIR_CTL_N 23
+#define WEIR_CTL_N 28
 
 /* One line on a pipe between weir-worker and a child. */
 struct weir_ctl {
@@ -1611,6 +1774,7 @@ struct weir_ctl {
         struct weir_ctl_camera_status camera_status;
         struct weir_ctl_clip_answer clip_answer;
         struct weir_ctl_clip_ask clip_ask;
+        struct weir_ctl_encprobe_result encprobe_result;
         struct weir_ctl_origin_activity origin_activity;
         struct weir_ctl_origin_answer origin_answer;
         struct weir_ctl_origin_ask origin_ask;
@@ -1623,6 +1787,9 @@ struct weir_ctl {
         struct weir_ctl_still_stats still_stats;
         struct weir_ctl_tap_camera tap_camera;
         struct weir_ctl_tap_drop tap_drop;
+        struct weir_ctl_tap_encoder_failed tap_encoder_failed;
+        struct weir_ctl_tap_encoders tap_encoders;
+        struct weir_ctl_tap_encoding tap_encoding;
         struct weir_ctl_tap_fence tap_fence;
         struct weir_ctl_tap_pace tap_pace;
         struct weir_ctl_tap_publish tap_publish;
@@ -1631,6 +1798,7 @@ struct weir_ctl {
         struct weir_ctl_tap_stats tap_stats;
         struct weir_ctl_tap_stream tap_stream;
         struct weir_ctl_tap_unpublish tap_unpublish;
+        struct weir_ctl_tap_used tap_used;
     } u;
 };
 

@@ -17,6 +17,8 @@ bool weir_effective_is_same(const struct weir_effective *a, const struct weir_ef
 {
     return strcmp(a->codec, b->codec) == 0 && a->width == b->width && a->height == b->height &&
            a->fps == b->fps && a->bitrate_bps == b->bitrate_bps && a->how == b->how &&
+           a->has_audio == b->has_audio && (!a->has_audio || a->audio == b->audio) &&
+           a->has_encoder == b->has_encoder && (!a->has_encoder || a->encoder == b->encoder) &&
            strcmp(a->why, b->why) == 0;
 }
 

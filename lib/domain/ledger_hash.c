@@ -75,6 +75,13 @@ static void pack_effective(struct packed *packed, const struct weir_effective *e
     pack_int(packed, effective->bitrate_bps);
     pack_int(packed, effective->how);
     pack_text(packed, effective->why);
+    if (effective->has_audio) {
+        pack_text(packed, "audio");
+        pack_int(packed, effective->audio);
+    }
+    if (effective->has_encoder) {
+        pack_text(packed, weir_encoder_name(effective->encoder));
+    }
 }
 
 uint64_t weir_ledger_hash_stream(const struct weir_stream_row *row)

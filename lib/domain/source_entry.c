@@ -26,6 +26,7 @@ const char *weir_source_entry_write(const struct weir_source_entry *entry, struc
     weir_json_int(&out, "default_fps", entry->otherwise.fps);
     weir_json_str(&out, "max_quality", weir_quality_name(entry->ceiling.quality));
     weir_json_int(&out, "max_fps", entry->ceiling.fps);
+    weir_json_bool(&out, "audio", entry->has_audio);
     weir_json_int(&out, "expires_at_ms", entry->expires_at_ms);
     weir_json_close(&out, '}');
     return weir_json_take(&out, arena, &len);
@@ -115,6 +116,7 @@ enum weir_code weir_source_entry_parse(const char *text, struct weir_arena *aren
         !read_int(&json, "expires_at_ms", &entry.expires_at_ms) ||
         !read_bool(&json, "exclusive", &entry.is_exclusive) ||
         !read_bool(&json, "stopped", &entry.is_stopped) ||
+        !read_bool(&json, "audio", &entry.has_audio) ||
         !read_quality(&json, "default_quality", &entry.otherwise.quality) ||
         !read_fps(&json, "default_fps", &entry.otherwise.fps) ||
         !weir_encoder_delay_read(&json, &entry.encoder_delay_ms) ||

@@ -6,7 +6,8 @@
  *     {"tenant_id":"...","camera_id":"...","version":7,"sealed":"...","exclusive":false,
  *      "encoder_delay_ms":0,"networks":"public","camera_version":9,"tenant_version":3,
  *      "max_streams":100,"stopped":false,"default_quality":"source","default_fps":0,
- *      "max_quality":"medium","max_fps":0,"expires_at_ms":1795000000000}
+ *      "max_quality":"medium","max_fps":0,"audio":false,
+ *      "expires_at_ms":1795000000000}
  *
  * `version` is the one that was sealed; `camera_version` and `tenant_version` are those of the
  * rows, which rise with every change: by them it is told what is out of date. Defaults and ceiling
@@ -43,6 +44,7 @@ struct weir_source_entry {
     int64_t max_streams;           /* of the tenant */
     struct weir_profile otherwise; /* what a start gets that names nothing */
     struct weir_ceiling ceiling;
+    bool has_audio;        /* the tenant has sound, and the camera is not muted */
     int64_t expires_at_ms; /* wall clock; from then on it says nothing */
 };
 

@@ -40,7 +40,8 @@ enum weir_still_format {
 #define WEIR_STILL_PIXELS_MAX (36U << 20)
 #define WEIR_STILL_IMAGE_MAX  (64U << 20) /* bytes of a finished image */
 
-#define WEIR_DECODE_MAGIC 0x77636c31U
+#define WEIR_DECODE_MAGIC 0x77636c32U
+#define WEIR_PARK_MS_MAX  60000
 
 /* To a decoder; `bytes` of a clip follow. */
 struct weir_decode_ask {
@@ -53,6 +54,9 @@ struct weir_decode_ask {
     uint32_t long_side; /* of the box that it is to fit into however it is turned; 0: any */
     uint32_t short_side;
     int64_t ts; /* of the frame that is wanted */
+    uint32_t
+        park_ms; /* the decoder may be gone on with, and kept so long where it came to; 0: no */
+    uint32_t reserved; /* 0 */
 };
 
 enum weir_decode_status {
@@ -69,7 +73,9 @@ struct weir_decode_answer {
     uint32_t width;
     uint32_t height;
     uint32_t bytes;
-    uint32_t is_damaged; /* 0 or 1: a part of it, or of what it is made from, was missing */
+    uint32_t is_damaged;  /* 0 or 1: a part of it, or of what it is made from, was missing */
+    uint32_t is_parked;   /* 0 or 1: it is kept where it came to */
+    uint32_t has_gone_on; /* 0 or 1: it was made from where another one had ended */
 };
 
 #endif

@@ -12,12 +12,13 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define CHANNEL_FD 3
 /* Above every descriptor number that is handed out to the child. */
-#define SAFE_FD 10
+#define SAFE_FD (CHANNEL_FD + WEIR_PROCESS_FDS_MAX)
 
 /* What the child says over the status pipe when it cannot become the program. */
 enum step { STEP_SETUP, STEP_CWD, STEP_EXEC };
@@ -80,13 +81,25 @@ static void reset_signals(void)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static bool connect_wires(const struct wires *wires)
+/* Moved up first, so that no dup2 overwrites one that is still needed. */
+static bool move_up(const struct weir_process_spec *spec, int *ret)
 {
-    /* Moved up first, so that no dup2 below overwrites one that is still needed. */
+    bool is_good = spec->n_fds <= WEIR_PROCESS_FDS_MAX;
+    for (size_t i = 0; is_good && i < spec->n_fds; i++) {
+        ret[i] = fcntl(spec->fds[i], F_DUPFD, SAFE_FD);
+        is_good = ret[i] >= 0;
+    }
+    return is_good;
+}
+
+static bool connect_wires(const struct weir_process_spec *spec, const struct wires *wires)
+{
+    int fds[WEIR_PROCESS_FDS_MAX];
+    int in = spec->stdin_fd > 0 ? fcntl(spec->stdin_fd, F_DUPFD, SAFE_FD)
+                                : open("/dev/null", O_RDWR | O_CLOEXEC);
     int channel = wires->channel[1] < 0 ? -1 : fcntl(wires->channel[1], F_DUPFD, SAFE_FD);
     int output = wires->output[1] < 0 ? -1 : fcntl(wires->output[1], F_DUPFD, SAFE_FD);
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0) {
+    if (in < 0 || !move_up(spec, fds) || dup2(in, STDIN_FILENO) < 0) {
         return false;
     }
     if (output >= 0 && (dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0)) {
@@ -98,6 +111,11 @@ static bool connect_wires(const struct wires *wires)
             return false;
         }
         first++;
+    }
+    for (size_t i = 0; i < spec->n_fds; i++, first++) {
+        if (dup2(fds[i], (int)first) < 0) {
+            return false;
+        }
     }
     return close_range(first, ~0U, CLOSE_RANGE_CLOEXEC) == 0;
 }
@@ -127,7 +145,7 @@ static void run_child(const struct weir_process_spec *spec, const struct wires *
     static char *const no_env[] = {NULL};
     int status_fd = fcntl(wires->status[1], F_DUPFD_CLOEXEC, SAFE_FD);
     reset_signals();
-    if (!become_own_group(parent) || !connect_wires(wires)) {
+    if (!become_own_group(parent) || !connect_wires(spec, wires)) {
         report(status_fd, STEP_SETUP);
     }
     errno = 0;
@@ -164,6 +182,25 @@ static enum weir_code fail_start(const struct weir_process_spec *spec,
     const char *what = failure->step == STEP_CWD ? "working directory" : "program";
     const char *path = failure->step == STEP_CWD ? spec->cwd : spec->path;
     return weir_fail(err, code, "cannot start: %s %s: %s", what, path, strerror(failure->error));
+}
+
+enum weir_code weir_process_find(const char *path, struct weir_err *err)
+{
+    struct stat stat_of;
+    if (path[0] != '/') {
+        return weir_fail(err, WEIR_EINVAL, "\"%s\" is not the absolute path of a program", path);
+    }
+    int error = stat(path, &stat_of) != 0   ? errno
+                : !S_ISREG(stat_of.st_mode) ? EACCES
+                : access(path, X_OK) != 0   ? errno
+                                            : 0;
+    if (error == 0) {
+        return WEIR_OK;
+    }
+    enum weir_code code = error == ENOENT || error == ENOTDIR ? WEIR_ENOTFOUND
+                          : error == EACCES                   ? WEIR_EFORBIDDEN
+                                                              : WEIR_EIO;
+    return weir_fail(err, code, "program %s cannot be run: %s", path, strerror(error));
 }
 
 enum weir_code weir_process_start(const struct weir_process_spec *spec, struct weir_process *ret,
@@ -230,6 +267,46 @@ static bool collect(struct weir_process *process, int flags, int *ret_status)
 bool weir_process_reap(struct weir_process *process, int *ret_status)
 {
     return process->pid > 0 && collect(process, WNOHANG, ret_status);
+}
+
+/* utime to cstime, which are the 14th to the 17th field; the second may hold anything. */
+static int64_t own_cpu_us(const char *path)
+{
+    char text[1024];
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        return 0;
+    }
+    size_t len = fread(text, 1, sizeof(text) - 1, file);
+    fclose(file);
+    text[len] = '\0';
+    long ticks[4] = {0};
+    const char *at = strrchr(text, ')');
+    int n = at ? sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %ld %ld %ld %ld",
+                        &ticks[0], &ticks[1], &ticks[2], &ticks[3])
+               : 0;
+    long a_second = sysconf(_SC_CLK_TCK);
+    int64_t all = (int64_t)ticks[0] + ticks[1] + ticks[2] + ticks[3];
+    return n == 4 && a_second > 0 ? all * 1000000 / a_second : 0;
+}
+
+int64_t weir_process_cpu_us(pid_t pid)
+{
+    char path[64];
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    int64_t all_us = pid > 0 ? own_cpu_us(path) : 0;
+    snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)pid, (int)pid);
+    FILE *children = pid > 0 ? fopen(path, "re") : NULL;
+    if (!children) {
+        return all_us;
+    }
+    int child = 0;
+    while (fscanf(children, "%d", &child) == 1) {
+        snprintf(path, sizeof(path), "/proc/%d/stat", child);
+        all_us += own_cpu_us(path);
+    }
+    fclose(children);
+    return all_us;
 }
 
 void weir_process_done(struct weir_process *process)

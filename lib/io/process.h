@@ -13,9 +13,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "lib/base/err.h"
+
+#define WEIR_PROCESS_FDS_MAX 40
 
 struct weir_process_spec {
     const char *path;        /* executable, absolute */
@@ -24,6 +27,9 @@ struct weir_process_spec {
     const char *cwd;         /* NULL: the parent's */
     bool has_channel;        /* socketpair (AF_UNIX, SOCK_STREAM) on the child's descriptor 3 */
     bool has_output;         /* pipe for stdout and stderr, read by the parent; else inherited */
+    int stdin_fd;            /* of the parent's, to be the child's descriptor 0; 0: /dev/null */
+    const int *fds;          /* of the parent's, to be 3, 4... there; not with a channel */
+    size_t n_fds;            /* 0..WEIR_PROCESS_FDS_MAX */
     int nice;                /* added to the parent's */
 };
 
@@ -34,12 +40,22 @@ struct weir_process {
     int output_fd;  /* non-blocking, or -1 */
 };
 
+/* Whether `path` is an absolute one of a file that can be run; WEIR_EINVAL, WEIR_ENOTFOUND,
+ * WEIR_EFORBIDDEN and WEIR_EIO say why not. */
+WEIR_MUST_USE enum weir_code weir_process_find(const char *path, struct weir_err *err);
+
 /* Waits until exec worked or failed: a missing program is WEIR_ENOTFOUND here. */
 WEIR_MUST_USE enum weir_code weir_process_start(const struct weir_process_spec *spec,
                                                 struct weir_process *ret, struct weir_err *err);
 
 /* Sends `sig` to the whole group; a dead one is no error. */
 void weir_process_signal(const struct weir_process *process, int sig);
+
+/*
+ * CPU time so far, us: the process's, that of children that it waited for, and that of those that
+ * live. 0 when it is not there, or cannot be told. Source: proc(5), /proc/PID/stat.
+ */
+int64_t weir_process_cpu_us(pid_t pid);
 
 /* Collects the exit if it happened: *ret_status as from waitpid. Kills what is left of the group.
  */

@@ -15,4 +15,25 @@
  * may be decoded here. */
 WEIR_MUST_USE enum weir_code weir_sandbox_enter(struct weir_err *err);
 
+/*
+ * The same for a program of others that this process becomes right after it, and that still has to
+ * load its libraries: it may read system folders of programs and libraries, run nothing but itself,
+ * write into descriptors that it has, and make threads. No socket, no other file, no process, no
+ * signal to others. What else is tried fails; it is not killed, for a library that asks for more
+ * than it needs is no attack.
+ *
+ * `program` absolute. WEIR_EUNAVAILABLE when the kernel refuses, or has no Landlock (5.13 and later
+ * have it, where it was not left out).
+ */
+WEIR_MUST_USE enum weir_code weir_sandbox_enter_for(const char *program, struct weir_err *err);
+
+/*
+ * The same for who speaks to a graphics device that it has opened: its driver may have threads,
+ * memory of any size, ioctl and pipes, and open devices for video, drivers' libraries and what the
+ * kernel says of devices; nothing else of the file system (Landlock; where the kernel has none, no
+ * file at all). No socket, no other program, no other process; descriptors 0 to 2 become /dev/null.
+ * What else it asks for is refused and does not kill: drivers try much and do without.
+ */
+WEIR_MUST_USE enum weir_code weir_sandbox_enter_device(struct weir_err *err);
+
 #endif

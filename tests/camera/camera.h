@@ -4,7 +4,8 @@
  * cameras on demand. It is a program of its own for tests and demos; nothing of Weir links it.
  *
  * Encoding runs only while somebody watches. The picture's top 16 rows carry the time at which it
- * was taken (see stamp.h), and the RTCP sender reports say the same time.
+ * was taken (see stamp.h), and the RTCP sender reports say the same time. Its sound is a short tone
+ * at the begin of each second of that time, and silence else.
  */
 #ifndef TESTS_CAMERA_CAMERA_H
 #define TESTS_CAMERA_CAMERA_H
@@ -17,7 +18,14 @@ enum camera_codec { CAMERA_H264, CAMERA_H265, CAMERA_MJPEG, CAMERA_VP8 };
 /* Of H.264. */
 enum camera_pixels { CAMERA_PLAIN, CAMERA_422, CAMERA_10_BIT, CAMERA_INTERLACED };
 
-enum camera_audio { CAMERA_NO_AUDIO, CAMERA_AAC, CAMERA_OPUS, CAMERA_PCMA, CAMERA_PCMU };
+enum camera_audio {
+    CAMERA_NO_AUDIO,
+    CAMERA_AAC,
+    CAMERA_OPUS,
+    CAMERA_PCMA,
+    CAMERA_PCMU,
+    CAMERA_L16
+};
 
 /* What is wrong with the camera at the moment. */
 enum camera_fault {

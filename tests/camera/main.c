@@ -23,7 +23,7 @@ static const char *const fault_names[CAMERA_N_FAULTS] = {
 
 static const char *const codec_names[] = {"h264", "h265", "mjpeg", "vp8", NULL};
 static const char *const pixel_names[] = {"plain", "422", "10bit", "interlaced", NULL};
-static const char *const audio_names[] = {"none", "aac", "opus", "pcma", "pcmu", NULL};
+static const char *const audio_names[] = {"none", "aac", "opus", "pcma", "pcmu", "l16", NULL};
 static const char *const picture_names[] = {"ball", "room", NULL};
 
 struct program {
@@ -108,7 +108,7 @@ static bool parse_options(int argc, char **argv, struct camera_settings *s)
         {"codec", 0, 0, G_OPTION_ARG_STRING, &codec, "h264, h265, mjpeg or vp8", "NAME"},
         {"pixels", 0, 0, G_OPTION_ARG_STRING, &pixels, "of H.264: plain, 422, 10bit or interlaced",
          "NAME"},
-        {"audio", 0, 0, G_OPTION_ARG_STRING, &audio, "none, aac, opus, pcma or pcmu", "NAME"},
+        {"audio", 0, 0, G_OPTION_ARG_STRING, &audio, "none, aac, opus, pcma, pcmu or l16", "NAME"},
         {"size", 0, 0, G_OPTION_ARG_STRING, &size, "picture size (640x360)", "WxH"},
         {"fps", 0, 0, G_OPTION_ARG_INT, &s->fps, "frames a second (15)", "N"},
         {"gop", 0, 0, G_OPTION_ARG_INT, &s->gop, "frames between keyframes (fps)", "N"},

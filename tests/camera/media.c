@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/camera/media.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
@@ -13,6 +14,9 @@
 
 #define RTP_HEADER_BYTES 12
 #define CLOCK_AHEAD_S    3
+#define TONE_US          40000
+#define TONE_LOUD        20000
+#define TONE_TURNS       (2 * G_PI * 1000 / 1000000) /* of 1 kHz, in a microsecond */
 
 static _Atomic int present_fault = CAMERA_FINE;
 
@@ -95,8 +99,8 @@ static void camera_media_init(CameraMedia *media)
     (void)media;
 }
 
-/* The wall-clock time of a picture that the pipeline dates `pts`. */
-static uint64_t utc_ms_of(GstElement *element, GstClockTime pts)
+/* The wall-clock time of what the pipeline dates `pts`. */
+static int64_t utc_us_of(GstElement *element, GstClockTime pts)
 {
     g_autoptr(GstClock) clock = gst_element_get_clock(element);
     gint64 utc_us = g_get_real_time();
@@ -104,7 +108,7 @@ static uint64_t utc_ms_of(GstElement *element, GstClockTime pts)
         GstClockTime now = gst_clock_get_time(clock) - gst_element_get_base_time(element);
         utc_us -= GST_CLOCK_DIFF(pts, now) / GST_USECOND;
     }
-    return (uint64_t)(utc_us / 1000);
+    return utc_us;
 }
 
 /* The first picture of the fault, as long as it lasts; each session has its own. */
@@ -156,7 +160,32 @@ static GstPadProbeReturn on_picture(GstPad *pad, GstPadProbeInfo *info, gpointer
     g_autoptr(GstElement) source = gst_pad_get_parent_element(pad);
     GstMapInfo map;
     if (source != NULL && gst_buffer_map(buffer, &map, GST_MAP_READWRITE)) {
-        draw_picture(pad, settings, &map, utc_ms_of(source, GST_BUFFER_PTS(buffer)));
+        draw_picture(pad, settings, &map,
+                     (uint64_t)utc_us_of(source, GST_BUFFER_PTS(buffer)) / 1000);
+        gst_buffer_unmap(buffer, &map);
+    }
+    return GST_PAD_PROBE_OK;
+}
+
+/* A short tone at the begin of each second of UTC, and nothing else: S16, one channel. */
+static void draw_sound(GstMapInfo *map, int64_t utc_us)
+{
+    int16_t *samples = (int16_t *)(void *)map->data;
+    for (gsize i = 0; i < map->size / sizeof(*samples); i++) {
+        int64_t us = (utc_us + (int64_t)i * 1000000 / PIPELINE_SOUND_HZ) % 1000000;
+        samples[i] = us < TONE_US ? (int16_t)(TONE_LOUD * sin((double)us * TONE_TURNS)) : 0;
+    }
+}
+
+static GstPadProbeReturn on_sound(GstPad *pad, GstPadProbeInfo *info, gpointer user)
+{
+    (void)user;
+    GstBuffer *buffer = gst_buffer_make_writable(GST_PAD_PROBE_INFO_BUFFER(info));
+    GST_PAD_PROBE_INFO_DATA(info) = buffer;
+    g_autoptr(GstElement) source = gst_pad_get_parent_element(pad);
+    GstMapInfo map;
+    if (source != NULL && gst_buffer_map(buffer, &map, GST_MAP_WRITE)) {
+        draw_sound(&map, utc_us_of(source, GST_BUFFER_PTS(buffer)));
         gst_buffer_unmap(buffer, &map);
     }
     return GST_PAD_PROBE_OK;
@@ -273,6 +302,7 @@ static void on_configure(GstRTSPMediaFactory *factory, GstRTSPMedia *media, gpoi
     g_autoptr(GstElement) bin = gst_rtsp_media_get_element(media);
     GstPadProbeType packets = GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST;
     probe(bin, "picture", GST_PAD_PROBE_TYPE_BUFFER, on_picture, settings);
+    probe(bin, "sound", GST_PAD_PROBE_TYPE_BUFFER, on_sound, settings);
     probe(bin, "encoder", GST_PAD_PROBE_TYPE_BUFFER, on_encoded, settings);
     probe(bin, "pay0", packets, on_packet, settings);
     probe(bin, "pay1", packets, on_packet, settings);

@@ -55,6 +55,8 @@ static const char *audio_text(enum camera_audio audio)
         return "! audio/x-raw,rate=48000,channels=2 ! opusenc ! rtpopuspay name=pay1 pt=97";
     case CAMERA_PCMA:
         return "! audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8";
+    case CAMERA_L16:
+        return "! audio/x-raw,rate=16000,channels=1,format=S16BE ! rtpL16pay name=pay1 pt=97";
     case CAMERA_PCMU:
         return "! audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1 pt=0";
     }
@@ -67,9 +69,10 @@ char *pipeline_text(const struct camera_settings *settings)
     g_autofree char *sound =
         settings->audio == CAMERA_NO_AUDIO
             ? g_strdup("")
-            : g_strdup_printf("audiotestsrc is-live=true wave=ticks ! audioconvert "
+            : g_strdup_printf("audiotestsrc name=sound is-live=true wave=sine "
+                              "! audio/x-raw,format=S16LE,rate=%d,channels=1 ! audioconvert "
                               "! audioresample %s",
-                              audio_text(settings->audio));
+                              PIPELINE_SOUND_HZ, audio_text(settings->audio));
     return g_strdup_printf(
         "( videotestsrc name=picture is-live=true pattern=%s "
         "! video/x-raw,format=I420,width=%d,height=%d,framerate=%d/1 "

@@ -5,6 +5,8 @@
 
 #include "tests/camera/camera.h"
 
+#define PIPELINE_SOUND_HZ 48000 /* of the element "sound": S16, one channel */
+
 /* Returns the launch line; the caller frees it with g_free. */
 char *pipeline_text(const struct camera_settings *settings);
 

@@ -30,7 +30,7 @@ enum {
     N_FIELDS = CEILINGS + CEILINGS_N
 };
 
-static const char *const names[] = {"tcp", "udp", NULL};
+static const char *const names[] = {"tcp", "udp", "http", "multicast", NULL};
 static const struct api_field fields[N_FIELDS] = {
     [NAME] = {"/name", API_STR, .min = 1, .max = 128, .is_required = true},
     [URL] = {"/source/url", API_STR, .min = 1, .max = API_URL_MAX, .is_required = true},

@@ -2,7 +2,8 @@
 /*
  * What a decoder gets of a camera: a clip, up to a frame of it, and that frame as a file. The first
  * byte chooses codec, format (or brightness alone) and whether the last or the first frame is
- * meant; then the records.
+ * meant; then the records. What comes before half of them is asked for first, by a decoder that may
+ * be parked.
  */
 #include <libavutil/mem.h>
 #include <stdlib.h>
@@ -45,6 +46,20 @@ static int64_t time_of(const uint8_t *clip, size_t len, bool is_first)
     return head.ts;
 }
 
+/* Where the record in the middle ends. */
+static size_t half_of(const uint8_t *clip, size_t len)
+{
+    struct weir_clip_unit head;
+    size_t at = 0;
+    while (at < len / 2 && len - at >= sizeof(head)) {
+        memcpy(&head, clip + at, sizeof(head));
+        if (head.len > len - at - sizeof(head))
+            break;
+        at += sizeof(head) + head.len;
+    }
+    return at;
+}
+
 static void make(const struct frame_picture *picture, enum weir_still_format format)
 {
     struct image image;
@@ -56,25 +71,33 @@ static void make(const struct frame_picture *picture, enum weir_still_format for
     free(image.bytes);
 }
 
-static void look(enum weir_still_codec codec, uint8_t *clip, size_t len, int64_t ts)
+static void look(const struct frame_wish *wish)
 {
     bool is_damaged;
     uint8_t *luma;
-    enum weir_decode_status status = frame_luma(codec, clip, len, ts, &is_damaged, &luma);
+    enum weir_decode_status status = frame_luma(wish, &is_damaged, &luma);
     must(status <= WEIR_DECODE_FAILED && (status == WEIR_DECODE_OK) == (luma != NULL));
     free(luma);
 }
 
-static void show(enum weir_still_codec codec, enum weir_still_format format, uint8_t *clip,
-                 size_t len, int64_t ts)
+/* The first half of the records is asked for before, so that the decoder may be gone on with. */
+static void show(const struct frame_wish *wish, enum weir_still_format format)
 {
     const struct frame_limits limits = {WIDTH, 2 * WIDTH, WIDTH / 2};
+    struct frame_wish before = *wish;
     struct frame_picture picture;
-    enum weir_decode_status status = frame_decode(codec, clip, len, ts, &limits, &picture);
+    struct course *parked = NULL;
+    before.len = half_of(wish->clip, wish->len);
+    before.ts = time_of(wish->clip, before.len, false);
+    must(frame_decode(&before, &limits, &parked, &picture) <= WEIR_DECODE_FAILED);
+    must(picture.is_parked == (parked != NULL));
+    frame_picture_done(&picture);
+    enum weir_decode_status status = frame_decode(wish, &limits, &parked, &picture);
     must(status <= WEIR_DECODE_FAILED);
     if (status == WEIR_DECODE_OK)
         make(&picture, format);
     frame_picture_done(&picture);
+    course_free(&parked);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -86,15 +109,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                   : (data[0] & 1) != 0 ? WEIR_STILL_H265
                                                        : WEIR_STILL_H264;
     enum weir_still_format format = (data[0] & 2) != 0 ? WEIR_STILL_PNG : WEIR_STILL_JPEG;
-    size_t len = size - 1;
-    int64_t ts = time_of(data + 1, len, (data[0] & 4) != 0);
-    uint8_t *clip = malloc(len + 1);
-    must(clip != NULL);
-    memcpy(clip, data + 1, len);
+    const struct frame_wish wish = {codec, data + 1, size - 1,
+                                    time_of(data + 1, size - 1, (data[0] & 4) != 0)};
     if ((data[0] & 8) != 0)
-        look(codec, clip, len, ts);
+        look(&wish);
     else
-        show(codec, format, clip, len, ts);
-    free(clip);
+        show(&wish, format);
     return 0;
 }

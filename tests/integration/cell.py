@@ -58,7 +58,7 @@ class Scheduler:
             )
 
     def get(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=20) as reply:
             return str(reply.read().decode())
 
     def metric(self, name: str) -> int:
@@ -170,6 +170,9 @@ class Cell:
             "log_offset": ledger.offset,
             "load": {"cpu_milli_used": 100, "cpu_milli_cap": 4000, "mem_mib_used": 100,
                      "mem_mib_cap": 8000, "net_kbps_used": 0, "net_kbps_cap": 1000000},
+            "encoding": {"encoders": [
+                {"encoder": "nvenc", "codec": "avc1", "state": "ready", "fps_720p": 300, "fps_1080p": 140,
+                 "kpx_per_s": 112000, "sessions": 8, "kpx_per_s_used": 0, "sessions_used": 0}]},
             "streams": streams, "leases": []})
 
     def ledger(self) -> "Ledger":

@@ -96,7 +96,7 @@ class Api:
 
     def add_camera(self, name: str, url: str, **fields: Any) -> dict[str, Any]:
         source = {"url": url, "transport": "tcp"}
-        for key in ("username", "password", "transport"):
+        for key in ("username", "password", "transport", "tls_pin_sha256"):
             if key in fields:
                 source[key] = fields.pop(key)
         body = {"name": name, "source": source, **fields}

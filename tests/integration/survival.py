@@ -83,11 +83,11 @@ class Watching:
             return len(moves) == 3 and time.time() - moves[0] < 3
 
         for player in self._named(names):
-            wait_for(
-                f"{player.name} plays (fatal: {player.fatal[-1:]}, errors: {player.errors[-3:]})",
-                lambda player=player: moving(player),
-                seconds,
-            )
+            try:
+                wait_for(f"{player.name} plays", lambda player=player: moving(player), seconds)
+            except AssertionError as error:
+                told = f"fatal: {player.fatal[-1:]}, errors: {player.errors[-3:]}"
+                raise AssertionError(f"{error}; {told}; newest playlist: {player.levels[-1:]}") from error
 
     @contextmanager
     def over(

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import http.client
 import json
@@ -26,6 +27,9 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("WEIR_TEST_BUILD") or ROOT / "build" / "release")
 TAP = BUILD / "worker" / "tap" / "weir-tap"
 XCODE = BUILD / "worker" / "xcode" / "weir-xcode"
+XCODE_FFMPEG = BUILD / "worker" / "xcode" / "cli" / "weir-xcode-ffmpeg"
+# Which one the engine runs; the tests themselves take the one of PATH.
+FFMPEG = os.environ.get("WEIR_TEST_FFMPEG") or shutil.which("ffmpeg") or ""
 CAMERA = BUILD / "tests" / "camera" / "weir-testcamera"
 
 TENANT = "0191a000-0000-7000-8000-000000000001"
@@ -74,6 +78,21 @@ def wait_until(what: str, check: Callable[[], Any], seconds: float = 20.0) -> An
             return value
         time.sleep(0.005)
     raise AssertionError(f"{what}: not within {seconds} s")
+
+
+def children(pid: int, name: str) -> list[int]:
+    """Of the process's first thread, those that run a program of this name (15 letters count)."""
+    found = []
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(OSError):  # it ended this moment
+            if Path(f"/proc/{child}/comm").read_text().strip() == name[:15]:
+                found.append(int(child))
+    return found
+
+
+def is_sanitized(program: Path) -> bool:
+    """Such a program needs more of the kernel than a sandbox leaves it."""
+    return b"__asan_init" in program.read_bytes()
 
 
 class UnixHttp(http.client.HTTPConnection):
@@ -195,6 +214,35 @@ class Camera:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+
+class Gate:
+    """Listens before a camera, and serves each connection by a thread of its own. What `serve` needs is
+    there before this class's __init__."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.listener = socket.create_server((host, 0))
+        self.host, self.port = self.listener.getsockname()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"rtsp://{self.host}:{self.port}/cam"
+
+    def accept(self) -> None:
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(near,), daemon=True).start()
+
+    def serve(self, near: socket.socket) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
 
 
 class Tap:

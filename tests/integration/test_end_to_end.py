@@ -7,6 +7,7 @@ import concurrent.futures
 import json
 import os
 import signal
+import struct
 import subprocess
 import time
 import uuid
@@ -17,7 +18,7 @@ from urllib.parse import quote, urljoin
 
 import pytest
 from browser import Browser
-from client import Viewer, decoded_frames, fetch, wait_for
+from client import Api, Viewer, decoded_frames, fetch, wait_for
 from conftest import stack_of
 from faults import settings
 from stack import Stack, since, token_claims
@@ -70,11 +71,51 @@ def test_digest_an_awkward_password_b_frames_and_foreign_audio_play(
     stack: Stack, awkward_url: str
 ) -> None:
     user = stack.user("acme")
+    stack.change_tenant("acme", audio="on")
     camera = user.add_camera("gate", awkward_url, username="viewer", password=PASSWORD)
     assert PASSWORD not in str(camera) and "password" not in camera["source"]
     stream = user.start(camera["id"])
     user.wait_state(stream["id"], "running")
     assert decoded_frames(user.ticket(stream["id"])) >= 30
+
+
+def heard(user: Api, stream_id: str, how: str) -> None:
+    """It is said and is so within seconds, while the stream runs."""
+    url = user.ticket(stream_id)
+
+    def is_said() -> bool:
+        effective = user.stream(stream_id)["effective"]
+        return bool(effective) and effective["audio"]["how"] == how
+
+    def is_so() -> bool:
+        kinds = subprocess.run(
+            ["ffprobe", "-v", "error", "-show_entries", "stream=codec_type", "-of", "csv=p=0", url],
+            capture_output=True, text=True, timeout=60, check=True,
+        ).stdout.split()  # fmt: skip
+        loud = subprocess.run(
+            ["ffmpeg", "-v", "error", "-i", url, "-t", "3", "-map", "0:a", "-ac", "1", "-f", "s16le", "-"],
+            capture_output=True, timeout=60, check="audio" in kinds,
+        ).stdout  # fmt: skip
+        return any(abs(sample) > 3000 for (sample,) in struct.iter_unpack("<h", loud)) == (how != "none")
+
+    wait_for(f"said of sound: {how}", is_said, 60)
+    wait_for(f"heard of sound: {how}", is_so, 60)
+
+
+def test_sound_is_heard_where_tenant_and_camera_let_it_and_stops_at_a_word(
+    stack: Stack, awkward_url: str
+) -> None:
+    user = stack.user("quiet")
+    camera = user.add_camera("gate", awkward_url, username="viewer", password=PASSWORD)
+    assert camera["muted"] is False
+    stream = user.start(camera["id"])
+    user.wait_state(stream["id"], "running")
+    heard(user, stream["id"], "none")
+    assert stack.change_tenant("quiet", audio="on")["audio"] == "on"
+    heard(user, stream["id"], "transcode")
+    user.call("PATCH", f"/v1/cameras/{camera['id']}", {"muted": True}).expect(200)
+    heard(user, stream["id"], "none")
+    user.call("DELETE", f"/v1/streams/{stream['id']}").expect(202)
 
 
 def test_several_viewers_of_two_cameras_play_at_once(
@@ -219,7 +260,7 @@ def test_a_repeated_start_that_changes_nothing_does_not_hide_the_truth(
     user.call("DELETE", f"/v1/streams/{stream['id']}").expect(202)
     user.wait_state(stream["id"], "stopped")
     user.start(camera["id"], key)
-    user.wait_state(stream["id"], "stopped", seconds=5)
+    user.wait_state(stream["id"], "stopped", seconds=30)
     body = {"camera_id": camera["id"], "quality": "source"}
     user.call("POST", "/v1/streams", body).expect(202)
     user.wait_state(stream["id"], "running")

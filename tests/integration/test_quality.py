@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 import urllib.parse
@@ -12,6 +13,7 @@ import pytest
 from browser import Browser, Player
 from client import Api, Playlist, Viewer, decoded_frames, wait_for
 from conftest import stack_of
+from dev import topics
 from faults.processes import children, is_alive, tell
 from profiles import effective, expect_pulls, probe, start
 from stack import Stack
@@ -26,6 +28,13 @@ def camera(stack: Stack) -> dict[str, Any]:
     url = stack.camera("eye", "--size", "1280x720", "--fps", "25", "--gop", "50", "--bitrate", "2500")
     camera = stack.user("acme").add_camera("eye", url, idle_timeout_s=900)
     return {**camera, "port": urllib.parse.urlsplit(url).port}
+
+
+def told_to_take(stack: Stack, stream_id: str) -> int | None:
+    """By the newest heartbeat, in thousandths of a core."""
+    text = topics.read(stack.values["WEIR_KAFKA"], "weir.heartbeats.v1", offset="-1")
+    rows = json.loads(text.splitlines()[-1])["data"]["streams"]
+    return next((row.get("cpu_milli") for row in rows if row["stream_id"] == stream_id), None)
 
 
 def test_a_camera_as_it_is_and_made_smaller_at_once(stack: Stack, camera: dict[str, Any]) -> None:
@@ -47,6 +56,10 @@ def test_a_camera_as_it_is_and_made_smaller_at_once(stack: Stack, camera: dict[s
     assert user.stream(low["id"])["worker_id"] == user.stream(source["id"])["worker_id"]
     expect_pulls((camera["port"], 1))
     assert len(children(stack.home, "worker-0", "weir-xcode")) == 1
+    # What making it takes flows back to the scheduler.
+    taken = wait_for("what it takes", lambda: told_to_take(stack, low["id"]), 60, pause=1)
+    assert 0 < taken < 4000
+    assert told_to_take(stack, source["id"]) is None
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hung"])

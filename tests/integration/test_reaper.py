@@ -35,6 +35,7 @@ class Worker:
         self.requested: dict[str, float] = {}  # stream -> when its playlist was last asked for
         self.is_silent = False
         self.sent = 0.0  # when the last heartbeat was sent
+        self.listed: set[str] = set()  # streams that a heartbeat ever had
         self.stopping = threading.Event()
         cell.join(WORKER)
         wait_for("the worker", lambda: WORKER in cell.ledger().workers)
@@ -70,6 +71,7 @@ class Worker:
                              "mem_mib_cap": 8000, "net_kbps_used": 0, "net_kbps_cap": 1000000},
                     "streams": streams, "leases": []})
                 self.sent = time.monotonic()
+                self.listed.update(row["stream_id"] for row in streams)
 
 
 @pytest.fixture(scope="module")
@@ -166,18 +168,25 @@ def test_requests_at_the_origin_keep_it(cell: Cell, worker: Worker) -> None:
     assert TIMEOUT_S - 2 <= stopped_after(cell, stream, last) <= TIMEOUT_S + 20
 
 
-def test_the_cameras_own_timeout_wins(cell: Cell, worker: Worker) -> None:
+def patient_camera(cell: Cell) -> str:
+    """Its streams may be idle for twice as long."""
     camera = str(uuid.uuid4())
     cell.event("config.camera", camera, {
         "tenant_id": TENANT, "camera_id": camera, "version": 1, "deleted": False, "host": "",
         "warm": False, "exclusive": False, "max_leases": 1, "idle_timeout_s": TIMEOUT_S * 2})
-    stream, since = start(cell, camera)
+    return camera
+
+
+def test_the_cameras_own_timeout_wins(cell: Cell, worker: Worker) -> None:
+    stream, since = start(cell, patient_camera(cell))
     took = stopped_after(cell, stream, since)
     assert TIMEOUT_S * 2 - 2 <= took <= TIMEOUT_S * 2 + 20
 
 
 def test_a_gap_in_the_heartbeats_starts_idle_time_anew(cell: Cell, worker: Worker) -> None:
-    stream, _ = start(cell)
+    # Patient, for it may be seen late that it runs: it must not be idle for too long before the gap.
+    stream, _ = start(cell, patient_camera(cell))
+    wait_for("a heartbeat that lists it", lambda: stream in worker.listed, 20)
     worker.is_silent = True
 
     def is_suspect() -> bool:
@@ -190,7 +199,7 @@ def test_a_gap_in_the_heartbeats_starts_idle_time_anew(cell: Cell, worker: Worke
     worker.is_silent = False
     resumed = time.monotonic()
     took = stopped_after(cell, stream, resumed)
-    assert TIMEOUT_S - 2 <= took <= TIMEOUT_S + 20
+    assert TIMEOUT_S * 2 - 2 <= took <= TIMEOUT_S * 2 + 20
 
 
 def test_paused_reapers_take_nobody_for_gone_when_they_go_on(

@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 from profiles import sessions
-from tap_rig import Camera, Decoded, Engine, Tap, dates, media_of, segments, sequence, wait_until
+from tap_rig import (
+    XCODE, Camera, Decoded, Engine, Tap, children, dates, is_sanitized, media_of, segments, sequence, wait_until,
+)
 from tls_rig import Certificate, TlsProxy
 
 # The camera draws its clock 16 rows high; made half as large, its middle is here.
@@ -26,10 +28,11 @@ STAMP_BITS = (1 << 39) - 1
 class Rig:
     """Makes parts, and ends them with the test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environment: str) -> None:
+        """`environment`: of the tap."""
         self.folder = folder
         self.engine = Engine(folder / "engine")
-        self.tap = Tap(folder / "tap")
+        self.tap = Tap(folder / "tap", **environment)
         self.cameras: list[Camera] = []
         self.kept: set[str] = set()
 
@@ -44,7 +47,9 @@ class Rig:
         for camera_id in camera_ids:
             self.tap.tell("tap.drop", camera_id=camera_id)
         self.kept -= set(camera_ids)
-        wait_until("no transcoder is left", lambda: self.xcodes() == [])
+        wait_until(
+            "no transcoder is left", lambda: self.xcodes() == [] and self.xcodes("weir-xcode-ffmpeg") == []
+        )
 
     def publish(self, camera_id: str, **profile: Any) -> tuple[str, dict[str, Any]]:
         """The engine's path, and what the tap says that it publishes."""
@@ -76,15 +81,9 @@ class Rig:
         )  # fmt: skip
         return dict(json.loads(done.stdout)["streams"][0])
 
-    def xcodes(self) -> list[int]:
+    def xcodes(self, name: str = "weir-xcode") -> list[int]:
         """The processes of weir-xcode, which the tap's first thread starts."""
-        tap = self.tap.process.pid
-        found = []
-        for pid in Path(f"/proc/{tap}/task/{tap}/children").read_text().split():
-            with contextlib.suppress(OSError):  # it ended this moment
-                if Path(f"/proc/{pid}/comm").read_text().strip() == "weir-xcode":
-                    found.append(int(pid))
-        return found
+        return children(self.tap.process.pid, name)
 
     def close(self) -> None:
         self.tap.close()
@@ -113,6 +112,23 @@ def dropped(rig: Rig) -> Iterator[None]:
 def steps(decoded: Decoded, row: int) -> list[int]:
     stamps = [decoded.stamp_ms(n, row) for n in range(len(decoded.frames))]
     return [b - a for a, b in zip(stamps, stamps[1:], strict=False)]
+
+
+def stream_id_of(path: str) -> str:
+    return path.split("/")[1]
+
+
+def all_used(rig: Rig) -> list[dict[str, Any]]:
+    return [row for line in rig.tap.lines if line["type"] == "tap.used" for row in line["streams"]]
+
+
+def used(rig: Rig, *paths: str) -> dict[str, int]:
+    """Of the newest line that tells of all of them, in thousandths of a core; {} while there is none."""
+    for line in reversed(rig.tap.lines):
+        rows = {row["stream_id"]: row["cpu_milli"] for row in line.get("streams", [])}
+        if line["type"] == "tap.used" and all(rows.get(stream_id_of(path)) for path in paths):
+            return {path: rows[stream_id_of(path)] for path in paths}
+    return {}
 
 
 def test_two_renditions_and_the_camera_itself_from_one_pull(rig: Rig) -> None:
@@ -149,6 +165,10 @@ def test_two_renditions_and_the_camera_itself_from_one_pull(rig: Rig) -> None:
     assert rig.tap.stats[camera_id]["reconnects"] == 0
     ups = [x for x in rig.tap.lines if x.get("camera_id") == camera_id and x.get("state") == "up"]
     assert len(ups) == 1
+    # What each took is told: more pixels, more of it; and nothing of what passes.
+    told = wait_until("what they took", lambda: used(rig, low, half), 30)
+    assert 0 < told[low] < told[half]
+    assert stream_id_of(source) not in {row["stream_id"] for row in all_used(rig)}
     rig.drop(camera_id)
 
 
@@ -279,9 +299,9 @@ def test_a_transcoder_has_nothing_but_its_socket(rig: Rig) -> None:
     (pid,) = rig.xcodes()
     status = Path(f"/proc/{pid}/status").read_text()
     held = {fd.name: os.readlink(fd) for fd in Path(f"/proc/{pid}/fd").iterdir()}
-    if "Seccomp:\t2" not in status:
+    if is_sanitized(XCODE):
         pytest.skip("built with sanitizers, which need more")
-    assert "NoNewPrivs:\t1" in status
+    assert "NoNewPrivs:\t1" in status and "Seccomp:\t2" in status
     assert held["0"] == "/dev/null" and held["3"].startswith("socket:") and sorted(held) == list("0123")
     rig.drop(camera_id)
 
@@ -351,14 +371,15 @@ def test_another_stream_that_turns_out_too_large_is_not_shown(rig: Rig) -> None:
     rig.drop(camera_id)
 
 
-def test_a_plain_stream_behind_tls_is_shown_where_no_player_shows_main(rig: Rig) -> None:
+def test_a_plain_stream_behind_https_is_shown_where_no_player_shows_main(rig: Rig) -> None:
     camera_id = rig.camera("--codec", "mjpeg", "--size", "960x540", "--fps", "10")
     main = rig.cameras[-1]
     sub = Camera(rig.folder / "tls", "--fps", "15", "--gop", "15", "--bitrate", "300")
     rig.cameras.append(sub)
     certificate = Certificate(rig.folder, "sub")
-    with contextlib.closing(TlsProxy(certificate, sub.port)) as proxy:
-        other = {**sub_of(sub), "url": proxy.url, "tls_pin_sha256": certificate.pin()}
+    with contextlib.closing(TlsProxy(sub.port, certificate)) as proxy:
+        other = {"name": "sub", "url": proxy.url, "transport": "http"}
+        other["tls_pin_sha256"] = certificate.pin()
         spec = {"camera_id": camera_id, "others": [other]}
         rig.tap.camera(main.url, **spec)
         low, is_low = rig.publish(camera_id, quality="low")
@@ -376,7 +397,7 @@ def test_a_plain_stream_behind_tls_is_shown_where_no_player_shows_main(rig: Rig)
 
         wait_until("times of capture", is_earlier, 60)
         assert rig.tap.stats[f"{camera_id}/sub"]["reconnects"] == 0
-        assert len(proxy.came) == 1
+        assert len(proxy.came) == 2  # GET and POST
         rig.drop(camera_id)
 
 

@@ -77,10 +77,14 @@ def luma(image: bytes) -> bytes:
     return done.stdout
 
 
+def stamp_bits(grey: bytes, line: int) -> list[bool]:
+    row, cell = grey[line * WIDTH : (line + 1) * WIDTH], WIDTH // 40
+    return [row[i * cell + cell // 2] > 128 for i in range(STAMP_BITS + 1)]
+
+
 def drawn(image: bytes) -> datetime:
     """The time in the picture (tests/camera/stamp.h)."""
-    row, cell = luma(image)[8 * WIDTH : 9 * WIDTH], WIDTH // 40
-    bits = [row[i * cell + cell // 2] > 128 for i in range(STAMP_BITS + 1)]
+    bits = stamp_bits(luma(image), 8)
     assert sum(bits) % 2 == 0, "the stamp's parity"
     low = int("".join("1" if bit else "0" for bit in bits[:STAMP_BITS]), 2)
     high = int(time.time() * 1000) >> STAMP_BITS << STAMP_BITS
@@ -283,6 +287,35 @@ def test_an_encoders_delay_moves_the_time_of_what_comes(eyes: dict[str, Eye]) ->
     wait_for("frames without it", lambda: abs(hidden_ms(mode="latest")) < HALF_FRAME_MS, 60)
     assert eye.user.get(f"/v1/streams/{eye.stream}").json["state"] == "running"
     wait_for("a ring of one time", lambda: abs(hidden_ms(at=text_of(now() - timedelta(seconds=7)))) < 50, 60)
+
+
+def combs(grey: bytes) -> int:
+    """Below the stamp: pixels that stand out from the lines above and below, both the same way."""
+    lines = [grey[i * WIDTH : (i + 1) * WIDTH] for i in range(20, HEIGHT)]
+    return sum(
+        abs(here - above) > 60 and abs(here - below) > 60 and (here > above) == (here > below)
+        for upper, line, lower in zip(lines, lines[1:], lines[2:])
+        for above, here, below in zip(upper, line, lower)
+    )
+
+
+def test_a_picture_that_was_taken_in_two_fields_is_of_one_moment(stack: Stack) -> None:
+    """The ball that the camera draws flies on between the two."""
+    user = stack.user("acme")
+    url = stack.camera("fields", "--pixels", "interlaced", "--gop", "1", "--fps", str(FPS))
+    eye = Eye(user, str(user.add_camera("fields", url, warm=True)["id"]), "")
+
+    def has_ring() -> bool:
+        answer = eye.ask(mode="latest")
+        return answer.headers.get("weir-time-source") == "rtcp_sr" and ring_s(eye) > 3
+
+    wait_for("a ring of a camera whose clock is known", has_ring, 90)
+    found = []
+    for back_ms in (300, 700, 1100, 1500, 1900, 2300):
+        answer = eye.ask(at=text_of(now() - timedelta(milliseconds=back_ms)), format="png").expect(200)
+        assert abs(ms(drawn(answer.body) - time_in(answer, "weir-frame-time"))) < HALF_FRAME_MS
+        found.append(combs(luma(answer.body)))
+    assert max(found) < 20, found  # hundreds, where the second field is left in
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,7 @@ def look(viewer: Viewer) -> Seen:
 @pytest.fixture(autouse=True)
 def healed(cell: Torn) -> None:
     """One test's failure is not the next one's."""
-    cell.replace_dead_players()
-    cell.heal()
+    cell.revive()
 
 
 # ---- full ----

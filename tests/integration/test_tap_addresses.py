@@ -197,13 +197,13 @@ def test_a_name_that_changes_with_every_query_is_asked_for_once(
     parts: contextlib.ExitStack, names: NameServer, tmp_path: Path
 ) -> None:
     """With audio that is not passed on, a camera is connected to twice: at the same address."""
-    camera = make_camera(parts, tmp_path, "--audio", "pcma")
+    camera = make_camera(parts, tmp_path, "--audio", "l16")
     trap = make_trap(parts, port=camera.port)
     tap = make_tap(parts, tmp_path, *names.command, WEIR_TAP_OPEN_MS="10000")
     names["cam.test"] = lambda before: ["127.0.0.1"] if before == 0 else [TRAP_HOST]
-    tap.camera(f"rtsp://cam.test:{camera.port}/cam")
+    tap.camera(f"rtsp://cam.test:{camera.port}/cam", audio=True)
     up = tap.await_line("tap.source", state="up")
-    assert up["audio_dropped"] == "pcm_alaw"
+    assert up["audio_dropped"] == "pcm_s16be"
     assert names.count("cam.test") == 1
     assert not trap.was_sprung()
 

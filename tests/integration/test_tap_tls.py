@@ -24,7 +24,7 @@ class Rig:
         self.camera = Camera(
             folder / "camera", "--user", "operator", "--password-file", str(password)
         )
-        self.proxy = TlsProxy(self.certificate, self.camera.port)
+        self.proxy = TlsProxy(self.camera.port, self.certificate)
         self.tap = Tap(folder / "tap")
 
     def add(self, url: str, **fields: object) -> str:
@@ -57,7 +57,7 @@ def test_the_certificate_or_its_key_opens_the_camera(rig: Rig) -> None:
 
 
 def test_who_has_another_certificate_is_sent_nothing(rig: Rig) -> None:
-    thief = TlsProxy(rig.other, rig.camera.port)
+    thief = TlsProxy(rig.camera.port, rig.other)
     with contextlib.closing(thief):
         camera_id = rig.add(thief.url, tls_pin_sha256=rig.certificate.pin())
         told = rig.tap.await_line("tap.source", camera_id=camera_id, reason="source_pin_mismatch")

@@ -81,10 +81,16 @@ def test_a_warm_camera_is_pulled_and_shows_what_it_costs(
     live = now["live"]
     assert live["video"] == {"codec": "avc1", "width": 640, "height": 360}
     assert live["transport"] == "tcp"
-    assert 14 <= live["fps"] <= 16 and live["bitrate_bps"] > 10_000
+    assert live["bitrate_bps"] > 10_000
     assert abs(live["gop_ms"] - GOP_S * 1000) < 300
     assert live["ring_bytes"] > 0 and live["cost"]["mem_bytes"] > live["ring_bytes"]
     assert 0 < live["cost"]["cpu_ppm"] < 1_000_000
+
+    def has_its_rate() -> bool:
+        """Of the last seconds: a camera that had to wait for a core has another for a while."""
+        return bool(14 <= shown(user, camera)["live"]["fps"] <= 16)
+
+    wait_for("the camera's frame rate", has_its_rate, 60)
 
 
 def test_what_moves_is_never_said_to_be_unchanged(user: Api, camera: str) -> None:
@@ -192,11 +198,36 @@ def test_a_camera_that_stands_still_is_told_shown_and_counted(
     assert remedies(stack, "reconnect") >= 1
 
 
+def test_a_camera_is_read_by_rtsp_over_http_and_https(
+    stack: Stack, user: Api, url: str, tmp_path: Path
+) -> None:
+    certificate = Certificate(tmp_path, "camera")
+    proxy = TlsProxy(urllib.parse.urlsplit(url).port or 0, certificate)
+    made: list[str] = []
+
+    def is_read(camera_id: str) -> bool:
+        now = shown(user, camera_id)["live"]
+        assert now and (now["state"], now["transport"]) == ("up", "http"), now
+        return True
+
+    try:
+        for at, fields in ((url, {}), (proxy.url, {"tls_pin_sha256": certificate.pin()})):
+            camera = user.add_camera("tunnel", at, warm=True, transport="http", **fields)
+            made.append(camera["id"])
+            assert camera["source"]["transport"] == "http"
+            wait_for("it is read", lambda: is_read(made[-1]), 60)
+        assert [came.split()[0] for came in proxy.came] == [b"GET", b"POST"]
+    finally:
+        for camera_id in made:
+            user.call("DELETE", f"/v1/cameras/{camera_id}")
+        proxy.close()
+
+
 def test_a_camera_behind_tls_is_known_by_its_pin(
     stack: Stack, user: Api, url: str, tmp_path: Path
 ) -> None:
     certificate, other = Certificate(tmp_path, "camera"), Certificate(tmp_path, "other")
-    proxy = TlsProxy(certificate, urllib.parse.urlsplit(url).port or 0)
+    proxy = TlsProxy(urllib.parse.urlsplit(url).port or 0, certificate)
     source: dict[str, Any] = {"url": proxy.url}
 
     def add(pin: str | None) -> Answer:

@@ -24,7 +24,7 @@ from worker_rig import BUILD, Log, Placed, Sources, Worker
 class Cell:
     """Kafka, one worker that was taken in, one camera."""
 
-    def __init__(self, dev: Dev, folder: Path) -> None:
+    def __init__(self, dev: Dev, folder: Path, **environment: str) -> None:
         brokers = dev.env()["WEIR_KAFKA"]
         secrets = dev.home / "secrets"
         public_key = bytes.fromhex((secrets / "seal.pub").read_text().strip())
@@ -39,6 +39,7 @@ class Cell:
         self.sources = Sources(public_key, (secrets / "worker-secret").read_text().strip())
         self.camera = Camera(folder / "camera")
         self.worker = Worker(dev, self.log, self.sources, folder)
+        self.worker.environment |= environment
         self.log.decide("takeover", "takeover")
         self.worker.start()
         joined = self.log.wait_fact("fact.joined", 30, worker_id=self.worker.worker_id)
@@ -310,7 +311,7 @@ def test_a_camera_whose_address_changed_is_fetched_again(cell: Cell, playing: Pl
         "max_leases": 1,
     }
     cell.log.put("weir.config.v1", "config.camera", change)
-    wait_for("another fetch", lambda: cell.sources.asked > asked, 5)
+    wait_for("another fetch", lambda: cell.sources.asked > asked, 30)
 
 
 def test_an_idle_stop_of_a_watched_stream_is_answered_still_watched(

@@ -57,6 +57,7 @@ class Cache:
             "default_fps": 0,
             "max_quality": "source",
             "max_fps": 0,
+            "audio": False,
             "camera_version": 1,
             "tenant_version": 1,
             "max_streams": 10,

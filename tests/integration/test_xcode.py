@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""weir-xcode by itself: what it keeps to, what can be changed while it runs, what it survives."""
+"""weir-xcode by itself: what it keeps to, what can be changed while it runs, what it survives; and the
+same of weir-xcode-ffmpeg, but for what an open encoder alone can do (test_xcode_ffmpeg.py)."""
 
 from __future__ import annotations
 
@@ -10,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from xcode_rig import (
-    FLUSH, HEAD, MAGIC, TICKS, UNIT, Unit, Xcode, apart, clip, encoded, ffmpeg, kbps, planes, stream_of,
+    DROP, HEAD, MAGIC, TICKS, UNIT, Unit, Xcode, apart, clip, encoded, ffmpeg, kbps, planes, stream_of,
 )  # fmt: skip
 
 FPS = 25
+BOTH = pytest.mark.parametrize("engine", ["libav", "ffmpeg"])
 
 
 @pytest.fixture(scope="module")
@@ -22,8 +24,13 @@ def source() -> list[Unit]:
 
 
 @pytest.fixture
-def xcode(tmp_path: Path) -> Iterator[Xcode]:
-    made = Xcode(tmp_path)
+def engine() -> str:
+    return "libav"
+
+
+@pytest.fixture
+def xcode(tmp_path: Path, engine: str) -> Iterator[Xcode]:
+    made = Xcode(tmp_path, engine=engine)
     try:
         yield made
     finally:
@@ -75,8 +82,32 @@ def test_renditions_of_one_decoding_begin_and_end_as_they_are_asked_for(
     assert all(a.ts < b.ts for units in made.values() for a, b in zip(units, units[1:], strict=False))
 
 
+def test_a_rendition_is_the_same_beside_a_larger_one(tmp_path: Path) -> None:
+    """Which it is drawn from, while that is there and has the frame, whatever their numbers are."""
+    film = clip("960x540", FPS, 4)
+    made: list[list[Unit]] = []
+    for is_beside in (True, False):
+        xcode = Xcode(tmp_path)
+        try:
+            xcode.rendition(0, (320, 180), 500, FPS)
+            if is_beside:
+                xcode.rendition(1, (640, 360), 1000, 15)
+            both = xcode.give_all(film[: 2 * FPS], is_end=False)
+            if is_beside:
+                xcode.send(DROP, number=1)
+                assert len(both[1]) == 30
+            made.append(both[0] + xcode.give_all(film[2 * FPS :])[0])
+        finally:
+            xcode.close()
+    beside, alone = made
+    assert [unit.ts for unit in beside] == [unit.ts for unit in alone] == [unit.ts for unit in film]
+    assert apart(planes(stream_of(beside)), planes(stream_of(alone))) < 1
+
+
+@BOTH
 def test_damaged_units_are_holes_and_not_the_end(xcode: Xcode, source: list[Unit]) -> None:
     dice = random.Random(6)
+    damaged: list[Unit] = []
     xcode.rendition(0, (320, 180), 300, FPS)
     for unit in source[: 4 * FPS]:
         data = bytearray(unit.data)
@@ -85,14 +116,10 @@ def test_damaged_units_are_holes_and_not_the_end(xcode: Xcode, source: list[Unit
                 data[dice.randrange(4, len(data))] ^= 1 << dice.randrange(8)
         if dice.random() < 0.1:
             data = data[: dice.randrange(len(data))]
-        xcode.give(Unit(unit.ts, unit.is_key, bytes(data)))
-    xcode.send(FLUSH)
-    made = [unit for given in source[: 2 * FPS] for unit in later(xcode, given)]
+        damaged.append(Unit(unit.ts, unit.is_key, bytes(data)))
+    xcode.give_all(damaged)
+    made = xcode.give_all([Unit(x.ts + 100 * TICKS, x.is_key, x.data) for x in source[: 2 * FPS]])[0]
     assert len(made) == 2 * FPS and made[0].is_key
-
-
-def later(xcode: Xcode, unit: Unit) -> list[Unit]:
-    return xcode.give(Unit(unit.ts + 100 * TICKS, unit.is_key, unit.data)).get(0, [])
 
 
 # All of it moves, 8 pixels from field to field.
@@ -100,6 +127,7 @@ MOVING = "testsrc2=size=320x192:rate=50:duration=1,scroll=horizontal=0.025"
 FRAME = 320 * 192 * 3 // 2
 
 
+@BOTH
 @pytest.mark.parametrize("first", ["top", "bottom"])
 def test_a_picture_in_fields_is_whole_at_the_time_of_the_first_one(xcode: Xcode, first: str) -> None:
     order = ["-flags", "+ildct+ilme", "-top", "1" if first == "top" else "0"]
@@ -108,7 +136,7 @@ def test_a_picture_in_fields_is_whole_at_the_time_of_the_first_one(xcode: Xcode,
     # What was before the lens when the first field of each frame was taken.
     truth = ffmpeg("-f", "lavfi", "-i", MOVING, "-pix_fmt", "yuv420p", "-f", "rawvideo")
     xcode.rendition(0, (320, 192), 3000, FPS)
-    made = [unit for given in fields for unit in xcode.give(given).get(0, [])]
+    made = xcode.give_all(fields)[0]
     assert [unit.ts for unit in made] == [unit.ts for unit in fields]
     combed, whole = planes(stream_of(fields)), planes(stream_of(made))
     assert len(whole) == len(combed) == FPS * FRAME
@@ -120,21 +148,23 @@ def test_a_picture_in_fields_is_whole_at_the_time_of_the_first_one(xcode: Xcode,
         assert before > 2.5 * after
 
 
+@BOTH
 @pytest.mark.parametrize("pixels", ["yuv422p", "yuv420p10le", "yuv422p10le"])
 def test_more_colour_and_more_bits_become_what_players_show(xcode: Xcode, pixels: str) -> None:
     source = "testsrc2=size=320x192:rate=25:duration=0.4"
     deep = encoded("-f", "lavfi", "-i", source, "-pix_fmt", pixels, fps=FPS)
     truth = ffmpeg("-f", "lavfi", "-i", source, "-pix_fmt", "yuv420p", "-f", "rawvideo")
     xcode.rendition(0, (320, 192), 3000, FPS)
-    made = [unit for given in deep for unit in xcode.give(given).get(0, [])]
-    # High profile, 4:2:0 and 8 bit have no other number (ITU-T H.264, A.2.4).
-    assert made[0].data[4] & 31 == 7 and made[0].data[5] == 100
+    made = xcode.give_all(deep)[0]
+    # Main and High profile: both are 4:2:0 and 8 bit (ITU-T H.264, A.2.2 and A.2.4).
+    assert made[0].data[4] & 31 == 7 and made[0].data[5] in (77, 100)
     shown = planes(stream_of(made))
     assert len(shown) == len(truth)
     last = slice(len(shown) - FRAME, len(shown))
     assert apart(shown[last], truth[last]) < 6
 
 
+@BOTH
 @pytest.mark.parametrize(
     "message",
     [

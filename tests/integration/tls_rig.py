@@ -40,11 +40,13 @@ class Certificate:
 
 
 class TlsProxy:
-    """Decrypts what comes and hands it on to a camera."""
+    """Decrypts what comes and hands it on to a camera. The first connection is shown the first of the
+    certificates, and so on; all further ones the last."""
 
-    def __init__(self, certificate: Certificate, port: int) -> None:
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(certificate.path, certificate.key)
+    def __init__(self, port: int, *certificates: Certificate) -> None:
+        self.contexts = [ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in certificates]
+        for context, certificate in zip(self.contexts, certificates):
+            context.load_cert_chain(certificate.path, certificate.key)
         self.to = port
         self.came: list[bytearray] = []  # decrypted, of each connection
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -62,13 +64,14 @@ class TlsProxy:
             except OSError:
                 return
             self.came.append(bytearray())
-            argv = (plain, self.came[-1])
+            context = self.contexts[min(len(self.came), len(self.contexts)) - 1]
+            argv = (plain, context, self.came[-1])
             threading.Thread(target=self.serve, args=argv, daemon=True).start()
 
-    def serve(self, plain: socket.socket, came: bytearray) -> None:
+    def serve(self, plain: socket.socket, context: ssl.SSLContext, came: bytearray) -> None:
         plain.settimeout(30)
         with contextlib.suppress(OSError), plain:
-            with self.context.wrap_socket(plain, server_side=True) as near:
+            with context.wrap_socket(plain, server_side=True) as near:
                 with socket.create_connection(("127.0.0.1", self.to), 10) as far:
                     self.pump(near, far, came)
 

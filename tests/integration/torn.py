@@ -69,7 +69,7 @@ class Torn(Scene):
     def metric(self, process: str, name: str) -> int:
         """A number that a daemon tells of itself."""
         port = self.admin_port(process)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=3) as reply:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=20) as reply:
             text = reply.read().decode()
         found = [line for line in text.splitlines() if line.startswith(f"{name} ")]
         assert found, f"{process} tells no {name}"
@@ -119,6 +119,17 @@ class Torn(Scene):
                 self.watching.remove(name)
                 self.streams[name].url = self.user.ticket(self.streams[name].stream_id)
                 self.watching.add(name, self.streams[name].url)
+
+    def revive(self) -> None:
+        """As heal, where viewers may have given up, or give up yet."""
+
+        def all_play() -> bool:
+            self.replace_dead_players()
+            self.watching.playing(seconds=5)
+            return True
+
+        wait_for("everybody plays", all_play, 120)
+        self.heal()
 
     def watch_on(self, *workers: str) -> str:
         """One of these workers that has a viewer; more streams are started until one has."""

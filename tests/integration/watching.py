@@ -31,10 +31,15 @@ def second(stack: Stack, user: Api) -> Api:
     return stack.both(user)[1]
 
 
-def front_doors(stack: Stack, port: int = 2, **headers: str) -> Answer:
+def ask_as_gateway(stack: Stack, path: str, port: int = 2, **headers: str) -> Answer:
+    """Below /internal/v1/ of an api."""
     secret = (stack.home / "secrets" / "gateway-secret").read_text().strip()
     sent = {"X-Weir-Gateway-Secret": secret, **{k.replace("_", "-"): v for k, v in headers.items()}}
-    return fetch(f"http://127.0.0.1:{stack.port_base + port}/internal/v1/front-doors", headers=sent)
+    return fetch(f"http://127.0.0.1:{stack.port_base + port}/internal/v1/{path}", headers=sent)
+
+
+def front_doors(stack: Stack, port: int = 2, **headers: str) -> Answer:
+    return ask_as_gateway(stack, "front-doors", port, **headers)
 
 
 def ticket_id(url: str) -> str:

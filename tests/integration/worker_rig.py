@@ -177,6 +177,8 @@ class Worker:
             "WEIR_STILL": str(BUILD / "worker/still/weir-still"),
             "WEIR_DECODE": str(BUILD / "worker/decode/weir-decode"),
             "WEIR_XCODE": str(BUILD / "worker/xcode/weir-xcode"),
+            "WEIR_XCODE_FFMPEG": str(BUILD / "worker/xcode/cli/weir-xcode-ffmpeg"),
+            "WEIR_ENCPROBE": str(BUILD / "worker/xcode/weir-encprobe"),
         }
         self.process: subprocess.Popen[bytes] | None = None
         self.incarnation = -1
@@ -242,6 +244,7 @@ class Placed:
         self.tenant_id, self.camera_id = tenant_id, camera_id
         self.stream_id = str(uuid.uuid4())
         self.generation = int(time.time())
+        self.profile = {"quality": "source", "fps": 0, "class": 1}
         place = {"tenant_id": tenant_id, "camera_id": camera_id, "worker_id": worker.worker_id}
         place |= {"incarnation": worker.incarnation, "lease_generation": 1}
         self.lease = {"entity": "lease", **place}
@@ -253,7 +256,7 @@ class Placed:
         }
 
     def place(self) -> None:
-        profile = {"quality": "source", "fps": 0, "class": 1}
+        profile = self.profile
         queued = {
             "entity": "stream",
             "tenant_id": self.tenant_id,

@@ -15,6 +15,7 @@
  *                                             second: of the place a stream moves to
  *     drain w [id=] | undrain w | draining w  asked by somebody; by the worker itself
  *     beat w [cpu=] [without=s]               one heartbeat
+ *     engine w kpx= [sessions=] [used= used_sessions=] [suspect]     what these tell from now on
  *     run 5000 [silent=w,w]                   time passes; workers beat each second
  *     pass 5000                               time passes without a tick
  *     deaf on|off, takeover, show, many ...
@@ -317,6 +318,9 @@ static void set_effective(const struct line *line, struct weir_ev_fact_started *
     fact->effective.width = 640;
     fact->effective.height = 360;
     fact->effective.fps = number(line, "fps", 0);
+    const char *encoder = value(line, "encoder", NULL);
+    fact->effective.has_encoder =
+        encoder != NULL && weir_encoder_get(encoder, &fact->effective.encoder) == WEIR_OK;
 }
 
 static void fact(struct world *world, const struct line *line)
@@ -394,6 +398,41 @@ static void beat(struct world *world, const struct line *line)
     world_due(world);
 }
 
+static void engine(struct world *world, const struct line *line)
+{
+    struct weir_id worker_id = world_id(world, subject(line));
+    size_t at = 0;
+    while (at < world->n_engines && !weir_id_equal(&world->engines[at].worker_id, &worker_id)) {
+        at++;
+    }
+    assert(at < WORLD_ENGINES_MAX);
+    world->n_engines = at == world->n_engines ? at + 1 : world->n_engines;
+    bool is_suspect = flag(line, "suspect");
+    world->engines[at] = (struct world_engine){
+        .worker_id = worker_id,
+        .told = {.encoder = WEIR_ENCODER_NVENC,
+                 .codec = "avc1",
+                 .state = is_suspect ? WEIR_ENCODER_STATE_SUSPECT : WEIR_ENCODER_STATE_READY,
+                 .kpx_per_s = is_suspect ? 0 : number(line, "kpx", 0),
+                 .sessions = is_suspect ? 0 : number(line, "sessions", 8),
+                 .kpx_per_s_used = number(line, "used", 0),
+                 .sessions_used = number(line, "used_sessions", 0)}};
+    world_beat(world, &worker_id, NULL, 100);
+    world_due(world);
+}
+
+/* What making the stream takes, as its worker tells from its next heartbeat on. */
+static void takes(struct world *world, const struct line *line)
+{
+    struct weir_id stream_id = world_id(world, subject(line));
+    int64_t *cpu_milli = weir_map_find(world->takes, stream_id.b);
+    if (cpu_milli == NULL) {
+        cpu_milli = weir_xalloc(sizeof(*cpu_milli));
+        weir_map_put(world->takes, stream_id.b, cpu_milli);
+    }
+    *cpu_milli = number(line, "cpu", 0);
+}
+
 static bool is_listed(const char *list, const char *name)
 {
     size_t len = strlen(name);
@@ -441,13 +480,14 @@ static bool step(struct world *world, const struct line *line)
         const char *verb;
         void (*fn)(struct world *, const struct line *);
     } verbs[] = {
-        {"tenant", tenant}, {"camera", camera},     {"set", set},
-        {"join", join},     {"leave", leave},       {"start", start},
-        {"many", many},     {"stop", stop},         {"idle", idle},
-        {"watch", watch},   {"starting", fact},     {"started", fact},
-        {"failing", fact},  {"exited", fact},       {"still_watched", fact},
-        {"beat", beat},     {"released", released}, {"run", run},
-        {"drain", drain},   {"undrain", drain},     {"draining", draining},
+        {"tenant", tenant},     {"camera", camera},     {"set", set},
+        {"join", join},         {"leave", leave},       {"start", start},
+        {"many", many},         {"stop", stop},         {"idle", idle},
+        {"watch", watch},       {"starting", fact},     {"started", fact},
+        {"failing", fact},      {"exited", fact},       {"still_watched", fact},
+        {"beat", beat},         {"engine", engine},     {"takes", takes},
+        {"released", released}, {"run", run},           {"drain", drain},
+        {"undrain", drain},     {"draining", draining},
     };
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
         if (is_verb(line, verbs[i].verb)) {

@@ -18,6 +18,7 @@ struct world *world_new(FILE *out)
     world->config = core_defaults;
     world->ledger = weir_ledger_new();
     world->names = weir_map_new(sizeof(struct weir_id));
+    world->takes = weir_map_new(sizeof(struct weir_id));
     world->now_ms = WORLD_T0;
     world->core = core_new(&world->config, world->now_ms);
     return world;
@@ -30,6 +31,10 @@ void world_free(struct world *world)
         free(name);
     }
     weir_map_free(world->names);
+    for (size_t at = 0; weir_map_next(world->takes, &at, NULL, &name);) {
+        free(name);
+    }
+    weir_map_free(world->takes);
     for (size_t i = 0; i < world->n_log; i++) {
         free(world->log[i].bytes);
     }
@@ -250,13 +255,23 @@ void world_beat(struct world *world, const struct weir_id *worker_id, const stru
                          row->second.incarnation == worker->incarnation;
         if ((is_first || is_second) &&
             (without == NULL || !weir_id_equal(without, &row->stream_id))) {
+            const int64_t *takes = weir_map_find(world->takes, row->stream_id.b);
             streams[beat->n_streams++] = (struct weir_ev_heartbeat_streams){
+                .has_cpu_milli = takes != NULL,
+                .cpu_milli = takes != NULL ? *takes : 0,
                 .stream_id = row->stream_id,
                 .tenant_id = row->tenant_id,
                 .generation = is_first ? row->generation : row->second.generation,
                 .state =
                     is_first ? beat_state(row->state) : WEIR_EV_HEARTBEAT_STREAMS_STATE_STARTING,
             };
+        }
+    }
+    for (size_t i = 0; i < world->n_engines; i++) {
+        if (weir_id_equal(&world->engines[i].worker_id, worker_id)) {
+            beat->has_encoding = true;
+            beat->encoding.encoders = &world->engines[i].told;
+            beat->encoding.n_encoders = 1;
         }
     }
     core_observe(world->core, &event, world->now_ms);

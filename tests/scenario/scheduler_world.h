@@ -18,8 +18,19 @@ struct world_record {
     size_t len;
 };
 
+#define WORLD_ENGINES_MAX 8
+
+/* What a worker's heartbeats tell of its encoder in hardware. */
+struct world_engine {
+    struct weir_id worker_id;
+    struct weir_ev_heartbeat_encoding_encoders told;
+};
+
 struct world {
     FILE *out;
+    struct world_engine engines[WORLD_ENGINES_MAX];
+    size_t n_engines;
+    struct weir_map *takes; /* stream_id -> int64_t, thousandths of a core that heartbeats tell */
     struct core_config config;
     struct core *core;
     struct weir_ledger *ledger;

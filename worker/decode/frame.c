@@ -1,109 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/decode/frame.h"
 
-#include <libavcodec/avcodec.h>
+#include <libavutil/frame.h>
 #include <libavutil/imgutils.h>
-#include <libavutil/log.h>
 #include <libavutil/pixdesc.h>
 #include <libswscale/swscale.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define HD_HEIGHT 720 /* from here on BT.709, where the camera does not say (ITU-R BT.709) */
-
-/* ---- to a frame ---- */
-
-static AVCodecContext *open_decoder(enum weir_still_codec codec)
-{
-    static const enum AVCodecID ids[] = {[WEIR_STILL_H264] = AV_CODEC_ID_H264,
-                                         [WEIR_STILL_H265] = AV_CODEC_ID_HEVC,
-                                         [WEIR_STILL_MJPEG] = AV_CODEC_ID_MJPEG};
-    const AVCodec *decoder = codec <= WEIR_STILL_MJPEG ? avcodec_find_decoder(ids[codec]) : NULL;
-    AVCodecContext *ctx = decoder ? avcodec_alloc_context3(decoder) : NULL;
-    if (!ctx) {
-        return NULL;
-    }
-    ctx->thread_count = 1;
-    ctx->max_pixels = WEIR_STILL_PIXELS_MAX;
-    ctx->pkt_timebase = (AVRational){1, 90000};
-    if (avcodec_open2(ctx, decoder, NULL) < 0) {
-        avcodec_free_context(&ctx);
-    }
-    return ctx;
-}
-
-static const uint8_t start_code[4] = {0, 0, 0, 1};
-
-/* Lengths become start codes (ISO/IEC 14496-10 annex B). False when they do not add up. */
-static bool to_annex_b(uint8_t *unit, size_t len)
-{
-    size_t at = 0;
-    while (at + 4 <= len) {
-        size_t nal = (size_t)unit[at] << 24 | (size_t)unit[at + 1] << 16 |
-                     (size_t)unit[at + 2] << 8 | (size_t)unit[at + 3];
-        if (nal > len - at - 4) {
-            return false;
-        }
-        memcpy(unit + at, start_code, sizeof(start_code));
-        at += 4 + nal;
-    }
-    return at == len;
-}
-
-static bool send_unit(AVCodecContext *ctx, uint8_t *unit, size_t len, int64_t ts)
-{
-    AVPacket *packet = av_packet_alloc();
-    bool is_image = ctx->codec_id == AV_CODEC_ID_MJPEG;
-    bool is_good =
-        packet && (is_image || to_annex_b(unit, len)) && av_new_packet(packet, (int)len) == 0;
-    if (is_good) {
-        memcpy(packet->data, unit, len);
-        packet->pts = ts;
-        /* A unit that the decoder does not understand is a hole, not the end. */
-        int code = avcodec_send_packet(ctx, packet);
-        is_good = code != AVERROR(EAGAIN) && code != AVERROR(ENOMEM);
-    }
-    av_packet_free(&packet);
-    return is_good;
-}
-
-/* Takes what is ready; true once the wanted frame is in `frame`. */
-static bool receive(AVCodecContext *ctx, AVFrame *frame, int64_t ts, bool *is_damaged)
-{
-    while (avcodec_receive_frame(ctx, frame) == 0) {
-        *is_damaged = *is_damaged || frame->decode_error_flags != 0 ||
-                      (frame->flags & AV_FRAME_FLAG_CORRUPT) != 0;
-        if (frame->pts == ts) {
-            return true;
-        }
-        av_frame_unref(frame);
-    }
-    return false;
-}
-
-/* Pictures that no other one is made from are left out on the way to the wanted one. */
-static bool decode_to(AVCodecContext *ctx, uint8_t *clip, size_t len, int64_t ts, AVFrame *frame,
-                      bool *is_damaged)
-{
-    size_t at = 0;
-    while (len - at >= sizeof(struct weir_clip_unit)) {
-        struct weir_clip_unit head;
-        memcpy(&head, clip + at, sizeof(head));
-        at += sizeof(head);
-        if (head.len > len - at) {
-            return false;
-        }
-        ctx->skip_frame = head.ts == ts ? AVDISCARD_DEFAULT : AVDISCARD_NONREF;
-        if (!send_unit(ctx, clip + at, head.len, head.ts)) {
-            return false;
-        }
-        at += head.len;
-        if (receive(ctx, frame, ts, is_damaged)) {
-            return true;
-        }
-    }
-    return at == len && avcodec_send_packet(ctx, NULL) == 0 && receive(ctx, frame, ts, is_damaged);
-}
 
 /* ---- to pixels ---- */
 
@@ -209,20 +113,20 @@ static bool to_luma(const AVFrame *frame, uint8_t *luma)
 /* What the decoded frame is made into. */
 typedef enum weir_decode_status use_fn(const AVFrame *frame, void *ret);
 
-static enum weir_decode_status decode(enum weir_still_codec codec, uint8_t *clip, size_t len,
-                                      int64_t ts, bool *ret_is_damaged, use_fn *use, void *ret)
+static enum weir_decode_status decode(const struct frame_wish *wish, struct course **parked,
+                                      struct course_end *end, use_fn *use, void *ret)
 {
-    enum weir_decode_status status = WEIR_DECODE_UNDECODABLE;
-    av_log_set_level(AV_LOG_QUIET);
-    AVCodecContext *ctx = open_decoder(codec);
-    AVFrame *frame = av_frame_alloc();
-    if (!ctx || !frame) {
-        status = WEIR_DECODE_FAILED;
-    } else if (decode_to(ctx, clip, len, ts, frame, ret_is_damaged)) {
-        status = use(frame, ret);
+    enum weir_decode_status status = WEIR_DECODE_FAILED;
+    end->frame = av_frame_alloc();
+    if (!end->frame) {
+        return status;
     }
-    av_frame_free(&frame);
-    avcodec_free_context(&ctx);
+    if (course_run(parked, wish->codec, wish->clip, wish->len, wish->ts, end)) {
+        status = use(end->frame, ret);
+    } else if (!end->is_out_of_room) {
+        status = WEIR_DECODE_UNDECODABLE;
+    }
+    av_frame_free(&end->frame);
     return status;
 }
 
@@ -243,13 +147,18 @@ static enum weir_decode_status make_picture(const AVFrame *frame, void *ret)
     return rgb && to_rgb(frame, picture) ? WEIR_DECODE_OK : WEIR_DECODE_FAILED;
 }
 
-enum weir_decode_status frame_decode(enum weir_still_codec codec, uint8_t *clip, size_t len,
-                                     int64_t ts, const struct frame_limits *limits,
+enum weir_decode_status frame_decode(const struct frame_wish *wish,
+                                     const struct frame_limits *limits, struct course **parked,
                                      struct frame_picture *ret)
 {
     struct wanted_picture wanted = {limits, ret};
+    struct course_end end = {0};
     *ret = (struct frame_picture){0};
-    return decode(codec, clip, len, ts, &ret->is_damaged, make_picture, &wanted);
+    enum weir_decode_status status = decode(wish, parked, &end, make_picture, &wanted);
+    ret->is_damaged = end.is_damaged;
+    ret->is_parked = end.is_parked;
+    ret->has_gone_on = end.has_gone_on;
+    return status;
 }
 
 static enum weir_decode_status make_luma(const AVFrame *frame, void *ret)
@@ -264,12 +173,14 @@ static enum weir_decode_status make_luma(const AVFrame *frame, void *ret)
     return WEIR_DECODE_FAILED;
 }
 
-enum weir_decode_status frame_luma(enum weir_still_codec codec, uint8_t *clip, size_t len,
-                                   int64_t ts, bool *ret_is_damaged, uint8_t **ret)
+enum weir_decode_status frame_luma(const struct frame_wish *wish, bool *ret_is_damaged,
+                                   uint8_t **ret)
 {
+    struct course_end end = {0};
     *ret = NULL;
-    *ret_is_damaged = false;
-    return decode(codec, clip, len, ts, ret_is_damaged, make_luma, ret);
+    enum weir_decode_status status = decode(wish, NULL, &end, make_luma, ret);
+    *ret_is_damaged = end.is_damaged;
+    return status;
 }
 
 void frame_picture_done(struct frame_picture *picture)

@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 
-/* Answers one. False when the parent is gone, or says what it never would. */
+/* Answers one, after the decoder that an earlier one left (course.h) was given up in its time.
+ * False when the parent is gone, or says what it never would. */
 bool serve_one(void);
 
 #endif

@@ -29,6 +29,8 @@ struct decoder {
     enum decoder_state state; /* under the mutex */
     bool is_dead;             /* seen to have ended; under the mutex */
     struct weir_id camera_id; /* while taken: for whom; under the mutex */
+    struct weir_id parked_id; /* of which camera the last picture that parked it was; likewise */
+    int64_t parked_until_ms;  /* past: it is not; likewise */
     int n_made;
     int64_t started_mono_ms;     /* the loop's */
     struct weir_process process; /* the loop's; its channel is the taker's */
@@ -124,6 +126,7 @@ static void tend(void *ctx)
         decoder->state = is_up ? DECODER_FREE : DECODER_DOWN;
         decoder->is_dead = false;
         decoder->n_made = 0;
+        decoder->parked_until_ms = 0;
         pthread_cond_broadcast(&decoders->freed);
         pthread_mutex_unlock(&decoders->mutex);
         if (!is_up) {
@@ -170,17 +173,41 @@ void decoders_free(struct decoders *decoders)
 
 /* ---- in any thread ---- */
 
-/* In turn: one that hangs is found when it is asked, so none may be left out. */
-static struct decoder *find_free(struct decoders *decoders)
+/* The one that came furthest; NULL: none is parked for it, or it is not free. */
+static struct decoder *find_parked(struct decoders *decoders, const struct weir_id *camera_id)
 {
+    struct decoder *best = NULL;
+    int64_t now_ms = weir_clock_mono_ms();
     for (size_t i = 0; i < decoders->n; i++) {
-        size_t at = (decoders->turn + i) % decoders->n;
-        if (decoders->all[at].state == DECODER_FREE) {
-            decoders->turn = (at + 1) % decoders->n;
-            return &decoders->all[at];
+        struct decoder *decoder = &decoders->all[i];
+        if (decoder->state == DECODER_FREE && decoder->parked_until_ms > now_ms &&
+            weir_id_equal(&decoder->parked_id, camera_id) &&
+            (!best || decoder->parked_until_ms > best->parked_until_ms)) {
+            best = decoder;
         }
     }
-    return NULL;
+    return best;
+}
+
+/* One that is not parked, or the one that was parked first. In turn: one that hangs is found when
+ * it is asked, so none may be left out. */
+static struct decoder *find_free(struct decoders *decoders)
+{
+    struct decoder *best = NULL;
+    int64_t best_until_ms = INT64_MAX;
+    int64_t now_ms = weir_clock_mono_ms();
+    for (size_t i = 0; i < decoders->n; i++) {
+        struct decoder *decoder = &decoders->all[(decoders->turn + i) % decoders->n];
+        int64_t until_ms = decoder->parked_until_ms > now_ms ? decoder->parked_until_ms : 0;
+        if (decoder->state == DECODER_FREE && until_ms < best_until_ms) {
+            best = decoder;
+            best_until_ms = until_ms;
+        }
+    }
+    if (best) {
+        decoders->turn = ((size_t)(best - decoders->all) + 1) % decoders->n;
+    }
+    return best;
 }
 
 static size_t n_taken_for(const struct decoders *decoders, const struct weir_id *camera_id)
@@ -231,7 +258,9 @@ static struct decoder *take(struct decoders *decoders, const struct weir_id *cam
     pthread_mutex_lock(&decoders->mutex);
     weir_list_push_back(&decoders->waiting, &self.node);
     while (is_in_time && !decoder) {
-        decoder = next_of(decoders) == &self ? find_free(decoders) : NULL;
+        if (next_of(decoders) == &self && !(decoder = find_parked(decoders, camera_id))) {
+            decoder = find_free(decoders);
+        }
         is_in_time =
             decoder || weir_clock_wait(&decoders->freed, &decoders->mutex, deadline_mono_ms);
     }
@@ -287,6 +316,18 @@ static void give(struct decoders *decoders, struct decoder *decoder, bool is_goo
     }
 }
 
+/* While it is taken. A question that asks for no parking leaves what is parked there. */
+static void note_parked(struct decoders *decoders, struct decoder *decoder,
+                        const struct weir_decode_ask *ask, const struct weir_decode_answer *answer)
+{
+    pthread_mutex_lock(&decoders->mutex);
+    if (ask->park_ms > 0) {
+        decoder->parked_id = decoder->camera_id;
+        decoder->parked_until_ms = answer->is_parked != 0 ? weir_clock_mono_ms() + ask->park_ms : 0;
+    }
+    pthread_mutex_unlock(&decoders->mutex);
+}
+
 static bool is_sane(const struct weir_decode_answer *answer)
 {
     return answer->magic == WEIR_DECODE_MAGIC && answer->status <= WEIR_DECODE_FAILED &&
@@ -324,6 +365,9 @@ static enum weir_code make(struct decoders *decoders, struct decoder *decoder,
         return weir_fail(err, WEIR_EUNAVAILABLE, "every decoder is busy");
     }
     bool is_good = talk(decoder->process.channel_fd, ask, clip, ret_answer, ret_image);
+    if (is_good) {
+        note_parked(decoders, decoder, ask, ret_answer);
+    }
     give(decoders, decoder, is_good);
     return is_good ? WEIR_OK : weir_fail(err, WEIR_EIO, "the decoder broke over it");
 }

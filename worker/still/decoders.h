@@ -5,6 +5,11 @@
  * One that ends, hangs or talks nonsense is killed and replaced; after DECODERS_LIFE pictures too,
  * so that nothing that a camera's bytes did to it lasts. Processes are started and ended on the
  * loop's thread alone (lib/io/process.h).
+ *
+ * One that made a picture may stay parked behind it for a while (worker/decode/course.h): the next
+ * picture of that camera is made by it, where it is free, and takes less. Others take one that is
+ * not parked; but parked ones are free, and who would have to wait gets the one that was parked
+ * first.
  */
 #ifndef WEIR_WORKER_STILL_DECODERS_H
 #define WEIR_WORKER_STILL_DECODERS_H
@@ -25,11 +30,12 @@ struct decoders *decoders_new(struct weir_loop *loop, const char *program, size_
 void decoders_free(struct decoders *decoders);
 
 /*
- * Makes a picture of a camera: waits for a decoder until the deadline (CLOCK_MONOTONIC), then for
- * it. First come first served, but while others wait no camera gets the last decoder that is free:
- * one with pictures that take long does not keep all of them. Any thread. WEIR_EUNAVAILABLE: none
- * was free in time. WEIR_EIO: the decoder broke over it. Else WEIR_OK and `ret_answer` tells; with
- * its status WEIR_DECODE_OK `*ret_image` are its bytes, malloced.
+ * Makes a picture of a camera, and parks its decoder where `ask` says so: waits for a decoder until
+ * the deadline (CLOCK_MONOTONIC), then for it. First come first served, but while others wait no
+ * camera gets the last decoder that is free: one with pictures that take long does not keep all of
+ * them. Any thread. WEIR_EUNAVAILABLE: none was free in time. WEIR_EIO: the decoder broke over it.
+ * Else WEIR_OK and `ret_answer` tells; with its status WEIR_DECODE_OK `*ret_image` are its bytes,
+ * malloced.
  */
 WEIR_MUST_USE enum weir_code
 decoders_make(struct decoders *decoders, const struct weir_id *camera_id,

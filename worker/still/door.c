@@ -27,6 +27,7 @@ struct door {
     struct weir_http_server *server;
     struct turns *turns;
     _Atomic int64_t decoded;
+    _Atomic int64_t gone_on;
     _Atomic int64_t cached;
     _Atomic int64_t failed;
 };
@@ -97,6 +98,13 @@ static void answer(struct weir_http_response *res, const struct still_question *
 
 /* ---- making ---- */
 
+/* A keyframe is decoded out of itself: it leaves what is parked behind a later frame where it is.
+ */
+static bool is_alone(const struct still_question *question)
+{
+    return question->ask.mode == WEIR_CTL_CLIP_ASK_MODE_KEYFRAME;
+}
+
 /* NULL fills `why`. */
 static struct picture *make(struct door *door, const struct still_question *question,
                             struct still_clip *clip, struct still_refusal *why)
@@ -114,7 +122,8 @@ static struct picture *make(struct door *door, const struct still_question *ques
                                   .bytes = (uint32_t)clip->found.bytes,
                                   .long_side = question->long_side,
                                   .short_side = question->short_side,
-                                  .ts = clip->found.ts};
+                                  .ts = clip->found.ts,
+                                  .park_ms = is_alone(question) ? 0 : door->config.park_ms};
     struct weir_decode_answer is = {0};
     uint8_t *image WEIR_CLEANUP(weir_freep) = NULL;
     uint8_t *bytes WEIR_CLEANUP(weir_freep) = still_clip_read(clip);
@@ -126,6 +135,7 @@ static struct picture *make(struct door *door, const struct still_question *ques
                                         bytes, weir_clock_mono_ms() + MAKE_MS, &is, &image, NULL);
     if (code == WEIR_OK && is.status == WEIR_DECODE_OK) {
         atomic_fetch_add(&door->decoded, 1);
+        atomic_fetch_add(&door->gone_on, is.has_gone_on != 0);
         return picture_new(&is, image);
     }
     if (code != WEIR_EUNAVAILABLE) {
@@ -326,6 +336,7 @@ void door_close(struct door **door)
 struct door_counts door_counts(struct door *door)
 {
     return (struct door_counts){.decoded = atomic_load(&door->decoded),
+                                .gone_on = atomic_load(&door->gone_on),
                                 .cached = atomic_load(&door->cached),
                                 .failed = atomic_load(&door->failed)};
 }

@@ -20,10 +20,12 @@ struct door_config {
     const char *clip_socket;
     struct decoders *decoders;
     struct pictures *pictures;
+    uint32_t park_ms; /* 0..WEIR_PARK_MS_MAX; see struct weir_decode_ask */
 };
 
 struct door_counts {
     int64_t decoded;
+    int64_t gone_on; /* of them */
     int64_t cached;
     int64_t failed;
 };

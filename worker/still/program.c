@@ -99,6 +99,8 @@ static void on_tick(void *ctx)
     say(&(struct weir_ctl){.type = WEIR_CTL_STILL_STATS,
                            .u.still_stats = {.decoders = (int64_t)decoders_up(program->decoders),
                                              .decoded = counts.decoded,
+                                             .has_gone_on = true,
+                                             .gone_on = counts.gone_on,
                                              .cached = counts.cached,
                                              .failed = counts.failed,
                                              .has_looked = true,
@@ -137,7 +139,8 @@ int program_run(const struct still_settings *settings)
     struct door_config door = {.socket = settings->still_socket,
                                .clip_socket = settings->clip_socket,
                                .decoders = program.decoders,
-                               .pictures = program.pictures};
+                               .pictures = program.pictures,
+                               .park_ms = (uint32_t)settings->park_s * 1000};
     enum weir_code code = door_open(&door, &program.door, &err);
     if (code == WEIR_OK) {
         weir_loop_watch(program.loop, CONTROL_FD, WEIR_LOOP_IN, on_control, &program);

@@ -10,6 +10,9 @@
 #include "lib/base/str.h"
 
 #define CREDENTIALS_MAX 127 /* libavformat's RTSPState.auth */
+#define RTSP_PORT       554
+#define RTSPS_PORT      322
+#define HTTPS_PORT      443
 
 static enum weir_code check_characters(const char *text, struct weir_err *err)
 {
@@ -33,6 +36,7 @@ static enum weir_code parse_port(const char *text, size_t len, struct tap_url *u
     if (weir_str_to_int(digits, 1, 65535, &port, NULL) != WEIR_OK)
         return weir_fail(err, WEIR_EINVAL, "the URL's port is not one of 1 to 65535");
     url->port = (int)port;
+    url->has_port = true;
     return WEIR_OK;
 }
 
@@ -56,16 +60,21 @@ static enum weir_code parse_authority(const char *text, size_t len, struct tap_u
     return colon != NULL ? parse_port(colon + 1, len - n - 1, url, err) : WEIR_OK;
 }
 
+bool tap_url_is_tls(const char *text)
+{
+    return strncasecmp(text, "rtsps://", 8) == 0;
+}
+
 enum weir_code tap_url_parse(const char *text, struct tap_url *ret, struct weir_err *err)
 {
-    struct tap_url url = {.port = 554};
+    struct tap_url url = {.port = RTSP_PORT};
     const char *p = text;
     if (strncasecmp(p, "rtsp://", 7) == 0) {
         p += 7;
-    } else if (strncasecmp(p, "rtsps://", 8) == 0) {
+    } else if (tap_url_is_tls(p)) {
         p += 8;
         url.is_tls = true;
-        url.port = 322;
+        url.port = RTSPS_PORT;
     } else {
         return weir_fail(err, WEIR_EINVAL, "only rtsp and rtsps URLs are read");
     }
@@ -84,6 +93,12 @@ enum weir_code tap_url_parse(const char *text, struct tap_url *ret, struct weir_
                 "measured above");
     *ret = url;
     return WEIR_OK;
+}
+
+void tap_url_use_http(struct tap_url *url)
+{
+    if (url->is_tls && !url->has_port)
+        url->port = HTTPS_PORT;
 }
 
 bool tap_address_is_same_host(const struct sockaddr *a, const struct sockaddr *b)

@@ -20,6 +20,7 @@ struct tap_url {
     bool is_tls;    /* rtsps */
     char host[256]; /* without brackets */
     bool is_literal;
+    bool has_port; /* it is said; else that of the scheme */
     int port;
     char rest[2049]; /* path and query, "/" at least */
 };
@@ -30,6 +31,12 @@ struct tap_url {
  */
 WEIR_MUST_USE enum weir_code tap_url_parse(const char *text, struct tap_url *ret,
                                            struct weir_err *err);
+
+/* Whether a URL that tap_url_parse takes is one of rtsps. */
+bool tap_url_is_tls(const char *text);
+
+/* It is read by RTSP over HTTP: through TLS, where no port is said, at that of HTTPS. */
+void tap_url_use_http(struct tap_url *url);
 
 /*
  * Resolves `url->host` and gives one of its addresses with the port, a different one each `turn`.

@@ -6,6 +6,9 @@
 #include "lib/base/arena.h"
 #include "worker/tap/nal.h"
 
+#define KEPT_BYTES 16384
+#define PLACES     16
+
 /* What cannot be is left out; so is a sequence that has no picture size. */
 static enum tap_nal_kind judge(const struct tap_assembler *as, const uint8_t *nal, size_t len)
 {
@@ -47,6 +50,14 @@ void tap_assembler_done(struct tap_assembler *as)
     weir_buf_done(&as->buf);
 }
 
+/* What a keyframe took is given back: most of the time it would lie idle. */
+static void clear(struct tap_assembler *as)
+{
+    weir_buf_clear(&as->buf);
+    if (as->buf.cap > KEPT_BYTES)
+        weir_buf_done(&as->buf);
+}
+
 static size_t put_nal(uint8_t *to, const uint8_t *nal, size_t len)
 {
     to[0] = (uint8_t)(len >> 24);
@@ -62,13 +73,29 @@ static size_t put_param(uint8_t *to, const struct tap_param *param)
     return param->len > 0 ? put_nal(to, param->bytes, param->len) : 0;
 }
 
+struct place {
+    uint32_t at;
+    uint32_t len;
+};
+
 /* What a unit holds; one walk before it is written. */
 struct survey {
     size_t out_bytes;
     bool is_key;
     bool has_sps;
     bool has_slices;
+    struct place kept[PLACES]; /* the first NAL units that are written */
+    size_t n_kept;
+    size_t end; /* of what `kept` was taken from */
 };
+
+static void note_place(struct survey *s, size_t at, size_t len, size_t end)
+{
+    if (s->n_kept == PLACES)
+        return;
+    s->kept[s->n_kept++] = (struct place){(uint32_t)at, (uint32_t)len};
+    s->end = end;
+}
 
 static struct survey survey_unit(struct tap_assembler *as, const uint8_t *stream, size_t len)
 {
@@ -82,6 +109,7 @@ static struct survey survey_unit(struct tap_assembler *as, const uint8_t *stream
         if (!is_kept(kind))
             continue;
         tap_params_take(&as->params, as->codec, nal, n);
+        note_place(&s, (size_t)(nal - stream), n, at);
         s.out_bytes += 4 + n;
         s.is_key = s.is_key || kind == TAP_NAL_KEY;
         s.has_sps = s.has_sps || kind == TAP_NAL_SPS;
@@ -107,7 +135,11 @@ static struct tap_unit *write_unit(const struct tap_assembler *as, const struct 
     const uint8_t *stream = (const uint8_t *)as->buf.bytes;
     const uint8_t *nal;
     size_t n;
-    for (size_t at = 0; tap_nal_next(stream, as->buf.len, &at, &nal, &n);) {
+    for (size_t i = 0; i < s->n_kept; i++)
+        len += put_nal(unit->bytes + len, stream + s->kept[i].at, s->kept[i].len);
+    /* Hardly ever are there more. */
+    for (size_t at = s->end;
+         s->n_kept == PLACES && tap_nal_next(stream, as->buf.len, &at, &nal, &n);) {
         if (is_kept(judge(as, nal, n)))
             len += put_nal(unit->bytes + len, nal, n);
     }
@@ -133,7 +165,7 @@ struct tap_unit *tap_assembler_flush(struct tap_assembler *as)
             unit = write_unit(as, &s);
         }
     }
-    weir_buf_clear(&as->buf);
+    clear(as);
     as->is_skipping = false;
     return unit;
 }
@@ -149,7 +181,7 @@ struct tap_unit *tap_assembler_add(struct tap_assembler *as, int64_t pts, int64_
         as->arrival_us = arrival_us;
     }
     if (!as->is_skipping && !weir_buf_add(&as->buf, bytes, len)) {
-        weir_buf_clear(&as->buf);
+        clear(as);
         as->is_skipping = true;
     }
     return ended;

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/tap/camera.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,16 +8,16 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/domain/other_source.h"
 #include "worker/tap/address.h"
-#include "worker/tap/jpeg.h"
-#include "worker/tap/nal.h"
+#include "worker/tap/engines.h"
 #include "worker/tap/report.h"
 #include "worker/tap/retry.h"
 #include "worker/tap/source.h"
 
-#define OVER_PAUSE_MS 10000
-#define HUSH_MS       1000 /* behind the end of the slowest attempt */
-#define LOST_MS       3000 /* a source that was read may be away so long */
+#define HUSH_MS 1000 /* behind the end of the slowest attempt */
+#define LOST_MS 3000 /* a source that was read may be away so long */
+#define REST_MS 200
 
 struct tap_camera {
     struct tap_shared shared;
@@ -38,24 +36,14 @@ struct tap_camera {
     struct tap_failure held; /* told when others would have been */
     unsigned attempts;
     unsigned failures; /* in a row */
-    struct tap_format format;
-    int width;
-    int height;
-    struct tap_ring ring;
-    struct tap_spool *spool;
-    int64_t over_mono_ms; /* when it last started over */
-    struct tap_timeline line;
-    struct tap_clock clock;
+    struct tap_intake in;
     struct tap_camera_role role;
-    struct weir_ctl_tap_stats_cameras stats; /* counters only */
-    int64_t frames;                          /* of video */
+    bool is_followed;
+    bool rests; /* see rest() */
     struct tap_cost cost;
-    struct tap_health health;
     struct tap_remedy remedy;
-    bool is_udp;          /* the newest attempt */
-    uint64_t gaps_before; /* of readers that ended */
-    int64_t last_unit_mono_ms;
-    int64_t last_key_capture_us;
+    enum weir_transport transport; /* of the newest attempt */
+    uint64_t gaps_before;          /* of readers that ended */
 };
 
 static void on_timer(void *ctx);
@@ -67,18 +55,15 @@ static void leave_gate(struct tap_camera *camera)
     camera->is_inside = false;
 }
 
-static void measure_picture(struct tap_camera *camera)
-{
-    if (!tap_nal_picture_size(camera->format.video, &camera->format.params.sps, &camera->width,
-                              &camera->height)) {
-        camera->width = 0;
-        camera->height = 0;
-    }
-}
-
 static bool is_main(const struct tap_camera *camera)
 {
     return camera->role.name == NULL;
+}
+
+/* Packets that are lost on their way are lost for good. */
+static bool is_datagrams(enum weir_transport transport)
+{
+    return transport == WEIR_TRANSPORT_UDP || transport == WEIR_TRANSPORT_MULTICAST;
 }
 
 static const char *name_of(const struct tap_camera *camera)
@@ -89,8 +74,8 @@ static const char *name_of(const struct tap_camera *camera)
 static void report_up(const struct tap_camera *camera)
 {
     if (is_main(camera))
-        tap_report_up(camera->shared.control, &camera->spec.camera_id, &camera->format,
-                      camera->width, camera->height);
+        tap_report_up(camera->shared.control, &camera->spec.camera_id, &camera->in.format,
+                      camera->in.width, camera->in.height);
 }
 
 static void report_failing(const struct tap_camera *camera, const struct tap_failure *failure,
@@ -100,142 +85,78 @@ static void report_failing(const struct tap_camera *camera, const struct tap_fai
         tap_report_failing(camera->shared.control, &camera->spec.camera_id, failure, delay_ms);
 }
 
-static bool is_same_kind(const struct tap_format *a, const struct tap_format *b)
+static void on_unit(void *ctx, struct tap_unit *unit)
 {
-    return a->video == b->video && a->audio == b->audio && a->audio_rate == b->audio_rate &&
-           a->audio_channels == b->audio_channels && a->audio_config_len == b->audio_config_len &&
-           memcmp(a->audio_config, b->audio_config, a->audio_config_len) == 0;
+    struct tap_camera *camera = ctx;
+    tap_intake_take(&camera->in, unit);
 }
 
-/* Old units are of another kind: nobody may get both in one session. */
-static void start_over(struct tap_camera *camera)
+static void on_wake(void *ctx)
 {
-    camera->over_mono_ms = weir_clock_mono_ms();
-    tap_spool_clear(camera->spool);
-    int64_t max_ms = camera->ring.max_ms;
-    size_t max_bytes = camera->ring.max_bytes;
-    tap_ring_done(&camera->ring);
-    tap_ring_init(&camera->ring, max_ms, max_bytes);
-    tap_timeline_init(&camera->line);
-    tap_clock_restart(&camera->clock); /* what it knows lies on the old line */
+    const struct tap_camera *camera = ctx;
+    camera->role.wake(camera->role.ctx);
+}
+
+static void on_restart(void *ctx)
+{
+    const struct tap_camera *camera = ctx;
     camera->role.restart(camera->role.ctx);
 }
 
-static bool is_same_param(const struct tap_param *a, const struct tap_param *b)
+static void on_hear(void *ctx)
 {
-    return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+    const struct tap_camera *camera = ctx;
+    camera->role.hear(camera->role.ctx);
 }
 
-/*
- * A picture of another kind needs a new init segment, which players get with a new session of the
- * engine. Not for an encoder that changes its mind all the time: its pictures carry their sets.
- */
-static void follow_picture(struct tap_camera *camera, const struct tap_params *before)
+static void on_changed(void *ctx)
 {
-    const struct tap_params *now = &camera->format.params;
-    bool is_same = is_same_param(&before->sps, &now->sps) && is_same_param(&before->vps, &now->vps);
-    bool is_late = weir_clock_mono_ms() - camera->over_mono_ms >= OVER_PAUSE_MS;
-    if (!is_same && !tap_ring_is_empty(&camera->ring) && is_late)
-        start_over(camera);
+    report_up(ctx);
 }
+
+static const struct tap_intake_calls intake_calls = {on_wake, on_restart, on_hear, on_changed};
 
 static void on_opened(void *ctx, const struct tap_format *format)
 {
     struct tap_camera *camera = ctx;
     leave_gate(camera);
-    struct tap_params before = camera->format.params;
-    bool is_other =
-        camera->format.video != TAP_CODEC_NONE && !is_same_kind(&camera->format, format);
-    camera->format = *format;
-    if (is_other)
-        start_over(camera);
-    else
-        follow_picture(camera, &before);
+    tap_intake_up(&camera->in, format);
     camera->is_up = true;
     camera->is_failing = false;
     camera->failures = 0;
-    tap_health_up(&camera->health, weir_clock_mono_ms());
-    measure_picture(camera);
     report_up(camera);
     weir_log(WEIR_LOG_INFO, "camera: up", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id),
              "source", name_of(camera), NULL);
 }
 
-/* Newer parameter sets inside the stream: the engine reads them there, others from `format`. */
-static void follow_params(struct tap_camera *camera, const struct tap_unit *unit)
+/*
+ * Whoever only waits for a first viewer is read in handfuls; each frame as it comes where its time
+ * is taken from its arrival, and where packets would be lost meanwhile. A source besides main is
+ * only read for those who follow it.
+ */
+static void rest(struct tap_camera *camera)
 {
-    const uint8_t *nal;
-    size_t len;
-    bool has_changed = false;
-    struct tap_params before = camera->format.params;
-    bool is_image = camera->format.video == TAP_CODEC_MJPEG;
-    if (is_image)
-        has_changed = tap_jpeg_take_header(&camera->format.params.sps, unit->bytes, unit->len);
-    for (size_t at = 0; !is_image && tap_nal_next_in_unit(unit->bytes, unit->len, &at, &nal, &len);)
-        has_changed |= tap_params_take(&camera->format.params, camera->format.video, nal, len);
-    if (!has_changed)
+    bool rests = is_main(camera) && !camera->is_followed && camera->is_up;
+    bool is_udp = is_datagrams(camera->transport);
+    bool naps = !is_udp && tap_clock_is_near(&camera->in.clock);
+    if (camera->reader == NULL)
         return;
-    if (camera->stats.keyframes > 0)
-        tap_health_params(&camera->health, weir_clock_mono_ms());
-    follow_picture(camera, &before);
-    int width = camera->width;
-    int height = camera->height;
-    measure_picture(camera);
-    if (width != camera->width || height != camera->height)
-        report_up(camera);
+    if (rests != camera->rests)
+        tap_health_other_delay(&camera->in.health);
+    camera->rests = rests;
+    if (rests)
+        tap_reader_rest(camera->reader, naps ? REST_MS : 0);
+    else
+        tap_reader_wake(camera->reader);
 }
 
-static void count_unit(struct tap_camera *camera, const struct tap_unit *unit)
+void tap_camera_follow(struct tap_camera *camera, bool is_followed)
 {
-    camera->stats.packets++;
-    camera->stats.bytes += (int64_t)unit->len;
-    camera->frames += unit->track == TAP_VIDEO;
-    camera->last_unit_mono_ms = weir_clock_mono_ms();
-    if (!unit->is_key)
+    if (camera->is_followed == is_followed)
         return;
-    camera->stats.keyframes++;
-    int64_t gop_us = unit->capture_us - camera->last_key_capture_us;
-    camera->stats.has_gop_ms = camera->stats.keyframes > 1 && gop_us > 0;
-    camera->stats.gop_ms = gop_us / 1000;
-    camera->last_key_capture_us = unit->capture_us;
-}
-
-/* Frames before and behind it are not to be compared by their times. */
-static void log_clock_set(const struct tap_camera *camera)
-{
-    static struct weir_log_limit limit;
-    char jumps[24];
-    if (!weir_log_allowed(&limit, 10, 60000, weir_clock_mono_ms()))
-        return;
-    snprintf(jumps, sizeof(jumps), "%" PRIu64, camera->clock.jumps);
-    weir_log(WEIR_LOG_WARN, "camera: its clock was set", "camera_id",
-             WEIR_ID_TEXT(&camera->spec.camera_id), "source", name_of(camera), "times", jumps,
-             NULL);
-}
-
-static void on_unit(void *ctx, struct tap_unit *unit)
-{
-    struct tap_camera *camera = ctx;
-    int64_t rate = tap_format_rate(&camera->format, unit->track);
-    if (unit->is_key)
-        follow_params(camera, unit);
-    if (unit->track == TAP_VIDEO)
-        tap_health_frame(&camera->health, unit->pts, unit->is_key, weir_clock_mono_ms());
-    uint64_t jumps = camera->line.jumps;
-    if (!tap_timeline_map(&camera->line, unit, rate)) {
-        free(unit);
-        return;
-    }
-    if (camera->line.jumps != jumps)
-        tap_clock_restart(&camera->clock);
-    uint64_t sets = camera->clock.jumps;
-    tap_clock_map(&camera->clock, unit, tap_ticks_to_us(unit->ts, rate));
-    if (camera->clock.jumps != sets)
-        log_clock_set(camera);
-    count_unit(camera, unit);
-    tap_spool_add(camera->spool, &camera->format, unit);
-    if (tap_ring_push(&camera->ring, unit))
-        camera->role.wake(camera->role.ctx);
+    camera->is_followed = is_followed;
+    rest(camera);
+    tap_intake_spool(&camera->in, is_followed);
 }
 
 static void after_end(struct tap_camera *camera)
@@ -244,9 +165,7 @@ static void after_end(struct tap_camera *camera)
     camera->up_mono_ms = camera->is_up ? weir_clock_mono_ms() : camera->up_mono_ms;
     camera->is_up = false;
     camera->remedy.is_withheld = false;
-    tap_health_down(&camera->health, weir_clock_mono_ms());
-    tap_timeline_restart(&camera->line);
-    tap_clock_restart(&camera->clock);
+    tap_intake_down(&camera->in);
 }
 
 static void tell_failure(struct tap_camera *camera, const struct tap_failure *failure)
@@ -278,9 +197,9 @@ static void on_ended(void *ctx, const struct tap_failure *failure)
     struct tap_camera *camera = ctx;
     camera->gaps_before += tap_reader_gaps(camera->reader);
     camera->reader = NULL;
-    camera->stats.reconnects++;
+    camera->in.stats.reconnects++;
     bool is_ours = camera->is_up && tap_remedy_is_for(failure->reason);
-    if (!camera->is_up && !camera->is_udp)
+    if (!camera->is_up && !is_datagrams(camera->transport))
         tap_remedy_failed(&camera->remedy, weir_clock_mono_ms());
     after_end(camera);
     if (is_ours) {
@@ -309,13 +228,22 @@ static int64_t not_before_ms(const struct tap_camera *camera)
     return now_ms + weir_budget_wait_ms(&camera->remedy.budget, now_ms);
 }
 
+static bool has_audio(const struct weir_ctl_tap_camera *spec)
+{
+    return spec->has_audio && spec->audio;
+}
+
 static void start_reader(struct tap_camera *camera)
 {
     const struct weir_ctl_tap_camera *from = &camera->spec;
-    camera->is_udp = from->transport == WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP &&
-                     !tap_remedy_is_tcp(&camera->remedy, weir_clock_mono_ms());
+    /* What is encrypted comes in the connection that is; libavformat knows no other way. */
+    bool is_by_tcp =
+        is_datagrams(from->transport) &&
+        (tap_url_is_tls(from->url) || tap_remedy_is_tcp(&camera->remedy, weir_clock_mono_ms()));
+    camera->transport = is_by_tcp ? WEIR_TRANSPORT_TCP : from->transport;
     struct tap_reader_spec spec = {.has_credentials = from->has_username || from->has_password,
-                                   .is_udp = camera->is_udp,
+                                   .transport = camera->transport,
+                                   .has_audio = has_audio(from),
                                    .reach = camera->reach,
                                    .tenant_id = from->tenant_id,
                                    .trials = camera->shared.trials,
@@ -412,25 +340,9 @@ static void take_spec(struct tap_camera *camera, const struct weir_ctl_tap_camer
     }
     bool is_good = tap_url_parse(spec->url, &url, NULL) == WEIR_OK;
     WEIR_IGNORE(!WEIR_STR_SET(camera->host, is_good ? url.host : ""), "both have 256 bytes");
-    camera->clock.delay_us = spec->has_encoder_delay_ms ? spec->encoder_delay_ms * 1000 : 0;
-    camera->ring.max_ms = spec->ring_ms;
-    camera->ring.max_bytes = (size_t)spec->ring_bytes;
-}
-
-/* What the process before this one read of the camera. */
-static void take_spool(struct tap_camera *camera)
-{
-    const char *dir = is_main(camera) ? camera->shared.spool_dir : "";
-    camera->spool = tap_spool_open(dir, &camera->spec.camera_id);
-    if (!tap_spool_load(camera->spool, weir_clock_wall_us(), &camera->format, &camera->ring))
-        return;
-    int64_t audio_ts = TAP_NO_TIME;
-    for (uint64_t i = camera->ring.first; i < camera->ring.end; i++) {
-        const struct tap_unit *unit = tap_ring_find(&camera->ring, i);
-        audio_ts = unit->track == TAP_AUDIO ? unit->ts : audio_ts;
-    }
-    tap_timeline_resume(&camera->line, camera->ring.newest_ts, audio_ts);
-    measure_picture(camera);
+    camera->in.clock.delay_us = spec->has_encoder_delay_ms ? spec->encoder_delay_ms * 1000 : 0;
+    camera->in.ring.max_ms = spec->ring_ms;
+    camera->in.ring.max_bytes = (size_t)spec->ring_bytes;
 }
 
 struct tap_camera *tap_camera_new(const struct tap_shared *shared,
@@ -441,10 +353,17 @@ struct tap_camera *tap_camera_new(const struct tap_shared *shared,
     camera->shared = *shared;
     camera->role = *role;
     camera->is_fenced = is_fenced;
-    tap_ring_init(&camera->ring, spec->ring_ms, (size_t)spec->ring_bytes);
-    tap_timeline_init(&camera->line);
+    struct tap_intake_from from = {.loop = shared->loop,
+                                   .xcode = shared->engines->all[WEIR_XCODE_ENGINE_LIBAV].program,
+                                   .spool_dir = is_main(camera) ? shared->spool_dir : "",
+                                   .camera_id = &camera->spec.camera_id,
+                                   .name = name_of(camera),
+                                   .can_hear = role->hear != NULL,
+                                   .has_audio = has_audio(spec)};
+    camera->spec.camera_id = spec->camera_id;
+    tap_intake_init(&camera->in, &from, spec->ring_ms, (size_t)spec->ring_bytes, &intake_calls,
+                    camera);
     take_spec(camera, spec);
-    take_spool(camera);
     camera->timer = weir_timer_new(shared->loop, on_timer, camera);
     weir_timer_set(camera->timer, 0);
     return camera;
@@ -452,12 +371,12 @@ struct tap_camera *tap_camera_new(const struct tap_shared *shared,
 
 const struct tap_ring *tap_camera_ring(const struct tap_camera *camera)
 {
-    return &camera->ring;
+    return &camera->in.ring;
 }
 
 const struct tap_format *tap_camera_format(const struct tap_camera *camera)
 {
-    return &camera->format;
+    return &camera->in.format;
 }
 
 bool tap_camera_is_up(const struct tap_camera *camera)
@@ -482,30 +401,41 @@ void tap_camera_free(struct tap_camera **ptr)
     tap_reader_cancel(&camera->reader);
     leave_gate(camera);
     weir_timer_free(&camera->timer);
-    tap_ring_done(&camera->ring);
-    tap_spool_close(&camera->spool, true);
+    tap_intake_done(&camera->in);
     explicit_bzero(&camera->spec, sizeof(camera->spec));
     free(camera);
 }
 
 static bool is_same_source(const struct weir_ctl_tap_camera *a, const struct weir_ctl_tap_camera *b)
 {
-    return strcmp(a->url, b->url) == 0 && a->has_username == b->has_username &&
-           (!a->has_username || strcmp(a->username, b->username) == 0) &&
-           a->has_password == b->has_password &&
-           (!a->has_password || strcmp(a->password, b->password) == 0) &&
-           a->has_tls_pin_sha256 == b->has_tls_pin_sha256 &&
-           (!a->has_tls_pin_sha256 || strcmp(a->tls_pin_sha256, b->tls_pin_sha256) == 0) &&
+    return strcmp(a->url, b->url) == 0 &&
+           weir_is_same_text(a->has_username, a->username, b->has_username, b->username) &&
+           weir_is_same_text(a->has_password, a->password, b->has_password, b->password) &&
+           weir_is_same_text(a->has_tls_pin_sha256, a->tls_pin_sha256, b->has_tls_pin_sha256,
+                             b->tls_pin_sha256) &&
            a->transport == b->transport && a->allow_local == b->allow_local &&
-           strcmp(a->networks, b->networks) == 0 && weir_id_equal(&a->tenant_id, &b->tenant_id);
+           has_audio(a) == has_audio(b) && strcmp(a->networks, b->networks) == 0 &&
+           weir_id_equal(&a->tenant_id, &b->tenant_id);
+}
+
+/* At once, whatever the camera does: who plays goes on with the pictures alone. */
+static void silence(struct tap_camera *camera)
+{
+    stop_reader(camera);
+    tap_intake_silence(&camera->in);
+    if (camera->role.hush != NULL)
+        camera->role.hush(camera->role.ctx);
 }
 
 void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_camera *spec)
 {
     bool is_same = is_same_source(&camera->spec, spec);
+    bool is_muted = has_audio(&camera->spec) && !has_audio(spec);
     if (!is_same)
         camera->remedy = (struct tap_remedy){0};
     take_spec(camera, spec);
+    if (is_muted)
+        silence(camera);
     if (is_same && !is_held(camera) &&
         (camera->reader != NULL || camera->is_holding || camera->failures > 0))
         return;
@@ -514,20 +444,24 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
     weir_timer_set(camera->timer, 0);
 }
 
-bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *tenant_id,
+bool tap_camera_clips(struct tap_camera *camera, const struct weir_id *tenant_id,
                       struct tap_clips_camera *ret)
 {
     if (!weir_id_equal(&camera->spec.tenant_id, tenant_id))
         return false;
-    ret->ring = &camera->ring;
-    ret->codec = camera->format.video;
-    ret->has_clock_offset = tap_clock_offset(&camera->clock, &ret->clock_offset_us);
+    if (camera->reader != NULL) {
+        tap_reader_rouse(camera->reader);
+        tap_reader_drain(camera->reader);
+    }
+    ret->ring = &camera->in.ring;
+    ret->codec = camera->in.format.video;
+    ret->has_clock_offset = tap_clock_offset(&camera->in.clock, &ret->clock_offset_us);
     return true;
 }
 
 void tap_camera_shrink(struct tap_camera *camera)
 {
-    tap_ring_shrink(&camera->ring);
+    tap_ring_shrink(&camera->in.ring);
 }
 
 /* By TCP from now on. */
@@ -538,7 +472,7 @@ static void change_transport(struct tap_camera *camera)
     WEIR_IGNORE(take_remedy(camera, WEIR_REMEDY_TCP, weir_fault_name(WEIR_FAULT_LOSS)) > 0,
                 "it was judged within the budget");
     stop_reader(camera);
-    camera->stats.reconnects++;
+    camera->in.stats.reconnects++;
     weir_timer_set(camera->timer, 0);
 }
 
@@ -546,13 +480,16 @@ static void change_transport(struct tap_camera *camera)
  * is so. */
 static void judge_patience(struct tap_camera *camera, int64_t now_ms)
 {
-    bool is_silent = now_ms - camera->health.frame_ms >= TAP_SOURCE_STALL_MS;
-    bool has_no_key = tap_health_has(&camera->health, WEIR_FAULT_NO_KEYFRAME) &&
-                      now_ms - camera->health.key_ms >= camera->shared.keyframe_ms;
-    if (!camera->is_up || !tap_remedy_withhold(&camera->remedy, is_silent || has_no_key, now_ms))
+    bool is_silent = now_ms - camera->in.health.frame_ms >= TAP_SOURCE_STALL_MS;
+    bool has_no_key = tap_health_has(&camera->in.health, WEIR_FAULT_NO_KEYFRAME) &&
+                      now_ms - camera->in.health.key_ms >= camera->shared.keyframe_ms;
+    bool is_senseless = !tap_reader_makes_sense(camera->reader);
+    bool is_unwell = is_senseless || is_silent || has_no_key;
+    if (!camera->is_up || !tap_remedy_withhold(&camera->remedy, is_unwell, now_ms))
         return;
-    struct tap_failure failure = {.reason = is_silent ? WEIR_REASON_source_silent
-                                                      : WEIR_REASON_no_keyframe};
+    struct tap_failure failure = {.reason = is_senseless ? WEIR_REASON_source_protocol_error
+                                            : is_silent  ? WEIR_REASON_source_silent
+                                                         : WEIR_REASON_no_keyframe};
     WEIR_STR_SET(failure.detail, "connecting anew did not help, so it is let alone for a while");
     if (camera->remedy.is_withheld)
         report_failing(camera, &failure, weir_budget_wait_ms(&camera->remedy.budget, now_ms));
@@ -562,15 +499,19 @@ static void judge_patience(struct tap_camera *camera, int64_t now_ms)
 
 bool tap_camera_judge(struct tap_camera *camera)
 {
+    if (camera->reader != NULL)
+        tap_reader_drain(camera->reader);
+    rest(camera);
     const struct tap_reader *reader = camera->reader;
     int64_t now_ms = weir_clock_mono_ms();
     if (reader == NULL)
         return false;
-    bool is_news = tap_health_tick(&camera->health, (int64_t)tap_reader_packets(reader),
+    bool is_news = tap_health_tick(&camera->in.health, (int64_t)tap_reader_packets(reader),
                                    (int64_t)tap_reader_lost(reader), now_ms);
     judge_patience(camera, now_ms);
-    bool is_lossy = tap_health_has(&camera->health, WEIR_FAULT_LOSS);
-    if (!tap_remedy_judge(&camera->remedy, camera->is_udp && camera->is_up, is_lossy, now_ms))
+    bool is_lossy = tap_health_has(&camera->in.health, WEIR_FAULT_LOSS);
+    bool is_udp = camera->is_up && is_datagrams(camera->transport);
+    if (!tap_remedy_judge(&camera->remedy, is_udp, is_lossy, now_ms))
         return is_news;
     change_transport(camera);
     return true;
@@ -579,37 +520,24 @@ bool tap_camera_judge(struct tap_camera *camera)
 void tap_camera_look(struct tap_camera *camera, struct tap_cost_all *all)
 {
     int64_t reader_us = camera->reader != NULL ? tap_reader_cpu_us(camera->reader) : 0;
-    tap_cost_look(&camera->cost, all, reader_us, camera->stats.bytes, camera->frames,
-                  (int64_t)camera->ring.bytes);
+    tap_cost_look(&camera->cost, all, reader_us, camera->in.stats.bytes, camera->in.frames,
+                  (int64_t)camera->in.ring.bytes);
 }
 
 void tap_camera_share(struct tap_camera *camera, const struct tap_cost_all *all, int64_t now_us)
 {
     tap_cost_share(&camera->cost, all,
-                   (int64_t)(camera->ring.bytes + tap_spool_bytes(camera->spool)), now_us);
+                   (int64_t)(camera->in.ring.bytes + tap_spool_bytes(camera->in.spool)), now_us);
 }
 
 void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats_cameras *ret)
 {
-    *ret = camera->stats;
-    ret->has_source = !is_main(camera);
-    WEIR_STR_SET(ret->source, name_of(camera));
-    ret->camera_id = camera->spec.camera_id;
     uint64_t gaps = camera->reader != NULL ? tap_reader_gaps(camera->reader) : 0;
+    tap_intake_stats(&camera->in, ret);
+    ret->has_source = !is_main(camera);
     ret->gaps = (int64_t)(camera->gaps_before + gaps);
-    ret->ring_ms = tap_ring_ms(&camera->ring);
-    ret->ring_bytes = (int64_t)camera->ring.bytes;
-    ret->last_packet_age_ms =
-        camera->last_unit_mono_ms == 0 ? 0 : weir_clock_mono_ms() - camera->last_unit_mono_ms;
-    ret->has_health = ret->has_faults = ret->has_health_ms = ret->has_faults_seen = true;
-    ret->health = camera->health.state;
-    ret->faults = camera->health.faults;
     ret->has_transport = camera->is_up;
-    ret->transport = camera->is_udp ? WEIR_CTL_TAP_STATS_CAMERAS_TRANSPORT_UDP
-                                    : WEIR_CTL_TAP_STATS_CAMERAS_TRANSPORT_TCP;
-    ret->health_ms = weir_clock_mono_ms() - camera->health.since_ms;
-    for (int i = 0; i < WEIR_FAULT_N; i++)
-        ret->faults_seen += camera->health.counts[i];
+    ret->transport = camera->transport;
     struct tap_rates rates;
     ret->has_bitrate_bps = ret->has_fps_milli = ret->has_cpu_ppm = ret->has_mem_bytes =
         tap_meter_rates(&camera->cost.meter, &rates);
@@ -619,12 +547,4 @@ void tap_camera_stats(const struct tap_camera *camera, struct weir_ctl_tap_stats
         ret->cpu_ppm = rates.cpu_ppm;
         ret->mem_bytes = camera->cost.mem_bytes;
     }
-    ret->has_clock_offset_us = tap_clock_offset(&camera->clock, &ret->clock_offset_us);
-    ret->clock_jumps = (int64_t)camera->clock.jumps;
-    ret->has_clock_before_us = camera->clock.jumps > 0;
-    ret->clock_before_us = camera->clock.before_us;
-    ret->has_clock_is_near = true;
-    ret->clock_is_near = tap_clock_is_near(&camera->clock);
-    ret->clock = ret->has_clock_offset_us ? WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_RTCP_SR
-                                          : WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_ARRIVAL;
 }

@@ -7,16 +7,12 @@
 #define WEIR_WORKER_TAP_CAMERA_H
 
 #include "worker/tap/clips.h"
-#include "worker/tap/clock.h"
 #include "worker/tap/control.h"
 #include "worker/tap/cost.h"
 #include "worker/tap/gate.h"
-#include "worker/tap/health.h"
+#include "worker/tap/intake.h"
 #include "worker/tap/reader.h"
 #include "worker/tap/remedy.h"
-#include "worker/tap/ring.h"
-#include "worker/tap/spool.h"
-#include "worker/tap/timeline.h"
 
 /* What all cameras of the process share; outlives them. */
 struct tap_shared {
@@ -24,9 +20,10 @@ struct tap_shared {
     struct tap_control *control;
     struct tap_gate *gate;
     const char *spool_dir; /* or "" */
-    const char *xcode;     /* the weir-xcode program */
-    int64_t fps_ppm;       /* as in tap_outputs_pace */
-    int64_t open_ms;       /* as in tap_reader_spec */
+    const struct tap_engines *engines;
+    int64_t fps_ppm; /* as in tap_outputs_pace */
+    struct tap_encoders *encoders;
+    int64_t open_ms; /* as in tap_reader_spec */
     int64_t keyframe_ms;
     unsigned readers_max; /* no further source is read where so many are */
     struct tap_trials *trials;
@@ -40,6 +37,9 @@ struct tap_camera_role {
     const char *name;        /* kept; NULL: main, which is reported, and leaves files (spool.h) */
     void (*wake)(void *ctx); /* its ring has new units */
     void (*restart)(void *ctx); /* its ring was emptied */
+    /* Its sound was wiped, or there is some from now on; NULL: nobody goes on with it. */
+    void (*hush)(void *ctx);
+    void (*hear)(void *ctx);
     void *ctx;
 };
 
@@ -63,8 +63,12 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
 /* While `is_fenced`, a camera that is exclusive is not read; others take no notice. */
 void tap_camera_fence(struct tap_camera *camera, bool is_fenced);
 
-/* What clips are cut from; false when it is another tenant's. */
-bool tap_camera_clips(const struct tap_camera *camera, const struct weir_id *tenant_id,
+/* Whether anything is made of it. Of a camera that nobody follows frames come in handfuls, and
+ * nothing is left for the next process; all is as it was at the first follower. */
+void tap_camera_follow(struct tap_camera *camera, bool is_followed);
+
+/* What clips are cut from, all that has come included; false when it is another tenant's. */
+bool tap_camera_clips(struct tap_camera *camera, const struct weir_id *tenant_id,
                       struct tap_clips_camera *ret);
 
 /* Gives up the oldest of its ring. */

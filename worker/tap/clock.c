@@ -6,6 +6,7 @@
 #define AGREE_US    25000            /* with the median; what does not is left out */
 #define RENEW_US    INT64_C(5000000) /* a report that says what the last one said counts again */
 #define SKEW_MIN_US 10000000.0       /* reports that lie closer tell no skew */
+#define SKEW_USUAL  100e-6           /* what crystals have, as a standard deviation */
 
 static int64_t least(struct tap_clock_least *least, int64_t diff_us, int64_t now_us)
 {
@@ -70,6 +71,19 @@ static int64_t median_diff(const struct tap_clock *clock)
     return sorted[n / 2];
 }
 
+/*
+ * The slope of a line through `n` points, given their sums about the middle. What chance does to
+ * them is told by how far they lie beside the line; the more that is, against what a crystal does
+ * at most, the less of the slope is believed (ridge regression). Exact reports are believed.
+ */
+static double slope(double n, double xx, double xy, double yy)
+{
+    double steepest = xy / xx;
+    double beside = yy - steepest * xy;
+    double chance = n > 3 && beside > 0 ? beside / (n - 2) : 0;
+    return xy / (xx + chance / (SKEW_USUAL * SKEW_USUAL));
+}
+
 /* Least squares over those that agree; numbers are kept small by what the newest one says. */
 static void fit(struct tap_clock *clock)
 {
@@ -81,6 +95,7 @@ static void fit(struct tap_clock *clock)
     double sum_y = 0;
     double sum_xx = 0;
     double sum_xy = 0;
+    double sum_yy = 0;
     double first = 0;
     double last = -1e18;
     for (size_t i = 0; i < count(clock); i++) {
@@ -93,12 +108,13 @@ static void fit(struct tap_clock *clock)
         sum_y += y;
         sum_xx += x * x;
         sum_xy += x * y;
+        sum_yy += y * y;
         first = x < first ? x : first;
         last = x > last ? x : last;
     }
     double spread = sum_xx - sum_x * sum_x / n;
     double skew = n >= 3 && last - first >= SKEW_MIN_US && spread > 0
-                      ? (sum_xy - sum_x * sum_y / n) / spread
+                      ? slope(n, spread, sum_xy - sum_x * sum_y / n, sum_yy - sum_y * sum_y / n)
                       : 0;
     clock->skew = skew > most ? most : (skew < -most ? -most : skew);
     clock->middle.line_us = from.line_us + (int64_t)(sum_x / n);

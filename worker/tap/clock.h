@@ -4,12 +4,13 @@
  *
  * A camera that sends RTCP sender reports says it itself. Each report ties its RTP time to its wall
  * clock, some cameras by some milliseconds of chance; a line through the last ones (offset and
- * skew) is truer than the newest. Those far from their median are left out, as the first one of a
- * session may be. A report that lies TAP_CLOCK_JUMP_US beside that line is a clock that was set:
- * what was learnt before counts no more. So is a line, or a connection, on which three reports put
- * the clock TAP_CLOCK_OTHER_US beside where it was. The camera's clock is believed as it stands
- * while it is within TAP_CLOCK_TRUST_US of ours; when it is further off (a camera in 1970), its
- * distance to ours is taken out and only its regularity is used.
+ * skew) is truer than the newest, and its skew is believed as far as their scatter allows. Those
+ * far from their median are left out, as the first one of a session may be. A report that lies
+ * TAP_CLOCK_JUMP_US beside that line is a clock that was set: what was learnt before counts no
+ * more. So is a line, or a connection, on which three reports put the clock TAP_CLOCK_OTHER_US
+ * beside where it was. The camera's clock is believed as it stands while it is within
+ * TAP_CLOCK_TRUST_US of ours; when it is further off (a camera in 1970), its distance to ours is
+ * taken out and only its regularity is used.
  *
  * Without reports the time is that of arrival, freed of jitter: of all delays the least is the
  * truest (minimum-delay filter), and it is let go slowly so that clocks may drift.
@@ -30,7 +31,7 @@
 #define TAP_CLOCK_OTHER_US                                                                         \
     500000 /* between two lines or connections, which have delays of their own */
 #define TAP_CLOCK_DRIFT_PPM 200 /* what a bad crystal does */
-#define TAP_CLOCK_REPORTS   8
+#define TAP_CLOCK_REPORTS   24  /* two minutes of most cameras */
 
 /* The least difference seen of late. */
 struct tap_clock_least {

@@ -131,6 +131,11 @@ void tap_health_frame(struct tap_health *health, int64_t pts, bool is_key, int64
     health->frame_ms = now_ms;
 }
 
+void tap_health_other_delay(struct tap_health *health)
+{
+    clear_delays(health, health->max_pts, health->frame_ms);
+}
+
 void tap_health_params(struct tap_health *health, int64_t now_ms)
 {
     health->params_ms = now_ms;

@@ -86,6 +86,9 @@ void tap_health_down(struct tap_health *health, int64_t now_ms);
 
 /* A video frame. `pts` in ticks of TAP_VIDEO_RATE, as the camera gave it. */
 void tap_health_frame(struct tap_health *health, int64_t pts, bool is_key, int64_t now_ms);
+/* Frames reach us by another way from now on: how long they were on the way before says nothing. */
+void tap_health_other_delay(struct tap_health *health);
+
 void tap_health_params(struct tap_health *health, int64_t now_ms);
 
 /*

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "lib/service/memory.h"
 #include "worker/tap/guard.h"
 #include "worker/tap/settings.h"
 #include "worker/tap/source.h"
@@ -27,7 +28,7 @@ static int fail(const char *what)
 
 /* Returns -1 to go on, else the exit code. */
 static int start(int argc, char **argv, struct weir_arena *arena, struct tap_settings *ret,
-                 struct weir_reach *ret_reach)
+                 struct weir_reach *ret_reach, struct tap_engines *ret_engines)
 {
     struct weir_err err;
     enum weir_log_level level;
@@ -39,7 +40,8 @@ static int start(int argc, char **argv, struct weir_arena *arena, struct tap_set
     if (weir_settings_load(tap_setting_rows, tap_n_setting_rows, argc, argv, arena, ret, &err) !=
             WEIR_OK ||
         weir_log_level_parse(ret->log_level, &level, &err) != WEIR_OK ||
-        tap_settings_reach(ret, ret_reach, &err) != WEIR_OK)
+        tap_settings_reach(ret, ret_reach, &err) != WEIR_OK ||
+        tap_settings_engines(ret, ret_engines, &err) != WEIR_OK)
         return fail(err.msg);
     struct sockaddr_storage addr;
     socklen_t len = sizeof(addr);
@@ -56,13 +58,15 @@ int main(int argc, char **argv)
 {
     struct tap_settings settings;
     struct weir_reach reach;
+    struct tap_engines engines;
     struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
-    int exit_code = start(argc, argv, arena, &settings, &reach);
+    int exit_code = start(argc, argv, arena, &settings, &reach, &engines);
     if (exit_code >= 0)
         return exit_code;
+    weir_memory_bound();
     tap_source_init();
     struct weir_loop *loop = weir_loop_new();
-    struct tap *tap = tap_new(loop, &settings, &reach, CONTROL_FD);
+    struct tap *tap = tap_new(loop, &settings, &reach, &engines, CONTROL_FD);
     weir_loop_run(loop);
     tap_free(tap);
     /* Readers may still hang in a resolver; they hold nothing that has to be kept. */

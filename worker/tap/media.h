@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define TAP_VIDEO_RATE       90000
 #define TAP_PARAM_MAX        1024              /* bytes of one parameter set */
@@ -28,7 +29,11 @@ enum tap_codec {
     TAP_CODEC_H265,
     TAP_CODEC_AAC,
     TAP_CODEC_OPUS,
-    TAP_CODEC_MJPEG, /* never published as it is */
+    TAP_CODEC_MJPEG, /* never published as it is, as are all below */
+    TAP_CODEC_PCMA,
+    TAP_CODEC_PCMU,
+    TAP_CODEC_G726,           /* samples from the highest bit on */
+    TAP_CODEC_G726_LOW_FIRST, /* ... from the lowest */
 };
 
 /* One parameter set, a NAL unit without start code; `len` 0: not known. */
@@ -43,6 +48,14 @@ struct tap_params {
     struct tap_param pps;
 };
 
+/* Sound that is made into AAC first (sound.h). */
+struct tap_raw {
+    enum tap_codec codec; /* TAP_CODEC_NONE: there is none */
+    int rate;             /* Hz; of the camera's timestamps too */
+    int channels;
+    int bits; /* a sample of G.726, else 0 */
+};
+
 /* What a camera sends. */
 struct tap_format {
     enum tap_codec video;
@@ -53,7 +66,32 @@ struct tap_format {
     size_t audio_config_len; /* AAC: AudioSpecificConfig, ISO/IEC 14496-3 */
     uint8_t audio_config[TAP_AUDIO_CONFIG_MAX];
     char audio_dropped[32]; /* name of the audio codec that is not passed on, or "" */
+    struct tap_raw raw;     /* what `audio` is made of, where that is not what the camera sends */
+    bool is_muted;          /* sound is switched off, so nobody knows whether there is any */
 };
+
+static inline bool tap_raw_is_same(const struct tap_raw *a, const struct tap_raw *b)
+{
+    return a->codec == b->codec && a->rate == b->rate && a->channels == b->channels &&
+           a->bits == b->bits;
+}
+
+/* To who plays it. */
+static inline bool tap_format_has_same_sound(const struct tap_format *a, const struct tap_format *b)
+{
+    return a->audio == b->audio && a->audio_rate == b->audio_rate &&
+           a->audio_channels == b->audio_channels && a->audio_config_len == b->audio_config_len &&
+           memcmp(a->audio_config, b->audio_config, a->audio_config_len) == 0;
+}
+
+/* All that a format says of sound. */
+static inline void tap_format_take_sound(struct tap_format *format, const struct tap_format *from)
+{
+    struct tap_format now = *from;
+    now.video = format->video;
+    now.params = format->params;
+    *format = now;
+}
 
 /* One access unit. One allocation; whoever holds the pointer owns it. */
 struct tap_unit {

@@ -52,13 +52,13 @@ enum tap_nal_kind tap_nal_kind(enum tap_codec codec, const uint8_t *nal, size_t 
 /* Where the next 00 00 01 begins, or `len`. */
 static size_t find_start(const uint8_t *stream, size_t len, size_t at)
 {
-    while (at + 3 <= len) {
-        if (stream[at + 2] > 1)
-            at += 3;
-        else if (stream[at] == 0 && stream[at + 1] == 0 && stream[at + 2] == 1)
-            return at;
-        else
-            at++;
+    const uint8_t *one;
+    for (size_t from = at + 2; from < len; from = (size_t)(one - stream) + 1) {
+        one = memchr(stream + from, 1, len - from);
+        if (one == NULL)
+            break;
+        if (one[-1] == 0 && one[-2] == 0)
+            return (size_t)(one - stream) - 2;
     }
     return len;
 }

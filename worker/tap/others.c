@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/domain/other_source.h"
 #include "worker/tap/camera.h"
 
 #define LINGER_MS   10000  /* it is read so long after the last use */
@@ -80,35 +81,11 @@ void tap_others_free(struct tap_others **ptr)
 
 /* ---- what there is ---- */
 
-static bool is_same_text(bool has_a, const char *a, bool has_b, const char *b)
-{
-    return has_a == has_b && (!has_a || strcmp(a, b) == 0);
-}
-
-static bool is_same_number(bool has_a, int64_t a, bool has_b, int64_t b)
-{
-    return has_a == has_b && (!has_a || a == b);
-}
-
-static bool is_same(const struct weir_ctl_tap_camera_others *a,
-                    const struct weir_ctl_tap_camera_others *b)
-{
-    return strcmp(a->name, b->name) == 0 && strcmp(a->url, b->url) == 0 &&
-           is_same_text(a->has_username, a->username, b->has_username, b->username) &&
-           is_same_text(a->has_password, a->password, b->has_password, b->password) &&
-           is_same_text(a->has_tls_pin_sha256, a->tls_pin_sha256, b->has_tls_pin_sha256,
-                        b->tls_pin_sha256) &&
-           a->transport == b->transport &&
-           is_same_number(a->has_codec, a->codec, b->has_codec, b->codec) &&
-           is_same_number(a->has_width, a->width, b->has_width, b->width) &&
-           is_same_number(a->has_height, a->height, b->has_height, b->height) &&
-           is_same_number(a->has_fps, a->fps, b->has_fps, b->fps);
-}
-
 static bool is_same_base(const struct weir_ctl_tap_camera *a, const struct weir_ctl_tap_camera *b)
 {
     return a->ring_ms == b->ring_ms && a->ring_bytes == b->ring_bytes &&
            a->allow_local == b->allow_local && a->exclusive == b->exclusive &&
+           (a->has_audio && a->audio) == (b->has_audio && b->audio) &&
            strcmp(a->networks, b->networks) == 0 && weir_id_equal(&a->tenant_id, &b->tenant_id);
 }
 
@@ -117,7 +94,7 @@ bool tap_others_are_same(const struct tap_others *others, const struct weir_ctl_
     bool is_all =
         others->n == spec->n_others && (others->n == 0 || is_same_base(&others->base, spec));
     for (size_t i = 0; i < others->n && is_all; i++)
-        is_all = is_same(&others->other[i].spec, &spec->others[i]);
+        is_all = weir_other_source_is_same(&others->other[i].spec, &spec->others[i]);
     return is_all;
 }
 
@@ -133,9 +110,7 @@ static struct weir_ctl_tap_camera spec_of(const struct other *other)
     memcpy(spec.password, from->password, sizeof(spec.password));
     spec.has_tls_pin_sha256 = from->has_tls_pin_sha256;
     memcpy(spec.tls_pin_sha256, from->tls_pin_sha256, sizeof(spec.tls_pin_sha256));
-    spec.transport = from->transport == WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_UDP
-                         ? WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP
-                         : WEIR_CTL_TAP_CAMERA_TRANSPORT_TCP;
+    spec.transport = from->transport;
     return spec;
 }
 

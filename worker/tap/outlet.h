@@ -2,17 +2,22 @@
 /*
  * Turns units into the bytes of a publishing session: packets and the sender reports between them,
  * and a pace for the burst (the engine's queue holds 8192 packets). Pure: time is an argument.
+ *
+ * Players that were told of sound wait for it. So where none comes, because what makes it is gone,
+ * the camera sends none or it was switched off, silence takes its place.
  */
 #ifndef WEIR_WORKER_TAP_OUTLET_H
 #define WEIR_WORKER_TAP_OUTLET_H
 
 #include "worker/tap/rtp.h"
+#include "worker/tap/silence.h"
 
 #define TAP_OUTLET_REPORT_MS 2000
 #define TAP_OUTLET_IDLE_MS   1000 /* reports while no unit comes */
 #define TAP_OUTLET_MOVED_US  2000 /* the tie of times moved: report at once */
 #define TAP_OUTLET_BURST     4096 /* packets at once */
 #define TAP_OUTLET_PER_MS    40   /* packets a ms after that */
+#define TAP_OUTLET_QUIET_MS  600  /* sound is so far behind pictures at most; then it is silence */
 
 struct tap_outlet_track {
     struct tap_rtp rtp;
@@ -28,7 +33,10 @@ struct tap_outlet_track {
 struct tap_outlet {
     struct tap_format format; /* as announced */
     struct tap_outlet_track tracks[TAP_TRACKS];
-    int64_t budget; /* packets that may be sent now */
+    bool has_silence;           /* a session that was told of sound gets some as long as it lasts */
+    struct tap_silence silence; /* where it is known what that is in its kind */
+    int64_t heard_ts;           /* sound, or silence, reaches up to here */
+    int64_t budget;             /* packets that may be sent now */
     int64_t budget_mono_ms;
 };
 
@@ -39,7 +47,8 @@ void tap_outlet_init(struct tap_outlet *outlet, const struct tap_format *format,
 /* True when the pace allows another unit. */
 bool tap_outlet_may_send(struct tap_outlet *outlet, int64_t now_mono_ms);
 
-/* Adds a unit (none of a track that was not announced) and the report that is due with it. */
+/* Adds a unit, the silence that is due ahead of it, and the report. None of a track that was not
+ * announced, nor sound ahead of the first frame or of a time that is over, nor an empty unit. */
 void tap_outlet_unit(struct tap_outlet *outlet, const struct tap_unit *unit, int64_t now_mono_ms,
                      struct weir_buf *out);
 

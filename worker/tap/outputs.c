@@ -9,6 +9,7 @@
 #include "lib/base/log.h"
 #include "worker/tap/rendition.h"
 #include "worker/tap/report.h"
+#include "worker/tap/used.h"
 
 struct follower {
     struct weir_list node;
@@ -26,7 +27,8 @@ struct tap_outputs {
     struct weir_list renditions;
     uint32_t next_number;
     struct tap_xcode *xcode; /* NULL: nothing is transcoded */
-    bool is_judged;          /* whether the camera's own stream can be published, as far as known */
+    struct tap_used used;
+    bool is_judged; /* whether the camera's own stream can be published, as far as known */
 };
 
 /* ---- publishers ---- */
@@ -84,15 +86,20 @@ static struct weir_ceiling ceiling_of(const struct weir_ctl_tap_publish *spec)
     };
 }
 
+/* Behind what is said already, as far as it fits. */
+static void add_why(struct weir_effective *effective, const char *text)
+{
+    size_t len = strlen(effective->why);
+    snprintf(effective->why + len, sizeof(effective->why) - len, "; %s", text);
+}
+
 /* What lies at the ceiling may have been asked for as more. */
 static void add_ceiling(const struct follower *follower, struct weir_effective *effective)
 {
     struct weir_ceiling ceiling = ceiling_of(&follower->spec);
     char text[WEIR_CEILING_TEXT_MAX];
-    size_t len = strlen(effective->why);
     if (weir_profile_is_at(&follower->profile, &ceiling))
-        snprintf(effective->why + len, sizeof(effective->why) - len, "; %s",
-                 weir_ceiling_format(&ceiling, text));
+        add_why(effective, weir_ceiling_format(&ceiling, text));
 }
 
 /* What is published of a camera that came up a moment ago is not known at once. */
@@ -101,6 +108,9 @@ static void report_live(const struct tap_outputs *outputs, struct follower *foll
     struct weir_effective effective;
     tap_rendition_describe(follower->rendition, ring_of(outputs, follower->rendition),
                            format_of(outputs, follower->rendition), &effective);
+    if (is_transcode(follower->rendition) && outputs->xcode != NULL &&
+        tap_xcode_why(outputs->xcode) != NULL)
+        add_why(&effective, tap_xcode_why(outputs->xcode));
     add_ceiling(follower, &effective);
     follower->is_described = effective.fps > 0;
     tap_report_stream(outputs->from.control, &follower->spec, TAP_PUBLISHER_LIVE,
@@ -197,15 +207,52 @@ static void on_broke(void *ctx, const char *why)
     }
 }
 
-static const struct tap_xcode_calls xcode_calls = {on_encoded, on_broke};
+/* They are made otherwise than was told. */
+static void tell_transcodes(void *ctx)
+{
+    struct tap_outputs *outputs = ctx;
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (follower->is_live && is_transcode(follower->rendition))
+            report_live(outputs, follower);
+    }
+}
 
-static void begin(struct tap_outputs *outputs, const struct tap_rendition *rendition)
+/* The players of all that was made of it notice another picture at most. */
+static void on_fell_back(void *ctx, uint32_t number, enum weir_xcode_fault fault)
+{
+    struct tap_outputs *outputs = ctx;
+    struct tap_rendition *rendition = NULL;
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (!is_transcode(follower->rendition) || follower->rendition->number != number)
+            continue;
+        if (rendition == NULL)
+            tap_report_encoder_failed(
+                outputs->from.control, &follower->spec.camera_id,
+                tap_encoders_fail(outputs->from.encoders, follower->rendition),
+                tap_encoders_fault_text(fault));
+        rendition = follower->rendition;
+        if (follower->is_live)
+            report_live(outputs, follower);
+    }
+}
+
+static const struct tap_xcode_calls xcode_calls = {
+    .unit = on_encoded, .broke = on_broke, .turned = tell_transcodes, .fell_back = on_fell_back};
+
+static void begin(struct tap_outputs *outputs, struct tap_rendition *rendition,
+                  const struct tap_facts *main)
 {
     if (rendition->choice.how == WEIR_RENDITION_HOW_TRANSCODE) {
+        uint32_t only = outputs->xcode != NULL ? tap_xcode_engine(outputs->xcode) : TAP_XCODE_ANY;
+        tap_encoders_assign(outputs->from.encoders, only, main->width, main->height, rendition);
         struct weir_xcode_rendition spec = tap_rendition_spec(rendition);
         if (outputs->xcode == NULL)
             outputs->xcode =
-                tap_xcode_new(outputs->from.loop, outputs->from.xcode, outputs->from.ring,
+                tap_xcode_new(outputs->from.loop, outputs->from.engines, outputs->from.ring,
                               outputs->from.format, &xcode_calls, outputs);
         tap_xcode_set(outputs->xcode, rendition->number, &spec);
     }
@@ -263,8 +310,9 @@ static void choose(struct tap_outputs *outputs)
         claim(outputs, rendition, pick.source);
         if (!pick.is_made)
             continue;
-        tap_rendition_begin(rendition, &pick, ring_of(outputs, rendition));
-        begin(outputs, rendition);
+        tap_rendition_begin(rendition, &pick, ring_of(outputs, rendition),
+                            format_of(outputs, rendition));
+        begin(outputs, rendition, &main);
     }
 }
 
@@ -273,6 +321,7 @@ static void end_rendition(struct tap_outputs *outputs, struct tap_rendition *ren
     claim(outputs, rendition, TAP_PICK_MAIN);
     if (outputs->xcode != NULL)
         tap_xcode_drop(outputs->xcode, rendition->number);
+    tap_encoders_release(outputs->from.encoders, rendition);
     weir_list_remove(&rendition->node);
     tap_rendition_free(rendition);
     if (!has_transcodes(outputs))
@@ -492,9 +541,47 @@ void tap_outputs_restart(struct tap_outputs *outputs, int source)
     WEIR_LIST_FOR(pos, &outputs->renditions)
     {
         struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
-        if (rendition->source == source)
-            tap_rendition_restart(rendition);
+        if (rendition->source != source)
+            continue;
+        tap_encoders_release(outputs->from.encoders, rendition);
+        tap_rendition_restart(rendition);
     }
+}
+
+/* Main has other sound, or none. */
+static void change_sound(struct tap_outputs *outputs)
+{
+    const struct tap_format *format = outputs->from.format;
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        if (rendition->source == TAP_PICK_MAIN)
+            tap_rendition_change_sound(rendition, outputs->from.ring, format);
+    }
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (follower->publisher == NULL || source_of(follower->rendition) != TAP_PICK_MAIN)
+            continue;
+        if (!tap_publisher_takes_sound(follower->publisher, format))
+            tap_publisher_restart(follower->publisher);
+        else if (follower->is_live)
+            report_live(outputs, follower);
+    }
+}
+
+void tap_outputs_hush(struct tap_outputs *outputs)
+{
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        tap_ring_silence(&WEIR_CONTAINER(pos, struct tap_rendition, node)->ring);
+    }
+    change_sound(outputs);
+}
+
+void tap_outputs_hear(struct tap_outputs *outputs)
+{
+    change_sound(outputs);
 }
 
 void tap_outputs_leave(struct tap_outputs *outputs, int source)
@@ -506,6 +593,11 @@ void tap_outputs_leave(struct tap_outputs *outputs, int source)
         if (rendition->source == source)
             claim(outputs, rendition, TAP_PICK_MAIN);
     }
+}
+
+bool tap_outputs_are_any(const struct tap_outputs *outputs)
+{
+    return !weir_list_is_empty(&outputs->followers);
 }
 
 void tap_outputs_pace(struct tap_outputs *outputs, int64_t fps_ppm)
@@ -522,12 +614,41 @@ void tap_outputs_pace(struct tap_outputs *outputs, int64_t fps_ppm)
         struct weir_xcode_rendition spec = tap_rendition_spec(rendition);
         tap_xcode_set(outputs->xcode, rendition->number, &spec);
     }
+    tell_transcodes(outputs);
+}
+
+/* Pixels a second that are made for this stream. */
+static int64_t weight_of(const struct tap_outputs *outputs, const struct follower *follower)
+{
+    const struct tap_rendition *rendition = follower->rendition;
+    struct weir_effective is;
+    tap_rendition_describe(rendition, ring_of(outputs, rendition), format_of(outputs, rendition),
+                           &is);
+    int64_t pixels = is.width * is.height * (is.fps > 0 ? is.fps : 1) / rendition->n_users;
+    return pixels > 0 ? pixels : 1;
+}
+
+size_t tap_outputs_used(struct tap_outputs *outputs, int64_t now_us,
+                        struct weir_ctl_tap_used_streams ret[static WEIR_CTL_TAP_USED_STREAMS_MAX])
+{
+    int64_t weights[WEIR_CTL_TAP_USED_STREAMS_MAX];
+    size_t n = 0;
+    if (outputs->xcode == NULL)
+        return 0;
+    int64_t cpu_milli = tap_used_look(&outputs->used, tap_xcode_cpu_us(outputs->xcode), now_us);
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
-        if (follower->is_live && is_transcode(follower->rendition))
-            report_live(outputs, follower);
+        const struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (n == WEIR_CTL_TAP_USED_STREAMS_MAX || !follower->is_live ||
+            !is_transcode(follower->rendition))
+            continue;
+        weights[n] = weight_of(outputs, follower);
+        ret[n++] = (struct weir_ctl_tap_used_streams){.stream_id = follower->spec.stream_id,
+                                                      .generation = follower->spec.generation};
     }
+    for (size_t i = 0; i < n; i++)
+        ret[i].cpu_milli = tap_used_part(cpu_milli, weights, n, i);
+    return cpu_milli >= 0 ? n : 0;
 }
 
 size_t tap_outputs_bytes(const struct tap_outputs *outputs)

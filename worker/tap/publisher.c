@@ -411,6 +411,17 @@ void tap_publisher_wake(struct tap_publisher *publisher)
         pump(publisher);
 }
 
+bool tap_publisher_takes_sound(const struct tap_publisher *publisher,
+                               const struct tap_format *format)
+{
+    const struct tap_format *announced = &publisher->outlet.format;
+    bool has_session =
+        publisher->state == TAP_PUBLISHER_CONNECTING || publisher->state == TAP_PUBLISHER_LIVE;
+    struct tap_silence silence;
+    return !has_session || tap_format_has_same_sound(announced, format) ||
+           (format->audio == TAP_CODEC_NONE && tap_silence_of(announced, &silence));
+}
+
 void tap_publisher_restart(struct tap_publisher *publisher)
 {
     if (publisher->state != TAP_PUBLISHER_CONNECTING && publisher->state != TAP_PUBLISHER_LIVE)

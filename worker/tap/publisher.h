@@ -51,6 +51,11 @@ const struct weir_ctl_tap_publish *tap_publisher_spec(const struct tap_publisher
 /* The ring has new units. */
 void tap_publisher_wake(struct tap_publisher *publisher);
 
+/* What it publishes has the sound that `format` says from now on, or none. False: a session that
+ * was announced otherwise cannot go on so. */
+bool tap_publisher_takes_sound(const struct tap_publisher *publisher,
+                               const struct tap_format *format);
+
 /* What the camera sends is of another kind now: a new session is needed. */
 void tap_publisher_restart(struct tap_publisher *publisher);
 

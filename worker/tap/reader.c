@@ -4,14 +4,17 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "lib/base/arena.h"
+#include "worker/tap/guard.h"
 #include "worker/tap/source.h"
 
-#define INBOX_BYTES_MAX (32U << 20) /* then the thread waits, and with it the camera */
-#define STACK_BYTES     (1U << 20)
+#define INBOX_BYTES_MAX  (32U << 20) /* then the thread waits, and with it the camera */
+#define STACK_BYTES      (1U << 20)
+#define STACK_KEPT_BYTES 8192U
 
 /* One message to the loop: of the three, one is set, or `has_ended`. */
 struct item {
@@ -29,6 +32,8 @@ struct tap_reader {
     pthread_t thread;
     struct tap_failure failure; /* written before the last item is handed over */
     atomic_bool is_cancelled;
+    atomic_bool is_senseless;
+    atomic_int nap_ms;
     atomic_uint_fast64_t gaps;
     atomic_uint_fast64_t lost;
     atomic_uint_fast64_t packets;
@@ -37,20 +42,23 @@ struct tap_reader {
     struct item **tail;
     size_t bytes;
     bool is_posted;
+    bool rests;
 };
 
 static unsigned n_readers;
 
 static void drain(void *ctx);
 
+/* A rest is for units only: whether a camera plays is always news. */
 static void hand_over(struct tap_reader *reader, struct item *item)
 {
     pthread_mutex_lock(&reader->lock);
     *reader->tail = item;
     reader->tail = &item->next;
     reader->bytes += item->unit != NULL ? item->unit->len : 0;
-    bool must_post = !reader->is_posted;
-    reader->is_posted = true;
+    bool waits = reader->rests && item->unit != NULL;
+    bool must_post = !reader->is_posted && !waits;
+    reader->is_posted = reader->is_posted || must_post;
     pthread_mutex_unlock(&reader->lock);
     if (must_post)
         weir_loop_post(reader->loop, drain, reader);
@@ -95,6 +103,16 @@ void tap_reader_add_packet(struct tap_reader *reader)
     atomic_fetch_add_explicit(&reader->packets, 1, memory_order_relaxed);
 }
 
+void tap_reader_tell_sense(struct tap_reader *reader, bool makes_sense)
+{
+    atomic_store_explicit(&reader->is_senseless, !makes_sense, memory_order_relaxed);
+}
+
+bool tap_reader_makes_sense(const struct tap_reader *reader)
+{
+    return !atomic_load_explicit(&reader->is_senseless, memory_order_relaxed);
+}
+
 bool tap_reader_is_cancelled(const struct tap_reader *reader)
 {
     return atomic_load(&reader->is_cancelled);
@@ -103,6 +121,11 @@ bool tap_reader_is_cancelled(const struct tap_reader *reader)
 const atomic_bool *tap_reader_cancel_flag(const struct tap_reader *reader)
 {
     return &reader->is_cancelled;
+}
+
+atomic_int *tap_reader_nap_ms(struct tap_reader *reader)
+{
+    return &reader->nap_ms;
 }
 
 uint64_t tap_reader_gaps(const struct tap_reader *reader)
@@ -134,6 +157,27 @@ unsigned tap_reader_count(void)
     return n_readers;
 }
 
+/*
+ * To open a camera libavformat goes deep into the stack, and never again. Pages below the caller's
+ * are given back; they come again, as zeros, where it goes there once more.
+ */
+void tap_reader_give_back_stack(void)
+{
+    pthread_attr_t attr;
+    void *lowest;
+    size_t bytes;
+    if (pthread_getattr_np(pthread_self(), &attr) != 0)
+        return;
+    if (pthread_attr_getstack(&attr, &lowest, &bytes) == 0) {
+        size_t page = (size_t)sysconf(_SC_PAGESIZE);
+        uintptr_t here = (uintptr_t)__builtin_frame_address(0) / page * page;
+        uintptr_t from = (uintptr_t)lowest;
+        if (here > from + STACK_KEPT_BYTES)
+            madvise(lowest, here - STACK_KEPT_BYTES - from, MADV_DONTNEED);
+    }
+    pthread_attr_destroy(&attr);
+}
+
 static void *run(void *arg)
 {
     struct tap_reader *reader = arg;
@@ -148,6 +192,7 @@ static void *run(void *arg)
 static void finish(struct tap_reader *reader)
 {
     pthread_join(reader->thread, NULL);
+    weir_loop_unpost(reader->loop, drain, reader);
     n_readers--;
     if (!tap_reader_is_cancelled(reader))
         reader->calls->ended(reader->ctx, &reader->failure);
@@ -190,6 +235,43 @@ static void drain(void *ctx)
         finish(reader);
 }
 
+void tap_reader_drain(struct tap_reader *reader)
+{
+    drain(reader);
+}
+
+void tap_reader_rouse(struct tap_reader *reader)
+{
+    tap_guard_rouse(&reader->nap_ms);
+}
+
+static void set_nap(struct tap_reader *reader, int nap_ms)
+{
+    if (atomic_exchange(&reader->nap_ms, nap_ms) != nap_ms)
+        tap_reader_rouse(reader);
+}
+
+static void set_rests(struct tap_reader *reader, bool rests, int nap_ms)
+{
+    set_nap(reader, nap_ms);
+    pthread_mutex_lock(&reader->lock);
+    bool is_other = reader->rests != rests;
+    reader->rests = rests;
+    pthread_mutex_unlock(&reader->lock);
+    if (is_other)
+        drain(reader);
+}
+
+void tap_reader_rest(struct tap_reader *reader, int nap_ms)
+{
+    set_rests(reader, true, nap_ms);
+}
+
+void tap_reader_wake(struct tap_reader *reader)
+{
+    set_rests(reader, false, 0);
+}
+
 struct tap_reader *tap_reader_start(struct weir_loop *loop, const struct tap_reader_spec *spec,
                                     const struct tap_reader_calls *calls, void *ctx)
 {
@@ -216,7 +298,10 @@ struct tap_reader *tap_reader_start(struct weir_loop *loop, const struct tap_rea
 
 void tap_reader_cancel(struct tap_reader **reader)
 {
-    if (*reader != NULL)
-        atomic_store(&(*reader)->is_cancelled, true);
+    struct tap_reader *self = *reader;
     *reader = NULL;
+    if (self == NULL)
+        return;
+    atomic_store(&self->is_cancelled, true);
+    set_nap(self, 0);
 }

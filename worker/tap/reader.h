@@ -14,6 +14,7 @@
 
 #include <stdatomic.h>
 
+#include "lib/domain/events.h"
 #include "lib/domain/reach.h"
 #include "lib/domain/reason.h"
 #include "lib/domain/tls_pin.h"
@@ -28,7 +29,8 @@ struct tap_reader_spec {
     bool has_credentials;
     char username[257];
     char password[257];
-    bool is_udp;
+    enum weir_transport transport;
+    bool has_audio; /* else the camera is asked for no sound at all */
     bool has_tls_pin;
     struct weir_tls_pin tls_pin; /* of rtsps */
     struct weir_reach reach;
@@ -64,10 +66,25 @@ struct tap_reader *tap_reader_start(struct weir_loop *loop, const struct tap_rea
                                     const struct tap_reader_calls *calls, void *ctx);
 void tap_reader_cancel(struct tap_reader **reader); /* sets NULL; NULL is fine */
 
+/*
+ * While it rests nobody waits for its frames: they are handed over when somebody says
+ * tap_reader_drain, and read in handfuls, `nap_ms` apart or more (0: as they come). Loop's thread,
+ * as all calls come there; all three may call `ended`, and the reader is gone then.
+ */
+void tap_reader_rest(struct tap_reader *reader, int nap_ms);
+void tap_reader_wake(struct tap_reader *reader);
+void tap_reader_drain(struct tap_reader *reader);
+
+/* Somebody waits for a frame: what has come is read at once, to be drained a moment later. */
+void tap_reader_rouse(struct tap_reader *reader);
+
 /* Holes in the RTP sequence so far, the packets that are missing in them, and those that came. */
 uint64_t tap_reader_gaps(const struct tap_reader *reader);
 uint64_t tap_reader_lost(const struct tap_reader *reader);
 uint64_t tap_reader_packets(const struct tap_reader *reader);
+
+/* Whether what came last is video; what is not is left out meanwhile. */
+bool tap_reader_makes_sense(const struct tap_reader *reader);
 
 /* CPU time of its thread so far, us. */
 int64_t tap_reader_cpu_us(const struct tap_reader *reader);
@@ -76,11 +93,14 @@ int64_t tap_reader_cpu_us(const struct tap_reader *reader);
 unsigned tap_reader_count(void);
 
 /* For source.c, on the reader's thread. */
+void tap_reader_give_back_stack(void); /* when the camera plays */
 bool tap_reader_is_cancelled(const struct tap_reader *reader);
 const atomic_bool *tap_reader_cancel_flag(const struct tap_reader *reader);
+atomic_int *tap_reader_nap_ms(struct tap_reader *reader);
 void tap_reader_hand_format(struct tap_reader *reader, const struct tap_format *format);
 void tap_reader_hand_unit(struct tap_reader *reader, struct tap_unit *unit); /* takes it */
 void tap_reader_add_gap(struct tap_reader *reader, unsigned lost);
 void tap_reader_add_packet(struct tap_reader *reader);
+void tap_reader_tell_sense(struct tap_reader *reader, bool makes_sense);
 
 #endif

@@ -31,17 +31,20 @@ static void empty(struct tap_rendition *r, const struct tap_ring *source)
 {
     tap_ring_done(&r->ring);
     tap_ring_init(&r->ring, source->max_ms, source->max_bytes);
-    r->format = (struct tap_format){.video = TAP_CODEC_H264};
+    r->format.video = TAP_CODEC_H264;
+    r->format.params = (struct tap_params){0};
 }
 
 void tap_rendition_begin(struct tap_rendition *r, const struct tap_pick *pick,
-                         const struct tap_ring *ring)
+                         const struct tap_ring *ring, const struct tap_format *format)
 {
     r->choice = pick->choice;
     WEIR_STR_SET(r->why, pick->why);
     r->is_chosen = true;
-    r->cursor = ring->first;
+    r->has_fallen = false;
+    r->cursor = r->sound = ring->first;
     r->due_ts = INT64_MIN;
+    tap_format_take_sound(&r->format, format);
     empty(r, ring);
 }
 
@@ -65,10 +68,9 @@ struct weir_xcode_rendition tap_rendition_spec(const struct tap_rendition *r)
                                          .bitrate_bps = (uint32_t)choice.bitrate_bps,
                                          .fps_milli = (uint32_t)choice.fps_milli,
                                          .segment_ms = (uint32_t)choice.segment_ms,
-                                         .is_main = choice.is_main};
+                                         .is_main = choice.is_main,
+                                         .encoder = r->encoder};
 }
-
-/* ---- keyframes ---- */
 
 static struct tap_unit *copy_unit(const struct tap_unit *from)
 {
@@ -76,6 +78,37 @@ static struct tap_unit *copy_unit(const struct tap_unit *from)
     memcpy(unit, from, sizeof(*unit) + from->len);
     return unit;
 }
+
+/* ---- sound ---- */
+
+/* What comes before a frame of that time. Sound may come later than its frame: then it goes with
+ * the next one. */
+static void take_sound(struct tap_rendition *r, const struct tap_ring *source, int64_t ts)
+{
+    int64_t until_us = tap_ticks_to_us(ts, TAP_VIDEO_RATE);
+    const struct tap_unit *unit;
+    if (r->format.audio == TAP_CODEC_NONE)
+        return;
+    r->sound = r->sound < source->first ? source->first : r->sound;
+    for (; (unit = tap_ring_find(source, r->sound)) != NULL; r->sound++) {
+        if (unit->track != TAP_AUDIO)
+            continue;
+        if (tap_ticks_to_us(unit->ts, r->format.audio_rate) > until_us)
+            return;
+        if (unit->len == 0) /* it was wiped */
+            continue;
+        WEIR_IGNORE(!tap_ring_push(&r->ring, copy_unit(unit)), "none leads the first frame");
+    }
+}
+
+void tap_rendition_change_sound(struct tap_rendition *r, const struct tap_ring *ring,
+                                const struct tap_format *format)
+{
+    tap_format_take_sound(&r->format, format);
+    r->sound = ring->end;
+}
+
+/* ---- keyframes ---- */
 
 bool tap_rendition_take_keys(struct tap_rendition *r, const struct tap_ring *source,
                              const struct tap_format *format)
@@ -90,7 +123,7 @@ bool tap_rendition_take_keys(struct tap_rendition *r, const struct tap_ring *sou
             continue;
         r->due_ts = unit->ts + step;
         r->format = *format;
-        r->format.audio = TAP_CODEC_NONE;
+        take_sound(r, source, unit->ts);
         has_new = tap_ring_push(&r->ring, copy_unit(unit)) || has_new;
     }
     return has_new;
@@ -161,11 +194,23 @@ bool tap_rendition_take(struct tap_rendition *r, const struct tap_ring *camera, 
     unit->len = len;
     memcpy(unit->bytes, bytes, len);
     set_times(unit, camera, &r->ring);
+    take_sound(r, camera, ts);
     tap_ring_push(&r->ring, unit);
     return is_other;
 }
 
 /* ---- what it is ---- */
+
+static enum weir_stream_audio audio_of(const struct tap_format *format)
+{
+    if (format->raw.codec != TAP_CODEC_NONE)
+        return WEIR_STREAM_AUDIO_MADE;
+    if (format->audio != TAP_CODEC_NONE)
+        return format->audio == TAP_CODEC_OPUS ? WEIR_STREAM_AUDIO_OPUS : WEIR_STREAM_AUDIO_AAC;
+    if (format->audio_dropped[0] != '\0')
+        return WEIR_STREAM_AUDIO_UNFIT;
+    return format->is_muted ? WEIR_STREAM_AUDIO_OFF : WEIR_STREAM_AUDIO_ABSENT;
+}
 
 void tap_rendition_describe(const struct tap_rendition *r, const struct tap_ring *source,
                             const struct tap_format *format, struct weir_effective *ret)
@@ -177,6 +222,8 @@ void tap_rendition_describe(const struct tap_rendition *r, const struct tap_ring
         (struct weir_effective){.width = facts.width,
                                 .height = facts.height,
                                 .how = r != NULL ? r->choice.how : WEIR_RENDITION_HOW_PASSTHROUGH};
+    ret->has_audio = true;
+    ret->audio = audio_of(is_own ? &r->format : format);
     if (tap_facts_are_known(&facts)) {
         ret->fps = (facts.fps_milli + 500) / 1000;
         ret->bitrate_bps = facts.bitrate_bps;
@@ -192,6 +239,11 @@ void tap_rendition_describe(const struct tap_rendition *r, const struct tap_ring
     struct tap_choice made = tap_choice_thin(&r->choice, r->fps_ppm);
     ret->fps = (made.fps_milli + 500) / 1000;
     ret->bitrate_bps = made.bitrate_bps;
-    if (made.fps_milli < r->choice.fps_milli)
+    ret->has_encoder = r->encoder != WEIR_XCODE_SOFTWARE;
+    ret->encoder = (enum weir_encoder)(ret->has_encoder ? r->encoder - 1 : 0);
+    if (r->has_fallen)
+        snprintf(ret->why, sizeof(ret->why), "%s; %s failed, software encodes it", r->choice.why,
+                 weir_encoder_name(r->fallen));
+    else if (made.fps_milli < r->choice.fps_milli)
         snprintf(ret->why, sizeof(ret->why), "%s; fewer frames, the worker is busy", r->choice.why);
 }

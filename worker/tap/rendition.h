@@ -21,26 +21,36 @@ struct tap_rendition {
     bool is_chosen;
     struct tap_choice choice; /* once chosen */
     int64_t fps_ppm;          /* of its frames that are made, 1..1000000 */
+    uint32_t encoder;         /* as of weir_xcode_rendition; see encoders.h */
+    int64_t encoder_kpx;      /* of it, that this one has */
+    bool has_fallen;          /* an engine failed it */
+    enum weir_encoder fallen; /* that one */
     char why[TAP_PICK_WHY_MAX];
     /* Not of what passes as it is: */
     struct tap_ring ring;
     struct tap_format format;
     uint64_t cursor; /* in the source's ring, of keyframes */
+    uint64_t sound;  /* ... of sound: what comes next */
     int64_t due_ts;  /* the next keyframe is taken from here on */
 };
 
 struct tap_rendition *tap_rendition_new(uint32_t number, const struct weir_profile *profile);
 void tap_rendition_free(struct tap_rendition *rendition);
 
-/* It is made as `pick` says, from `ring`, that of its source. */
+/* It is made as `pick` says, from `ring`, that of its source, whose sound it takes along as it is:
+ * each unit ahead of the next frame that is shown later, so that both stay together. */
 void tap_rendition_begin(struct tap_rendition *rendition, const struct tap_pick *pick,
-                         const struct tap_ring *ring);
+                         const struct tap_ring *ring, const struct tap_format *format);
 
 /* Whether it has a ring of its own; what passes as it is has none. NULL has none. */
 bool tap_rendition_is_own(const struct tap_rendition *rendition);
 
 /* What its source sent is of another kind: all is chosen anew. */
 void tap_rendition_restart(struct tap_rendition *rendition);
+
+/* Its source, `ring`, has the sound that `format` says from now on. */
+void tap_rendition_change_sound(struct tap_rendition *rendition, const struct tap_ring *ring,
+                                const struct tap_format *format);
 
 /* For weir-xcode. */
 struct weir_xcode_rendition tap_rendition_spec(const struct tap_rendition *rendition);

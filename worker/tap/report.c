@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/tap/report.h"
 
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 
-/* The names of RFC 6381, as players want them. */
-static const char *codec_name(enum tap_codec codec)
+const char *tap_report_codec(enum tap_codec codec)
 {
     switch (codec) {
     case TAP_CODEC_H264:
@@ -17,6 +17,14 @@ static const char *codec_name(enum tap_codec codec)
         return "mp4a";
     case TAP_CODEC_OPUS:
         return "opus";
+    case TAP_CODEC_PCMA: /* as libavcodec names them; what is published is made of them */
+        return "pcm_alaw";
+    case TAP_CODEC_PCMU:
+        return "pcm_mulaw";
+    case TAP_CODEC_G726:
+        return "adpcm_g726";
+    case TAP_CODEC_G726_LOW_FIRST:
+        return "adpcm_g726le";
     case TAP_CODEC_NONE:
         break;
     }
@@ -39,9 +47,9 @@ void tap_report_up(struct tap_control *control, const struct weir_id *camera_id,
     source->camera_id = *camera_id;
     source->state = WEIR_CTL_TAP_SOURCE_STATE_UP;
     source->has_video_codec = true;
-    WEIR_STR_SET(source->video_codec, codec_name(format->video));
+    WEIR_STR_SET(source->video_codec, tap_report_codec(format->video));
     source->has_audio_codec = format->audio != TAP_CODEC_NONE;
-    WEIR_STR_SET(source->audio_codec, codec_name(format->audio));
+    WEIR_STR_SET(source->audio_codec, tap_report_codec(format->audio));
     source->has_audio_dropped = format->audio_dropped[0] != '\0';
     WEIR_STR_SET(source->audio_dropped, format->audio_dropped);
     source->has_width = width > 0;
@@ -88,6 +96,18 @@ void tap_report_stream(struct tap_control *control, const struct weir_ctl_tap_pu
     if (effective != NULL)
         stream->effective = *effective;
     tap_control_send(control, &ctl);
+}
+
+void tap_report_encoder_failed(struct tap_control *control, const struct weir_id *camera_id,
+                               enum weir_encoder encoder, const char *why)
+{
+    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_ENCODER_FAILED};
+    ctl.u.tap_encoder_failed.camera_id = *camera_id;
+    ctl.u.tap_encoder_failed.encoder = encoder;
+    WEIR_STR_SET(ctl.u.tap_encoder_failed.why, why);
+    tap_control_send(control, &ctl);
+    weir_log(WEIR_LOG_WARN, "an encoder failed, software goes on", "encoder",
+             weir_encoder_name(encoder), "camera_id", WEIR_ID_TEXT(camera_id), "why", why, NULL);
 }
 
 void tap_report_remedy(struct tap_control *control, const struct weir_id *camera_id,

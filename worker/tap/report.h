@@ -7,6 +7,9 @@
 #include "worker/tap/publisher.h"
 #include "worker/tap/reader.h"
 
+/* The name of RFC 6381 where there is one ("avc1", "mp4a"); "" of none. */
+const char *tap_report_codec(enum tap_codec codec);
+
 void tap_report_connecting(struct tap_control *control, const struct weir_id *camera_id);
 
 /* `width` and `height` 0: not known. */
@@ -15,6 +18,10 @@ void tap_report_up(struct tap_control *control, const struct weir_id *camera_id,
 
 void tap_report_failing(struct tap_control *control, const struct weir_id *camera_id,
                         const struct tap_failure *failure, int64_t retry_in_ms);
+
+/* An engine failed a rendition of the camera. */
+void tap_report_encoder_failed(struct tap_control *control, const struct weir_id *camera_id,
+                               enum weir_encoder encoder, const char *why);
 
 /* `effective` NULL: not while it is publishing. */
 void tap_report_stream(struct tap_control *control, const struct weir_ctl_tap_publish *spec,

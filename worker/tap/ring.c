@@ -2,6 +2,7 @@
 #include "worker/tap/ring.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/arena.h"
 
@@ -108,4 +109,16 @@ bool tap_ring_push(struct tap_ring *ring, struct tap_unit *unit)
     while (is_too_long(ring))
         tap_ring_shrink(ring);
     return !tap_ring_is_empty(ring);
+}
+
+void tap_ring_silence(struct tap_ring *ring)
+{
+    for (uint64_t i = ring->first; i < ring->end; i++) {
+        struct tap_unit *unit = *slot(ring, i);
+        if (unit->track != TAP_AUDIO)
+            continue;
+        explicit_bzero(unit->bytes, unit->len);
+        ring->bytes -= unit->len;
+        unit->len = 0;
+    }
 }

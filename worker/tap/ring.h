@@ -47,6 +47,9 @@ static inline bool tap_ring_is_empty(const struct tap_ring *ring)
     return ring->first == ring->end;
 }
 
+/* Wipes all sound; its units stay where they are, empty. */
+void tap_ring_silence(struct tap_ring *ring);
+
 /* From the oldest key unit to the newest unit. */
 int64_t tap_ring_ms(const struct tap_ring *ring);
 

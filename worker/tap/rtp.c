@@ -138,6 +138,13 @@ void tap_rtp_unit(struct tap_rtp *rtp, enum tap_codec codec, const struct tap_un
     }
 }
 
+void tap_rtp_bare(struct tap_rtp *rtp, int64_t ts, const uint8_t *bytes, size_t len,
+                  struct weir_buf *out)
+{
+    struct payload p = {NULL, 0, bytes, len, false};
+    put_packet(rtp, ts, &p, out);
+}
+
 void tap_rtp_report(const struct tap_rtp *rtp, int64_t ts, int64_t wall_us, struct weir_buf *out)
 {
     uint8_t report[FRAME_BYTES + 28];

@@ -34,6 +34,10 @@ void tap_rtp_unit(struct tap_rtp *rtp, enum tap_codec codec, const struct tap_un
 void tap_rtp_nal(struct tap_rtp *rtp, enum tap_codec codec, int64_t ts, const uint8_t *nal,
                  size_t len, struct weir_buf *out);
 
+/* Adds one packet of `len` <= TAP_RTP_PAYLOAD_MAX bytes as they are, without a marker. */
+void tap_rtp_bare(struct tap_rtp *rtp, int64_t ts, const uint8_t *bytes, size_t len,
+                  struct weir_buf *out);
+
 /* Adds a sender report that says: `ts` was captured at `wall_us`. RFC 3550 section 6.4.1. */
 void tap_rtp_report(const struct tap_rtp *rtp, int64_t ts, int64_t wall_us, struct weir_buf *out);
 

@@ -5,6 +5,7 @@
 
 #include "lib/domain/reach.h"
 #include "lib/service/settings.h"
+#include "worker/tap/engines.h"
 
 /* The order of these includes matters. */
 /* clang-format off */
@@ -21,5 +22,10 @@ extern const size_t tap_n_setting_rows;
 /* The networks of the settings. WEIR_EINVAL, WEIR_ELIMIT name the setting. */
 WEIR_MUST_USE enum weir_code tap_settings_reach(const struct tap_settings *settings,
                                                 struct weir_reach *ret, struct weir_err *err);
+
+/* The programs that make renditions; `ret` keeps strings of `settings`. WEIR_EINVAL and what
+ * weir_process_find says name the setting. */
+WEIR_MUST_USE enum weir_code tap_settings_engines(const struct tap_settings *settings,
+                                                  struct tap_engines *ret, struct weir_err *err);
 
 #endif

@@ -24,6 +24,18 @@ static void on_restart(void *ctx)
     tap_outputs_restart(sources->outputs, TAP_PICK_MAIN);
 }
 
+static void on_hush(void *ctx)
+{
+    const struct tap_sources *sources = ctx;
+    tap_outputs_hush(sources->outputs);
+}
+
+static void on_hear(void *ctx)
+{
+    const struct tap_sources *sources = ctx;
+    tap_outputs_hear(sources->outputs);
+}
+
 static void on_other_wake(void *ctx, int source)
 {
     const struct tap_sources *sources = ctx;
@@ -53,15 +65,17 @@ struct tap_sources *tap_sources_new(const struct tap_shared *shared,
                                     const struct weir_ctl_tap_camera *spec, bool is_fenced)
 {
     struct tap_sources *sources = weir_xalloc(sizeof(*sources));
-    struct tap_camera_role role = {.wake = on_wake, .restart = on_restart, .ctx = sources};
+    struct tap_camera_role role = {
+        .wake = on_wake, .restart = on_restart, .hush = on_hush, .hear = on_hear, .ctx = sources};
     sources->is_fenced = is_fenced;
     sources->main = tap_camera_new(shared, spec, is_fenced, &role);
     sources->others = tap_others_new(shared, &others_calls, sources);
     tap_others_set(sources->others, spec, is_fenced);
     struct tap_outputs_from from = {.loop = shared->loop,
                                     .control = shared->control,
-                                    .xcode = shared->xcode,
+                                    .engines = shared->engines,
                                     .fps_ppm = shared->fps_ppm,
+                                    .encoders = shared->encoders,
                                     .ring = tap_camera_ring(sources->main),
                                     .format = tap_camera_format(sources->main),
                                     .others = sources->others};
@@ -106,15 +120,22 @@ void tap_sources_pace(struct tap_sources *sources, int64_t fps_ppm)
 void tap_sources_publish(struct tap_sources *sources, const struct weir_ctl_tap_publish *spec)
 {
     tap_outputs_publish(sources->outputs, spec);
+    tap_camera_follow(sources->main, tap_outputs_are_any(sources->outputs));
 }
 
 void tap_sources_unpublish(struct tap_sources *sources, const struct weir_id *stream_id,
                            int64_t generation)
 {
     tap_outputs_unpublish(sources->outputs, stream_id, generation);
+    tap_camera_follow(sources->main, tap_outputs_are_any(sources->outputs));
 }
 
-bool tap_sources_clips(const struct tap_sources *sources, const struct weir_id *tenant_id,
+bool tap_sources_are_followed(const struct tap_sources *sources)
+{
+    return tap_outputs_are_any(sources->outputs);
+}
+
+bool tap_sources_clips(struct tap_sources *sources, const struct weir_id *tenant_id,
                        struct tap_clips_camera *ret)
 {
     return tap_camera_clips(sources->main, tenant_id, ret);
@@ -155,6 +176,12 @@ void tap_sources_share(struct tap_sources *sources, const struct tap_cost_all *a
 {
     tap_camera_share(sources->main, all, now_us);
     tap_others_share(sources->others, all, now_us);
+}
+
+size_t tap_sources_used(struct tap_sources *sources, int64_t now_us,
+                        struct weir_ctl_tap_used_streams ret[static WEIR_CTL_TAP_USED_STREAMS_MAX])
+{
+    return tap_outputs_used(sources->outputs, now_us, ret);
 }
 
 size_t tap_sources_stats(const struct tap_sources *sources,

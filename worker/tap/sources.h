@@ -31,8 +31,11 @@ void tap_sources_publish(struct tap_sources *sources, const struct weir_ctl_tap_
 void tap_sources_unpublish(struct tap_sources *sources, const struct weir_id *stream_id,
                            int64_t generation);
 
+/* Whether anything is published of it. */
+bool tap_sources_are_followed(const struct tap_sources *sources);
+
 /* What clips are cut from; false when it is another tenant's. */
-bool tap_sources_clips(const struct tap_sources *sources, const struct weir_id *tenant_id,
+bool tap_sources_clips(struct tap_sources *sources, const struct weir_id *tenant_id,
                        struct tap_clips_camera *ret);
 
 /* For the cap over all rings; the largest ring gives first. */
@@ -45,6 +48,10 @@ bool tap_sources_judge(struct tap_sources *sources);
 /* What it takes of the process; see cost.h. */
 void tap_sources_look(struct tap_sources *sources, struct tap_cost_all *all);
 void tap_sources_share(struct tap_sources *sources, const struct tap_cost_all *all, int64_t now_us);
+
+/* As tap_outputs_used. */
+size_t tap_sources_used(struct tap_sources *sources, int64_t now_us,
+                        struct weir_ctl_tap_used_streams ret[static WEIR_CTL_TAP_USED_STREAMS_MAX]);
 
 /* A row for each source that is read, main first; returns their number. */
 size_t tap_sources_stats(const struct tap_sources *sources,

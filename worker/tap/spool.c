@@ -12,7 +12,7 @@
 #include "lib/base/arena.h"
 
 #define PATH_BYTES 512
-#define MAGIC      0x57535031U /* "WSP1" */
+#define MAGIC      0x57535032U /* "WSP2" */
 
 /* The begin of a file. The sizes tell another build's files. */
 struct head {
@@ -247,7 +247,7 @@ bool tap_spool_load(struct tap_spool *spool, int64_t now_wall_us, struct tap_for
     return true;
 }
 
-void tap_spool_sweep(const char *dir, bool (*has)(void *ctx, const struct weir_id *camera_id),
+void tap_spool_sweep(const char *dir, bool (*keeps)(void *ctx, const struct weir_id *camera_id),
                      void *ctx)
 {
     DIR *all = dir[0] == '\0' ? NULL : opendir(dir);
@@ -256,7 +256,7 @@ void tap_spool_sweep(const char *dir, bool (*has)(void *ctx, const struct weir_i
         const char *dot = strchr(entry->d_name, '.');
         if (dot == NULL ||
             weir_id_parse(entry->d_name, (size_t)(dot - entry->d_name), &id, NULL) != WEIR_OK ||
-            has(ctx, &id))
+            keeps(ctx, &id))
             continue;
         WEIR_IGNORE(unlinkat(dirfd(all), entry->d_name, 0), "the next sweep comes");
     }

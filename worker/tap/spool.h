@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The last groups of pictures of a camera in files on tmpfs, so that the next tap has them when
- * this one is killed: it publishes them at once, while it still connects to the camera.
+ * The last groups of pictures of a published camera in files on tmpfs, so that the next tap has
+ * them when this one is killed: it publishes them at once, while it still connects to the camera.
  *
  *     spool = tap_spool_open(dir, &camera_id);
  *     if (tap_spool_load(spool, now_us, &format, &ring)) ...  what the tap before left
@@ -44,8 +44,8 @@ size_t tap_spool_bytes(const struct tap_spool *spool);
 /* What was kept is of another kind than what comes. */
 void tap_spool_clear(struct tap_spool *spool);
 
-/* Removes the files of cameras that `has` does not know. */
-void tap_spool_sweep(const char *dir, bool (*has)(void *ctx, const struct weir_id *camera_id),
+/* Removes the files of cameras that `keeps` does not name. */
+void tap_spool_sweep(const char *dir, bool (*keeps)(void *ctx, const struct weir_id *camera_id),
                      void *ctx);
 
 #endif

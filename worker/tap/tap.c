@@ -9,11 +9,12 @@
 #include "lib/base/map.h"
 #include "lib/base/str.h"
 #include "lib/service/memory.h"
-#include "worker/tap/rendition.h"
+#include "worker/tap/encoders.h"
 #include "worker/tap/report.h"
 #include "worker/tap/sources.h"
 
 #define STATS_MS      1000
+#define USED_TICKS    5
 #define LEAVE_MS      400 /* for readers to say TEARDOWN */
 #define LEAVE_POLL_MS 10
 #define SWEEP_MS      30000
@@ -33,6 +34,7 @@ struct tap {
     int64_t fence_boot_ms; /* exclusive cameras are read until then */
     struct weir_memory memory;
     struct tap_cost_all cost;
+    struct tap_encoders encoders;
     unsigned n_ticks;
     int64_t leave_mono_ms; /* when the loop ends at the latest; 0: not leaving */
 };
@@ -119,6 +121,8 @@ static void on_line(void *ctx, const struct weir_ctl *ctl)
         on_fence(tap, &ctl->u.tap_fence);
     else if (ctl->type == WEIR_CTL_TAP_PACE)
         on_pace(tap, &ctl->u.tap_pace);
+    else if (ctl->type == WEIR_CTL_TAP_ENCODERS)
+        tap_encoders_set(&tap->encoders, &ctl->u.tap_encoders);
     else if (ctl->type == WEIR_CTL_TAP_PUBLISH)
         on_publish(tap, &ctl->u.tap_publish);
     else if (ctl->type == WEIR_CTL_TAP_UNPUBLISH)
@@ -207,6 +211,32 @@ static void send_stats(struct tap *tap)
         tap_control_send(tap->shared.control, &ctl);
 }
 
+static void send_encoding(struct tap *tap)
+{
+    struct weir_ctl_tap_encoding_encoders rows[WEIR_ENCODER_N];
+    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_ENCODING};
+    ctl.u.tap_encoding.encoders = rows;
+    ctl.u.tap_encoding.n_encoders = tap_encoders_used(&tap->encoders, rows);
+    if (ctl.u.tap_encoding.n_encoders > 0 && !tap_control_is_behind(tap->shared.control))
+        tap_control_send(tap->shared.control, &ctl);
+}
+
+/* Over some seconds: the kernel counts in hundredths of one. */
+static void send_used(struct tap *tap)
+{
+    struct weir_ctl_tap_used_streams rows[WEIR_CTL_TAP_USED_STREAMS_MAX];
+    struct weir_ctl ctl = {.type = WEIR_CTL_TAP_USED, .u.tap_used = {.streams = rows}};
+    int64_t now_us = weir_clock_mono_ms() * 1000;
+    void *camera;
+    if (tap->n_ticks % USED_TICKS != 0 || tap_control_is_behind(tap->shared.control))
+        return;
+    for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);) {
+        ctl.u.tap_used.n_streams = tap_sources_used(camera, now_us, rows);
+        if (ctl.u.tap_used.n_streams > 0)
+            tap_control_send(tap->shared.control, &ctl);
+    }
+}
+
 static void send_one(struct tap *tap, const struct tap_sources *camera)
 {
     struct weir_ctl_tap_stats_cameras rows[TAP_SOURCES_MAX];
@@ -228,24 +258,25 @@ static void on_health(void *ctx)
     }
 }
 
-static bool has_camera(void *ctx, const struct weir_id *camera_id)
+static bool is_followed(void *ctx, const struct weir_id *camera_id)
 {
     struct tap *tap = ctx;
-    return weir_map_find(tap->cameras, camera_id->b) != NULL;
+    const struct tap_sources *camera = weir_map_find(tap->cameras, camera_id->b);
+    return camera != NULL && tap_sources_are_followed(camera);
 }
 
-/* By now the worker has named every camera that it still wants. */
+/* By now the worker has named every camera and every stream that it still wants. */
 static void on_sweep(void *ctx)
 {
     struct tap *tap = ctx;
-    tap_spool_sweep(tap->settings->spool_dir, has_camera, tap);
+    tap_spool_sweep(tap->settings->spool_dir, is_followed, tap);
 }
 
 static bool find_camera(void *ctx, const struct weir_id *tenant_id, const struct weir_id *camera_id,
                         struct tap_clips_camera *ret)
 {
     struct tap *tap = ctx;
-    const struct tap_sources *camera = weir_map_find(tap->cameras, camera_id->b);
+    struct tap_sources *camera = weir_map_find(tap->cameras, camera_id->b);
     return camera != NULL && tap_sources_clips(camera, tenant_id, ret);
 }
 
@@ -270,6 +301,8 @@ static void on_timer(void *ctx)
     shrink_rings(tap);
     measure(tap);
     send_stats(tap);
+    send_encoding(tap);
+    send_used(tap);
     if (++tap->n_ticks % TRIM_TICKS == 0)
         weir_memory_trim(&tap->memory);
     if (tap->leave_mono_ms == 0)
@@ -279,7 +312,7 @@ static void on_timer(void *ctx)
 static const struct tap_control_calls control_calls = {on_line, on_closed};
 
 struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
-                    const struct weir_reach *reach, int fd)
+                    const struct weir_reach *reach, const struct tap_engines *engines, int fd)
 {
     struct tap *tap = weir_xalloc(sizeof(*tap));
     tap->settings = settings;
@@ -293,8 +326,9 @@ struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
     tap->shared.gate =
         tap_gate_new((unsigned)settings->connects_at_once, (int)settings->connects_per_host_per_s);
     tap->shared.spool_dir = settings->spool_dir;
-    tap->shared.xcode = settings->xcode;
+    tap->shared.engines = engines;
     tap->shared.fps_ppm = TAP_RENDITION_ALL;
+    tap->shared.encoders = &tap->encoders;
     tap->shared.readers_max = 2 * (unsigned)settings->cameras_max;
     tap->shared.open_ms = settings->open_ms;
     tap->shared.keyframe_ms = settings->keyframe_ms;

@@ -15,7 +15,9 @@
 #include "worker/tap/xcode_wire.h"
 
 #define ON_THE_WAY_MAX 8
-#define OUT_BYTES      (1U << 20) /* no further unit is added behind these */
+#define SOUND_MAX      64                         /* on the way: more than a second of it */
+#define TOGETHER_TICKS (TAP_VIDEO_RATE * 6 / 100) /* of sound are sent at once */
+#define OUT_BYTES      (1U << 20)                 /* no further unit is added behind these */
 #define IN_BYTES_MAX   (2 * WEIR_XCODE_UNIT_MAX)
 #define READ_BYTES     65536
 #define TICK_MS        500
@@ -23,6 +25,7 @@
 #define NICE           5                        /* pictures wait for packets, not the other way */
 #define BEGIN_TICKS    (TAP_VIDEO_RATE * 5 / 2) /* a new rendition begins so far back */
 #define LATE_TICKS     (TAP_VIDEO_RATE * 8)     /* behind this it leaves something out */
+#define OPENING_MS     10000                    /* that a driver may take for its device */
 
 struct rendition {
     bool is_there;
@@ -32,13 +35,22 @@ struct rendition {
 
 struct tap_xcode {
     struct weir_loop *loop;
-    const char *program;
+    const struct tap_engines *engines;
+    struct tap_engine_turn turn;
+    bool has_made; /* since it was started */
     const struct tap_ring *ring;
     const struct tap_format *format;
     const struct tap_xcode_calls *calls;
     void *ctx;
     struct rendition renditions[WEIR_XCODE_RENDITIONS_MAX];
+    bool has_sound;
+    struct weir_xcode_sound sound;
+    int64_t sound_due_ts; /* packets of sound up to here wait for each other */
     bool is_up;
+    uint32_t engine; /* that the process was started with; WEIR_XCODE_SOFTWARE: none */
+    bool is_opening; /* it did not say yet that it has it */
+    bool is_hung;
+    bool is_inside; /* what it does now is the engine's doing */
     struct weir_process process;
     struct weir_timer *timer; /* next start, or tick while up */
     struct weir_buf in;
@@ -52,6 +64,7 @@ struct tap_xcode {
 };
 
 static void on_channel(void *ctx, unsigned events);
+static void last_words(struct tap_xcode *x);
 
 /* ---- to it ---- */
 
@@ -73,14 +86,25 @@ static void add_rendition(struct tap_xcode *x, uint32_t number)
                 &spec);
 }
 
+static void add_sound(struct tap_xcode *x)
+{
+    add_message(x, (struct weir_xcode_head){.kind = WEIR_XCODE_SOUND, .len = sizeof(x->sound)},
+                &x->sound);
+}
+
+static void count_on_the_way(struct tap_xcode *x)
+{
+    if (x->on_the_way++ == 0)
+        x->done_mono_ms = weir_clock_mono_ms();
+}
+
 static void add_unit(struct tap_xcode *x, const struct tap_unit *unit)
 {
     enum tap_codec video = x->format->video;
     uint32_t codec = video == TAP_CODEC_H265    ? WEIR_XCODE_H265
                      : video == TAP_CODEC_MJPEG ? WEIR_XCODE_MJPEG
                                                 : WEIR_XCODE_H264;
-    if (x->on_the_way++ == 0)
-        x->done_mono_ms = weir_clock_mono_ms();
+    count_on_the_way(x);
     add_message(x,
                 (struct weir_xcode_head){.kind = WEIR_XCODE_UNIT,
                                          .codec = codec,
@@ -133,8 +157,8 @@ static bool is_too_late(const struct tap_xcode *x)
            (has_newer && unit != NULL && x->ring->newest_ts - unit->ts > LATE_TICKS);
 }
 
-/* Whether any rendition is there; who makes none is not given anything. */
-static bool has_work(const struct tap_xcode *x)
+/* Whether any rendition is there; who makes none is given no pictures. */
+static bool has_renditions(const struct tap_xcode *x)
 {
     for (int i = 0; i < WEIR_XCODE_RENDITIONS_MAX; i++) {
         if (x->renditions[i].is_there)
@@ -145,7 +169,7 @@ static bool has_work(const struct tap_xcode *x)
 
 static void fill(struct tap_xcode *x)
 {
-    if (tap_ring_is_empty(x->ring) || !has_work(x))
+    if (tap_ring_is_empty(x->ring) || !has_renditions(x))
         return;
     if (x->must_place)
         place(x);
@@ -174,15 +198,42 @@ static void stop(struct tap_xcode *x)
     weir_buf_clear(&x->out);
 }
 
+/* A process with an engine that failed is no more trusted with any of its renditions. */
+static void blame(struct tap_xcode *x, enum weir_xcode_fault fault)
+{
+    for (uint32_t i = 0; i < WEIR_XCODE_RENDITIONS_MAX; i++) {
+        struct rendition *r = &x->renditions[i];
+        if (!r->is_there || r->spec.encoder == WEIR_XCODE_SOFTWARE)
+            continue;
+        r->spec.encoder = WEIR_XCODE_SOFTWARE;
+        x->calls->fell_back(x->ctx, i, fault);
+    }
+}
+
+static void tell_turn(struct tap_xcode *x, const char *what)
+{
+    weir_log(WEIR_LOG_WARN, what, "engine", weir_xcode_engine_name(x->turn.now), NULL);
+    x->calls->turned(x->ctx);
+}
+
 static void broke(struct tap_xcode *x, const char *why)
 {
+    if (x->is_up && x->is_inside)
+        blame(x, x->is_hung ? WEIR_XCODE_FAULT_HUNG : WEIR_XCODE_FAULT_ENDED);
     bool has_lived = x->is_up && weir_clock_mono_ms() - x->started_mono_ms >= LIVED_MS;
     stop(x);
-    x->failures = has_lived ? 1 : x->failures + 1;
-    int64_t delay_ms = tap_retry_delay_ms(x->failures, arc4random());
+    const char *engine = weir_xcode_engine_name(x->turn.now);
+    bool has_turned = tap_engine_broke(&x->turn, x->engines, x->has_made, weir_clock_mono_ms());
+    x->failures = has_turned ? 0 : has_lived ? 1 : x->failures + 1;
+    int64_t delay_ms = has_turned ? 0 : tap_retry_delay_ms(x->failures, arc4random());
     weir_timer_set(x->timer, delay_ms);
-    weir_log(WEIR_LOG_WARN, "xcode: ended", "why", why, NULL);
+    x->has_made = false; /* also where it cannot be started */
+    weir_log(WEIR_LOG_WARN, "xcode: ended", "why", why, "engine", engine, NULL);
     x->calls->broke(x->ctx, why);
+    if (has_turned) {
+        blame(x, WEIR_XCODE_FAULT_ENDED); /* the other one has no engines */
+        tell_turn(x, "xcode: the other engine goes on");
+    }
 }
 
 static bool flush(struct tap_xcode *x)
@@ -207,15 +258,40 @@ static void pump(struct tap_xcode *x)
     if (!x->is_up)
         return;
     fill(x);
-    if (!flush(x))
+    if (!flush(x)) {
+        last_words(x);
         broke(x, "the process ended");
+    }
+}
+
+int64_t tap_xcode_cpu_us(const struct tap_xcode *x)
+{
+    return x->is_up ? weir_process_cpu_us(x->process.pid) : 0;
+}
+
+uint32_t tap_xcode_engine(const struct tap_xcode *x)
+{
+    if (x->is_up)
+        return x->engine;
+    for (int i = 0; i < WEIR_XCODE_RENDITIONS_MAX; i++) {
+        const struct rendition *r = &x->renditions[i];
+        if (r->is_there && r->spec.encoder != WEIR_XCODE_SOFTWARE)
+            return r->spec.encoder;
+    }
+    return TAP_XCODE_ANY;
 }
 
 static void start(struct tap_xcode *x)
 {
-    const char *const argv[] = {"weir-xcode", NULL};
+    const struct tap_engine *engine = &x->engines->all[x->turn.now];
+    uint32_t encoder = tap_xcode_engine(x);
+    bool is_hard = x->turn.now == WEIR_XCODE_ENGINE_LIBAV && encoder != TAP_XCODE_ANY &&
+                   encoder != WEIR_XCODE_SOFTWARE;
+    const char *name =
+        is_hard ? weir_encoder_name((enum weir_encoder)(encoder - 1)) : engine->argument;
+    const char *const argv[] = {engine->program, name, NULL};
     const char *const env[] = {NULL};
-    struct weir_process_spec spec = {.path = x->program,
+    struct weir_process_spec spec = {.path = engine->program,
                                      .argv = argv,
                                      .env = env,
                                      .cwd = "/",
@@ -227,12 +303,18 @@ static void start(struct tap_xcode *x)
         return;
     }
     x->is_up = true;
+    x->has_made = false;
+    x->engine = is_hard ? encoder : WEIR_XCODE_SOFTWARE;
+    x->is_opening = x->is_inside = is_hard;
+    x->is_hung = false;
     x->must_place = true;
     x->started_mono_ms = weir_clock_mono_ms();
     for (uint32_t i = 0; i < WEIR_XCODE_RENDITIONS_MAX; i++) {
         if (x->renditions[i].is_there)
             add_rendition(x, i);
     }
+    if (x->has_sound)
+        add_sound(x);
     weir_timer_set(x->timer, TICK_MS);
     pump(x);
 }
@@ -241,13 +323,28 @@ static void on_timer(void *ctx)
 {
     struct tap_xcode *x = ctx;
     if (!x->is_up) {
-        if (has_work(x))
+        if (x->has_sound || has_renditions(x))
             start(x);
         return;
     }
+    if (!x->has_sound && !has_renditions(x)) {
+        stop(x);
+        return;
+    }
     weir_timer_set(x->timer, TICK_MS);
-    if (x->on_the_way > 0 && weir_clock_mono_ms() - x->done_mono_ms > TAP_XCODE_HANG_MS)
+    if (tap_engine_is_back(&x->turn, x->engines, weir_clock_mono_ms())) {
+        /* It goes on behind what is there, as after an end. */
+        stop(x);
+        start(x);
+        tell_turn(x, "xcode: the engine that was chosen is tried again");
+        return;
+    }
+    int64_t most_ms = x->is_opening ? OPENING_MS : TAP_XCODE_HANG_MS;
+    x->is_hung = x->on_the_way > 0 && weir_clock_mono_ms() - x->done_mono_ms > most_ms;
+    if (x->is_hung)
         broke(x, "the process hung");
+    else
+        pump(x); /* sound that waits for more, which does not come */
 }
 
 /* ---- from it ---- */
@@ -269,9 +366,59 @@ static bool take_unit(struct tap_xcode *x, const struct weir_xcode_head *head, c
     if ((r->has_output && head->ts <= r->spec.after_ts) || head->ts > x->ring->newest_ts)
         return false;
     r->has_output = true;
+    x->has_made = true;
     r->spec.after_ts = head->ts;
     x->calls->unit(x->ctx, head->rendition, head->ts, head->is_key != 0, unit, head->len);
     return true;
+}
+
+static void take_no_sound(struct tap_xcode *x)
+{
+    if (!x->has_sound) /* it is not wanted any more */
+        return;
+    x->has_sound = false;
+    x->calls->no_sound(x->ctx);
+}
+
+static bool take_fell_back(struct tap_xcode *x, const struct weir_xcode_head *head)
+{
+    struct rendition *r = &x->renditions[head->rendition];
+    if (r->is_there && r->spec.encoder != WEIR_XCODE_SOFTWARE) {
+        r->spec.encoder = WEIR_XCODE_SOFTWARE;
+        x->calls->fell_back(x->ctx, head->rendition, (enum weir_xcode_fault)head->codec);
+    }
+    return true;
+}
+
+static bool take_one(struct tap_xcode *x, enum tap_xcode_item item,
+                     const struct weir_xcode_head *head, const uint8_t *unit)
+{
+    x->is_opening = false;
+    x->is_inside = item == TAP_XCODE_ENTER;
+    switch (item) {
+    case TAP_XCODE_UNIT:
+        return take_unit(x, head, unit);
+    case TAP_XCODE_DONE:
+        return take_done(x);
+    case TAP_XCODE_SOUND_UNIT:
+        if (x->has_sound)
+            x->calls->sound(x->ctx, head->ts, unit, head->len);
+        return true;
+    case TAP_XCODE_SOUND_NONE:
+        take_no_sound(x);
+        return true;
+    case TAP_XCODE_FELL_BACK:
+        return take_fell_back(x, head);
+    case TAP_XCODE_ENTER:
+        x->done_mono_ms = weir_clock_mono_ms();
+        return x->engine != WEIR_XCODE_SOFTWARE;
+    case TAP_XCODE_LEAVE:
+        return true;
+    case TAP_XCODE_MORE:
+    case TAP_XCODE_BROKEN:
+        break;
+    }
+    return false;
 }
 
 /* Whole messages out of what came. False when it is none. */
@@ -287,9 +434,7 @@ static bool take_all(struct tap_xcode *x)
             tap_xcode_next(x->in.bytes + at, x->in.len - at, &head, &unit, &used);
         if (item == TAP_XCODE_MORE)
             break;
-        is_good = item == TAP_XCODE_UNIT   ? take_unit(x, &head, unit)
-                  : item == TAP_XCODE_DONE ? take_done(x)
-                                           : false;
+        is_good = take_one(x, item, &head, unit);
         at += used;
     }
     if (is_good)
@@ -305,6 +450,15 @@ static bool receive(struct tap_xcode *x)
     if (n < 0)
         return errno == EAGAIN || errno == EINTR;
     return n > 0 && weir_buf_add(&x->in, bytes, (size_t)n);
+}
+
+/* What it said before it ended tells where that was. */
+static void last_words(struct tap_xcode *x)
+{
+    size_t len;
+    do {
+        len = x->in.len;
+    } while (receive(x) && x->in.len > len && take_all(x));
 }
 
 static void on_channel(void *ctx, unsigned events)
@@ -325,13 +479,14 @@ static void on_channel(void *ctx, unsigned events)
 
 /* ---- for the camera ---- */
 
-struct tap_xcode *tap_xcode_new(struct weir_loop *loop, const char *program,
+struct tap_xcode *tap_xcode_new(struct weir_loop *loop, const struct tap_engines *engines,
                                 const struct tap_ring *ring, const struct tap_format *format,
                                 const struct tap_xcode_calls *calls, void *ctx)
 {
     struct tap_xcode *x = weir_xalloc(sizeof(*x));
     x->loop = loop;
-    x->program = program;
+    x->engines = engines;
+    tap_engine_begin(&x->turn, engines);
     x->ring = ring;
     x->format = format;
     x->calls = calls;
@@ -379,7 +534,40 @@ void tap_xcode_drop(struct tap_xcode *x, uint32_t rendition)
     *r = (struct rendition){0};
 }
 
+void tap_xcode_set_sound(struct tap_xcode *x, const struct weir_xcode_sound *spec)
+{
+    x->has_sound = true;
+    x->sound = *spec;
+    if (x->is_up)
+        add_sound(x);
+    else if (!weir_timer_is_set(x->timer))
+        weir_timer_set(x->timer, 0);
+}
+
+void tap_xcode_give_sound(struct tap_xcode *x, int64_t ts, const uint8_t *bytes, size_t len)
+{
+    if (!x->is_up || !x->has_sound || x->on_the_way >= SOUND_MAX || x->out.len >= OUT_BYTES)
+        return;
+    count_on_the_way(x);
+    add_message(
+        x, (struct weir_xcode_head){.kind = WEIR_XCODE_SOUND_UNIT, .len = (uint32_t)len, .ts = ts},
+        bytes);
+    if (ts < x->sound_due_ts && ts >= x->sound_due_ts - TOGETHER_TICKS)
+        return;
+    x->sound_due_ts = ts + TOGETHER_TICKS;
+    pump(x);
+}
+
 void tap_xcode_wake(struct tap_xcode *x)
 {
     pump(x);
+}
+
+const char *tap_xcode_why(const struct tap_xcode *x)
+{
+    static const char *const why[] = {
+        [WEIR_XCODE_ENGINE_LIBAV] = "made by libav: the ffmpeg engine broke",
+        [WEIR_XCODE_ENGINE_FFMPEG] = "made by ffmpeg: the libav engine broke",
+    };
+    return x->turn.now != x->engines->first ? why[x->turn.now] : NULL;
 }

@@ -17,12 +17,50 @@ static bool is_unit(const uint8_t *bytes, size_t len)
     return len > 0 && at == len;
 }
 
+/* BROKEN: the tap is not told that. */
+static enum tap_xcode_item item_of(uint32_t kind)
+{
+    switch (kind) {
+    case WEIR_XCODE_UNIT:
+        return TAP_XCODE_UNIT;
+    case WEIR_XCODE_DONE:
+        return TAP_XCODE_DONE;
+    case WEIR_XCODE_SOUND_UNIT:
+        return TAP_XCODE_SOUND_UNIT;
+    case WEIR_XCODE_SOUND_NONE:
+        return TAP_XCODE_SOUND_NONE;
+    case WEIR_XCODE_ENTER:
+        return TAP_XCODE_ENTER;
+    case WEIR_XCODE_LEAVE:
+        return TAP_XCODE_LEAVE;
+    case WEIR_XCODE_FELL_BACK:
+        return TAP_XCODE_FELL_BACK;
+    default:
+        return TAP_XCODE_BROKEN;
+    }
+}
+
 static bool is_head(const struct weir_xcode_head *head)
 {
-    bool is_known = head->kind == WEIR_XCODE_UNIT || head->kind == WEIR_XCODE_DONE;
-    return head->magic == WEIR_XCODE_MAGIC && is_known &&
-           head->rendition < WEIR_XCODE_RENDITIONS_MAX && head->len <= WEIR_XCODE_UNIT_MAX &&
-           (head->kind == WEIR_XCODE_UNIT || head->len == 0);
+    if (head->magic != WEIR_XCODE_MAGIC || head->rendition >= WEIR_XCODE_RENDITIONS_MAX)
+        return false;
+    switch (item_of(head->kind)) {
+    case TAP_XCODE_UNIT:
+        return head->len <= WEIR_XCODE_UNIT_MAX;
+    case TAP_XCODE_SOUND_UNIT:
+        return head->len > 0 && head->len <= WEIR_XCODE_SOUND_MADE_MAX;
+    case TAP_XCODE_FELL_BACK:
+        return head->len == 0 && head->codec < WEIR_XCODE_FAULT_N;
+    case TAP_XCODE_DONE:
+    case TAP_XCODE_SOUND_NONE:
+    case TAP_XCODE_ENTER:
+    case TAP_XCODE_LEAVE:
+        return head->len == 0;
+    case TAP_XCODE_MORE:
+    case TAP_XCODE_BROKEN:
+        break;
+    }
+    return false;
 }
 
 enum tap_xcode_item tap_xcode_next(const char *bytes, size_t len, struct weir_xcode_head *ret_head,
@@ -37,7 +75,7 @@ enum tap_xcode_item tap_xcode_next(const char *bytes, size_t len, struct weir_xc
         return TAP_XCODE_MORE;
     *ret_unit = (const uint8_t *)bytes + sizeof(*ret_head);
     *ret_used = sizeof(*ret_head) + ret_head->len;
-    if (ret_head->kind == WEIR_XCODE_DONE)
-        return TAP_XCODE_DONE;
+    if (ret_head->kind != WEIR_XCODE_UNIT)
+        return item_of(ret_head->kind);
     return is_unit(*ret_unit, ret_head->len) ? TAP_XCODE_UNIT : TAP_XCODE_BROKEN;
 }

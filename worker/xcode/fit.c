@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/xcode/fit.h"
 
+#include "lib/domain/events.h"
+
 #define SAR_MOST 16 /* wider pixels are a mistake in the stream */
+
+bool fit_is_sane(const struct weir_xcode_rendition *spec)
+{
+    return spec->short_side >= 16 && spec->short_side <= spec->long_side &&
+           spec->long_side <= WEIR_XCODE_SIDE_MAX && spec->bitrate_bps >= 1000 &&
+           spec->bitrate_bps <= 200000000 && spec->fps_milli >= 100 && spec->fps_milli <= 1000000 &&
+           spec->segment_ms >= 100 && spec->segment_ms <= 60000 && spec->encoder <= WEIR_ENCODER_N;
+}
 
 static int even(int64_t side)
 {

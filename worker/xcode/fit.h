@@ -6,6 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/domain/xcode.h"
+
+/* A spec that makes sense; what comes from elsewhere is looked at first. */
+bool fit_is_sane(const struct weir_xcode_rendition *spec);
+
 struct fit_size {
     int width;
     int height;

@@ -3,29 +3,28 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavutil/opt.h>
-#include <libavutil/pixdesc.h>
-#include <libswscale/swscale.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "worker/xcode/engine.h"
 #include "worker/xcode/fit.h"
+#include "worker/xcode/judge.h"
+#include "worker/xcode/scaler.h"
 #include "worker/xcode/units.h"
+#include "worker/xcode/x264.h"
 
 #define HD_HEIGHT 720 /* from here on BT.709, where the camera does not say (ITU-R BT.709) */
 /* A source that changes its size all the time gets a new encoder as often as this, and is left out
  * in between. */
 #define REOPEN_TICKS (10 * FIT_TICKS)
-/* The encoder's own limit between keyframes, never reached: each is asked for. */
-#define GOP_MOST 100000
 
-/* What a scaler was made for. */
-struct shape {
-    int width;
-    int height;
-    int format;
-    int matrix;
-    bool is_full_range;
-};
+/* Of an engine: that limit, which some keep in 16 bits; frames that it may keep for itself; and of
+ * its keyframes one in so many is looked at, the first one in any case (10 ms each). */
+#define HARD_GOP_MOST 30000
+#define WAITING_MOST  8
+#define JUDGE_EVERY   32
+
+#define NAL_SPS 7
 
 struct rendition {
     uint32_t number;
@@ -33,25 +32,24 @@ struct rendition {
     struct fit_pace pace;
     struct fit_size size; /* of the open encoder */
     AVCodecContext *encoder;
+    struct engine *engine;
+    bool is_hard;               /* the open encoder is of the engine */
+    bool has_fallen;            /* the engine failed it */
+    int n_waiting;              /* frames given of which nothing came yet */
+    unsigned n_keys;            /* that the engine made */
+    int64_t asked_ts;           /* the frame that was to be a keyframe */
+    int64_t made_ts;            /* of the newest unit */
+    struct judge *judge;        /* NULL until it is needed */
     uint32_t encoder_fps_milli; /* what its rate control reckons with */
     int64_t opened_ts;
     bool is_broken; /* at opened_ts; it is tried again later */
     int64_t key_ts;
     int64_t last_ts;
-    struct SwsContext *scaler;
-    struct shape shape;
+    struct scaler scaler;
     AVFrame *picture;
     AVPacket *packet;
     struct units units;
 };
-
-bool rendition_is_sane(const struct weir_xcode_rendition *spec)
-{
-    return spec->short_side >= 16 && spec->short_side <= spec->long_side &&
-           spec->long_side <= WEIR_XCODE_SIDE_MAX && spec->bitrate_bps >= 1000 &&
-           spec->bitrate_bps <= 200000000 && spec->fps_milli >= 100 && spec->fps_milli <= 1000000 &&
-           spec->segment_ms >= 100 && spec->segment_ms <= 60000;
-}
 
 /* The next frame is one interval behind the last one, whoever made that. */
 static void set_pace(struct rendition *r)
@@ -62,7 +60,8 @@ static void set_pace(struct rendition *r)
     }
 }
 
-struct rendition *rendition_new(uint32_t number, const struct weir_xcode_rendition *spec)
+struct rendition *rendition_new(uint32_t number, const struct weir_xcode_rendition *spec,
+                                struct engine *engine)
 {
     struct rendition *r = calloc(1, sizeof(*r));
     if (!r) {
@@ -70,6 +69,7 @@ struct rendition *rendition_new(uint32_t number, const struct weir_xcode_renditi
     }
     r->number = number;
     r->spec = *spec;
+    r->engine = engine;
     r->last_ts = spec->after_ts;
     set_pace(r);
     r->picture = av_frame_alloc();
@@ -83,8 +83,7 @@ struct rendition *rendition_new(uint32_t number, const struct weir_xcode_renditi
 static void close_encoder(struct rendition *r)
 {
     avcodec_free_context(&r->encoder);
-    sws_freeContext(r->scaler);
-    r->scaler = NULL;
+    scaler_done(&r->scaler);
     av_frame_unref(r->picture);
 }
 
@@ -96,6 +95,7 @@ void rendition_free(struct rendition **rendition)
     }
     *rendition = NULL;
     close_encoder(r);
+    judge_free(&r->judge);
     av_frame_free(&r->picture);
     av_packet_free(&r->packet);
     units_done(&r->units);
@@ -123,12 +123,11 @@ static void set_rate(struct rendition *r)
 
 static bool set_options(AVCodecContext *encoder, bool is_main)
 {
-    return av_opt_set(encoder->priv_data, "preset", "veryfast", 0) == 0 &&
-           av_opt_set(encoder->priv_data, "tune", "zerolatency", 0) == 0 &&
+    return av_opt_set(encoder->priv_data, "preset", X264_PRESET, 0) == 0 &&
+           av_opt_set(encoder->priv_data, "tune", X264_TUNE, 0) == 0 &&
            av_opt_set(encoder->priv_data, "profile", is_main ? "main" : "high", 0) == 0 &&
            av_opt_set(encoder->priv_data, "forced-idr", "1", 0) == 0 &&
-           av_opt_set(encoder->priv_data, "x264-params",
-                      "scenecut=0:open-gop=0:sliced-threads=0:threads=1", 0) == 0;
+           av_opt_set(encoder->priv_data, "x264-params", X264_PARAMS, 0) == 0;
 }
 
 static void set_colours(AVCodecContext *encoder, const AVFrame *frame)
@@ -143,14 +142,13 @@ static void set_colours(AVCodecContext *encoder, const AVFrame *frame)
     encoder->color_range = AVCOL_RANGE_MPEG;
 }
 
-static bool open_encoder(struct rendition *r, const AVFrame *frame, struct fit_size size)
+static bool is_meant_hard(const struct rendition *r)
 {
-    close_encoder(r);
-    const AVCodec *codec = avcodec_find_encoder_by_name("libx264");
-    r->encoder = codec ? avcodec_alloc_context3(codec) : NULL;
-    if (!r->encoder) {
-        return false;
-    }
+    return r->spec.encoder != WEIR_XCODE_SOFTWARE && !r->has_fallen;
+}
+
+static void set_up(struct rendition *r, const AVFrame *frame, struct fit_size size)
+{
     AVCodecContext *encoder = r->encoder;
     encoder->width = size.width;
     encoder->height = size.height;
@@ -158,20 +156,41 @@ static bool open_encoder(struct rendition *r, const AVFrame *frame, struct fit_s
     encoder->sample_aspect_ratio = (AVRational){1, 1};
     encoder->time_base = (AVRational){1, FIT_TICKS};
     encoder->framerate = (AVRational){(int)r->spec.fps_milli, 1000};
-    encoder->gop_size = GOP_MOST;
+    encoder->gop_size = r->is_hard ? HARD_GOP_MOST : X264_GOP_MOST;
     encoder->max_b_frames = 0;
     encoder->thread_count = 1;
     r->encoder_fps_milli = r->spec.fps_milli;
     r->size = size;
     r->opened_ts = frame->pts;
     r->is_broken = false;
+    r->n_waiting = 0;
+    r->made_ts = INT64_MIN;
     set_rate(r);
     set_colours(encoder, frame);
     r->picture->format = AV_PIX_FMT_YUV420P;
+    r->picture->color_range = AVCOL_RANGE_MPEG;
     r->picture->width = size.width;
     r->picture->height = size.height;
-    bool is_open = set_options(encoder, r->spec.is_main != 0) &&
-                   avcodec_open2(encoder, codec, NULL) == 0 &&
+}
+
+static bool open_encoder(struct rendition *r, const AVFrame *frame, struct fit_size size)
+{
+    close_encoder(r);
+    bool is_main = r->spec.is_main != 0;
+    r->is_hard = is_meant_hard(r);
+    if (r->is_hard && !r->engine) {
+        return false;
+    }
+    const AVCodec *codec =
+        r->is_hard ? engine_codec(r->engine) : avcodec_find_encoder_by_name("libx264");
+    r->encoder = codec ? avcodec_alloc_context3(codec) : NULL;
+    if (!r->encoder) {
+        return false;
+    }
+    set_up(r, frame, size);
+    bool is_open = (r->is_hard ? engine_prepare(r->engine, r->encoder, is_main)
+                               : set_options(r->encoder, is_main)) &&
+                   avcodec_open2(r->encoder, codec, NULL) == 0 &&
                    av_frame_get_buffer(r->picture, 0) == 0;
     if (!is_open) {
         close_encoder(r);
@@ -187,7 +206,8 @@ void rendition_change(struct rendition *r, const struct weir_xcode_rendition *sp
     r->last_ts = spec->after_ts > r->last_ts ? spec->after_ts : r->last_ts;
     set_pace(r);
     r->is_broken = false;
-    if (is_other) {
+    bool is_fixed = r->encoder && r->is_hard && !engine_can_change(r->engine);
+    if (is_other || is_fixed || (r->encoder && r->is_hard != is_meant_hard(r))) {
         close_encoder(r);
     } else if (r->encoder) {
         set_rate(r);
@@ -201,126 +221,189 @@ bool rendition_wants(const struct rendition *r, int64_t ts)
     return ts > r->last_ts && fit_is_due(&r->pace, ts, r->spec.fps_milli);
 }
 
-static bool is_full_range(const AVFrame *frame)
+static bool scale(struct rendition *r, const AVFrame *const *pictures)
 {
-    return frame->color_range == AVCOL_RANGE_JPEG || frame->format == AV_PIX_FMT_YUVJ420P ||
-           frame->format == AV_PIX_FMT_YUVJ422P || frame->format == AV_PIX_FMT_YUVJ444P;
+    const AVFrame *from = scaler_choose(pictures, r->picture);
+    return av_frame_make_writable(r->picture) == 0 &&
+           scaler_draw(&r->scaler, from, (int)r->encoder->colorspace, r->picture);
 }
 
-static struct shape shape_of(const AVFrame *frame, const AVCodecContext *encoder)
+const AVFrame *rendition_picture(const struct rendition *r, int64_t ts)
 {
-    /* The numbers are those of libswscale (ITU-T H.273). */
-    return (struct shape){frame->width, frame->height, frame->format, (int)encoder->colorspace,
-                          is_full_range(frame)};
+    return r->picture->data[0] && r->picture->pts == ts ? r->picture : NULL;
 }
 
-static bool is_same_shape(const struct shape *a, const struct shape *b)
+uint64_t rendition_most(const struct rendition *r)
 {
-    return a->width == b->width && a->height == b->height && a->format == b->format &&
-           a->matrix == b->matrix && a->is_full_range == b->is_full_range;
+    return (uint64_t)r->spec.long_side * r->spec.short_side;
 }
 
-/* Of others colour is made smaller, and not left out in part, also where the size stays. */
-static bool has_chroma_of_420(const AVFrame *frame)
+/* ---- what comes of it ---- */
+
+enum made { MADE, MADE_NOTHING, MADE_FAULT, MADE_BAD, MADE_OVER };
+
+/* A call of the outside, on the way into and out of an encoder. */
+struct outside {
+    const struct rendition_calls *calls;
+    void *ctx;
+    enum weir_xcode_fault fault; /* of MADE_FAULT */
+};
+
+static enum made fail_hard(struct outside *outside, enum weir_xcode_fault fault)
 {
-    int shift_x = 1;
-    int shift_y = 1;
-    return av_pix_fmt_get_chroma_sub_sample((enum AVPixelFormat)frame->format, &shift_x,
-                                            &shift_y) == 0 &&
-           shift_x == 1 && shift_y == 1;
+    outside->fault = fault;
+    return MADE_FAULT;
 }
 
-static bool set_scaler(struct rendition *r, const AVFrame *frame)
+/* Whether the keyframe shows the picture; of one that is delayed that is gone. */
+static bool is_true(struct rendition *r)
 {
-    struct shape shape = shape_of(frame, r->encoder);
-    if (r->scaler && is_same_shape(&shape, &r->shape)) {
+    if (r->packet->pts != r->picture->pts || r->n_keys++ % JUDGE_EVERY != 0) {
         return true;
     }
-    bool is_same = r->size.width == frame->width && r->size.height == frame->height &&
-                   has_chroma_of_420(frame);
-    sws_freeContext(r->scaler);
-    r->shape = shape;
-    r->scaler = sws_getContext(frame->width, frame->height, (enum AVPixelFormat)frame->format,
-                               r->size.width, r->size.height, AV_PIX_FMT_YUV420P,
-                               is_same ? SWS_POINT : SWS_AREA, NULL, NULL, NULL);
-    if (!r->scaler) {
-        return false;
+    r->judge = r->judge ? r->judge : judge_new();
+    return r->judge && judge_is_picture(r->judge, r->packet, r->picture);
+}
+
+/* What an engine made may be anything. Units are those of the packet. */
+static enum made check_hard(struct rendition *r, struct outside *outside)
+{
+    const AVPacket *packet = r->packet;
+    bool is_key = (packet->flags & AV_PKT_FLAG_KEY) != 0;
+    if (packet->pts <= r->made_ts || packet->pts > r->picture->pts) {
+        return fail_hard(outside, WEIR_XCODE_FAULT_ENCODE);
     }
-    /* Only the range changes. What the library cannot do it leaves as it is. */
-    const int *matrix = sws_getCoefficients(shape.matrix);
-    (void)sws_setColorspaceDetails(r->scaler, matrix, shape.is_full_range, matrix, 0, 0, 1 << 16,
-                                   1 << 16);
-    return true;
+    if ((packet->pts == r->asked_ts && !is_key) ||
+        (is_key && (r->units.bytes[4] & 0x1f) != NAL_SPS)) {
+        return fail_hard(outside, WEIR_XCODE_FAULT_KEY);
+    }
+    if (is_key && !is_true(r)) {
+        return fail_hard(outside, WEIR_XCODE_FAULT_PICTURE);
+    }
+    r->n_waiting -= r->n_waiting > 0;
+    r->made_ts = packet->pts;
+    return MADE;
 }
 
-static bool scale(struct rendition *r, const AVFrame *frame)
+static enum made hand_on_one(struct rendition *r, struct outside *outside)
 {
-    return set_scaler(r, frame) && av_frame_make_writable(r->picture) == 0 &&
-           sws_scale(r->scaler, (const uint8_t *const *)frame->data, frame->linesize, 0,
-                     frame->height, r->picture->data, r->picture->linesize) == r->size.height;
+    bool is_key = (r->packet->flags & AV_PKT_FLAG_KEY) != 0;
+    if (!units_from_stream(&r->units, r->packet->data, (size_t)r->packet->size)) {
+        return r->is_hard ? fail_hard(outside, WEIR_XCODE_FAULT_ENCODE) : MADE_OVER;
+    }
+    enum made made = r->is_hard ? check_hard(r, outside) : MADE;
+    if (made != MADE) {
+        return made;
+    }
+    return outside->calls->unit(outside->ctx, r, r->packet->pts, is_key, r->units.bytes,
+                                r->units.len)
+               ? MADE
+               : MADE_OVER;
 }
 
-static bool hand_on(struct rendition *r, rendition_unit_fn *fn, void *ctx)
+static enum made hand_on(struct rendition *r, struct outside *outside)
 {
-    int code;
-    while ((code = avcodec_receive_packet(r->encoder, r->packet)) == 0) {
-        bool is_key = (r->packet->flags & AV_PKT_FLAG_KEY) != 0;
-        bool is_good = units_from_stream(&r->units, r->packet->data, (size_t)r->packet->size) &&
-                       fn(ctx, r, r->packet->pts, is_key, r->units.bytes, r->units.len);
+    enum made made = MADE;
+    int code = 0;
+    while (made == MADE && (code = avcodec_receive_packet(r->encoder, r->packet)) == 0) {
+        made = hand_on_one(r, outside);
         av_packet_unref(r->packet);
-        if (!is_good) {
-            return false;
-        }
     }
-    return code == AVERROR(EAGAIN);
+    if (made == MADE && code != AVERROR(EAGAIN)) {
+        return r->is_hard ? fail_hard(outside, WEIR_XCODE_FAULT_ENCODE) : MADE_OVER;
+    }
+    if (made == MADE && r->is_hard && r->n_waiting > WAITING_MOST) {
+        return fail_hard(outside, WEIR_XCODE_FAULT_SILENT);
+    }
+    return made;
 }
 
-/* False: a new encoder is needed and cannot be had; *ret_skip: not yet. */
-static bool prepare(struct rendition *r, const AVFrame *frame, bool *ret_skip)
+static enum made encode(struct rendition *r, struct outside *outside)
+{
+    if (!r->is_hard) {
+        return avcodec_send_frame(r->encoder, r->picture) == 0 ? hand_on(r, outside) : MADE_BAD;
+    }
+    r->n_waiting++;
+    return engine_send(r->engine, r->encoder, r->picture) == 0
+               ? hand_on(r, outside)
+               : fail_hard(outside, WEIR_XCODE_FAULT_ENCODE);
+}
+
+/* ---- a frame, from its beginning to its end ---- */
+
+/* MADE: there is an encoder for it. */
+static enum made prepare(struct rendition *r, const AVFrame *frame, struct outside *outside)
 {
     struct fit_size size =
         fit_into(frame->width, frame->height, frame->sample_aspect_ratio.num,
                  frame->sample_aspect_ratio.den, (int)r->spec.long_side, (int)r->spec.short_side);
     bool is_same = r->encoder && size.width == r->size.width && size.height == r->size.height;
-    *ret_skip =
-        !is_same && (r->encoder || r->is_broken) && frame->pts - r->opened_ts < REOPEN_TICKS;
-    return is_same || *ret_skip || open_encoder(r, frame, size);
+    if (is_same) {
+        return MADE;
+    }
+    if ((r->encoder || r->is_broken) && frame->pts - r->opened_ts < REOPEN_TICKS) {
+        return MADE_NOTHING;
+    }
+    if (open_encoder(r, frame, size)) {
+        return MADE;
+    }
+    return is_meant_hard(r) ? fail_hard(outside, WEIR_XCODE_FAULT_OPEN) : MADE_BAD;
+}
+
+static enum made make(struct rendition *r, const AVFrame *const *pictures, struct outside *outside)
+{
+    const AVFrame *frame = pictures[0];
+    AVCodecContext *before = r->encoder;
+    if (is_meant_hard(r) && !outside->calls->enter(outside->ctx, r)) {
+        return MADE_OVER;
+    }
+    enum made made = prepare(r, frame, outside);
+    if (made != MADE) {
+        return made;
+    }
+    int64_t segment = (int64_t)r->spec.segment_ms * FIT_TICKS / 1000;
+    bool is_key = !before || before != r->encoder || frame->pts - r->key_ts >= segment;
+    if (!scale(r, pictures)) {
+        return MADE_BAD;
+    }
+    r->picture->pts = frame->pts;
+    r->picture->pict_type = is_key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    r->asked_ts = is_key ? frame->pts : r->asked_ts;
+    r->key_ts = is_key ? frame->pts : r->key_ts;
+    return encode(r, outside);
 }
 
 /* What cannot be made of this camera's picture leaves the other renditions alone. */
-static bool leave_out(struct rendition *r, const AVFrame *frame)
+static void leave_out(struct rendition *r, const AVFrame *frame)
 {
     close_encoder(r);
     r->opened_ts = frame->pts;
     r->is_broken = true;
-    return true;
 }
 
-bool rendition_take(struct rendition *r, const AVFrame *frame, rendition_unit_fn *fn, void *ctx)
+bool rendition_take(struct rendition *r, const AVFrame *const *pictures,
+                    const struct rendition_calls *calls, void *ctx)
 {
-    bool is_skipped = false;
+    const AVFrame *frame = pictures[0];
+    struct outside outside = {.calls = calls, .ctx = ctx};
     if (!rendition_wants(r, frame->pts)) {
         return true;
     }
-    bool was_open = r->encoder != NULL;
-    AVCodecContext *before = r->encoder;
-    if (!prepare(r, frame, &is_skipped)) {
-        return leave_out(r, frame);
+    enum made made = make(r, pictures, &outside);
+    if (made == MADE_FAULT) {
+        close_encoder(r);
+        r->has_fallen = true;
+        if (!calls->fell_back(ctx, r, outside.fault)) {
+            return false;
+        }
+        made = make(r, pictures, &outside);
     }
-    if (is_skipped) {
-        return true;
+    if (made == MADE_BAD) {
+        leave_out(r, frame);
     }
-    fit_keep(&r->pace, frame->pts, r->spec.fps_milli);
-    bool is_new = !was_open || before != r->encoder;
-    int64_t segment = (int64_t)r->spec.segment_ms * FIT_TICKS / 1000;
-    bool is_key = is_new || frame->pts - r->key_ts >= segment;
-    if (!scale(r, frame)) {
-        return leave_out(r, frame);
+    if (made == MADE) {
+        fit_keep(&r->pace, frame->pts, r->spec.fps_milli);
+        r->last_ts = frame->pts;
     }
-    r->picture->pts = frame->pts;
-    r->picture->pict_type = is_key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
-    r->key_ts = is_key ? frame->pts : r->key_ts;
-    r->last_ts = frame->pts;
-    return avcodec_send_frame(r->encoder, r->picture) == 0 ? hand_on(r, fn, ctx)
-                                                           : leave_out(r, frame);
+    return made != MADE_OVER;
 }

@@ -6,7 +6,7 @@
 
 #include "lib/domain/xcode.h"
 
-enum { NAL_SEI = 6, NAL_DELIMITER = 9 };
+enum { NAL_KEY = 5, NAL_SEI = 6, NAL_DELIMITER = 9 };
 
 static const uint8_t start_code[4] = {0, 0, 0, 1};
 
@@ -16,12 +16,27 @@ void units_done(struct units *units)
     *units = (struct units){0};
 }
 
+static size_t length_at(const uint8_t *unit)
+{
+    return (size_t)unit[0] << 24 | (size_t)unit[1] << 16 | (size_t)unit[2] << 8 | (size_t)unit[3];
+}
+
+bool units_have_key(const uint8_t *unit, size_t len)
+{
+    for (size_t at = 0; len - at > 4 && length_at(unit + at) <= len - at - 4;) {
+        if ((unit[at + 4] & 0x1f) == NAL_KEY) {
+            return true;
+        }
+        at += 4 + length_at(unit + at);
+    }
+    return false;
+}
+
 bool units_to_stream(uint8_t *unit, size_t len)
 {
     size_t at = 0;
     while (len - at >= 4) {
-        size_t nal = (size_t)unit[at] << 24 | (size_t)unit[at + 1] << 16 |
-                     (size_t)unit[at + 2] << 8 | (size_t)unit[at + 3];
+        size_t nal = length_at(unit + at);
         if (nal > len - at - 4) {
             return false;
         }

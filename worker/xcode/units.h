@@ -28,4 +28,7 @@ bool units_to_stream(uint8_t *unit, size_t len);
  */
 bool units_from_stream(struct units *ret, const uint8_t *stream, size_t len);
 
+/* Whether a picture that a decoder can begin at is in it: H.264, as units_from_stream makes it. */
+bool units_have_key(const uint8_t *unit, size_t len);
+
 #endif

@@ -70,15 +70,16 @@ static void several_are_read_and_main_is_found(void **state)
 {
     (void)state;
     assert_int_equal(
-        read_text("[" SUB(",\"transport\":\"udp\",\"codec\":\"h264\",\"width\":640,\"height\":360,"
-                          "\"fps\":15") "," MAIN "]"),
+        read_text(
+            "[" SUB(",\"transport\":\"multicast\",\"codec\":\"h264\",\"width\":640,\"height\":360,"
+                    "\"fps\":15") "," MAIN "]"),
         WEIR_OK);
     assert_int_equal(sources.n, 2);
     assert_int_equal(sources.main, 1);
     const struct camera_source *sub = &sources.of[0];
     assert_string_equal(sub->name, "sub");
     assert_string_equal(sub->host, "10.0.0.9");
-    assert_string_equal(sub->transport, "udp");
+    assert_string_equal(sub->transport, "multicast");
     assert_null(sub->username);
     assert_true(sub->width == 640 && sub->height == 360 && sub->fps == 15);
     assert_string_equal(sources.of[1].host, "cam.example");
@@ -136,6 +137,15 @@ static void a_source_behind_tls_has_a_pin_of_its_own(void **state)
     assert_int_equal(read_text("[" MAIN "," SUB(",\"tls_pin_sha256\":null") "]"), WEIR_OK);
     assert_null(strstr(written(write_others), "tls_pin"));
     refused("[" MAIN "," TLS("") "]", "missing_field", "/sources/1/tls_pin_sha256");
+    assert_int_equal(
+        read_text("[" MAIN "," TLS(",\"transport\":\"http\",\"tls_pin_sha256\":\"" PIN "\"") "]"),
+        WEIR_OK);
+    assert_non_null(
+        strstr(written(write_others), "\"transport\":\"http\",\"tls_pin_sha256\":\"" PIN "\"}]}"));
+    refused("[" MAIN "," TLS(",\"transport\":\"multicast\",\"tls_pin_sha256\":\"" PIN "\"") "]",
+            "bad_transport", "/sources/1/transport");
+    refused("[" MAIN "," TLS(",\"transport\":\"http\"") "]", "missing_field",
+            "/sources/1/tls_pin_sha256");
     refused("[" MAIN "," SUB(",\"tls_pin_sha256\":\"" PIN "\"") "]", "bad_pin",
             "/sources/1/tls_pin_sha256");
     refused("[" MAIN "," TLS(",\"tls_pin_sha256\":\"x" PIN "\"") "]", "bad_pin",

@@ -52,6 +52,34 @@ static void a_viewer_of_a_replaced_generation_is_answered_at_once(void **state)
     assert_int_equal(answered(&question).verdict, PLAY_NOT_YET);
 }
 
+static void whoever_watched_is_held_once_there_is_nothing_to_repeat(void **state)
+{
+    struct weir_stream_row row = row_in(WEIR_STREAM_STATE_STARTING);
+    struct play_question question = {
+        .row = &row, .is_log_known = true, .is_playlist = true, .is_last_resort = true};
+    (void)state;
+    for (question.generation = 6; question.generation <= 8; question.generation++) {
+        question.is_held_out = false;
+        assert_int_equal(answered(&question).verdict, PLAY_HOLD);
+        question.is_held_out = true;
+        assert_int_equal(answered(&question).verdict, PLAY_NOT_YET);
+    }
+    question.is_held_out = false;
+    question.generation = 6;
+    question.is_playlist = false;
+    assert_int_equal(answered(&question).verdict, PLAY_NOT_FOUND);
+    question.is_playlist = true;
+    assert_true(play_hold_ms(&question) < PLAY_HOLD_MS);
+    /* Its worker may be away, and nobody has noticed yet. */
+    row.state = WEIR_STREAM_STATE_RUNNING;
+    question.generation = 7;
+    assert_int_equal(answered(&question).verdict, PLAY_HOLD);
+    question.generation = 6;
+    assert_int_equal(answered(&question).verdict, PLAY_REDIRECT);
+    row.state = WEIR_STREAM_STATE_STOPPED;
+    assert_int_equal(answered(&question).verdict, PLAY_GONE);
+}
+
 static void a_viewer_of_an_older_generation_is_led_to_one_that_fails(void **state)
 {
     struct weir_stream_row row = row_in(WEIR_STREAM_STATE_BACKOFF);
@@ -246,6 +274,7 @@ int main(void)
         cmocka_unit_test(a_playlist_without_generation_leads_to_the_one_that_plays),
         cmocka_unit_test(a_new_viewer_of_a_starting_stream_is_held_and_then_told_to_wait),
         cmocka_unit_test(a_viewer_of_a_replaced_generation_is_answered_at_once),
+        cmocka_unit_test(whoever_watched_is_held_once_there_is_nothing_to_repeat),
         cmocka_unit_test(a_viewer_of_an_older_generation_is_led_to_one_that_fails),
         cmocka_unit_test(an_api_that_is_behind_leads_to_what_the_gateway_knows_and_never_back),
         cmocka_unit_test(an_api_that_never_heard_of_a_stream_does_not_call_it_gone),

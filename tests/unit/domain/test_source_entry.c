@@ -18,6 +18,7 @@ static const struct weir_source_entry entry = {
     .max_streams = 100,
     .otherwise = {WEIR_QUALITY_HIGH, 12},
     .ceiling = {WEIR_QUALITY_MEDIUM, 10},
+    .has_audio = true,
     .expires_at_ms = 1795000000000,
 };
 
@@ -43,6 +44,7 @@ static void what_is_written_is_read_again(void **state)
     assert_int_equal(back.otherwise.quality, WEIR_QUALITY_HIGH);
     assert_int_equal(back.otherwise.fps, 12);
     assert_true(weir_ceiling_is_same(&back.ceiling, &entry.ceiling));
+    assert_true(back.has_audio);
 }
 
 static void an_entry_that_lacks_anything_is_none(void **state)
@@ -51,9 +53,10 @@ static void an_entry_that_lacks_anything_is_none(void **state)
     struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
     struct weir_source_entry back;
     static const char *const names[] = {
-        "tenant_id",       "camera_id",      "version",     "sealed",  "exclusive",
-        "networks",        "camera_version", "max_streams", "stopped", "expires_at_ms",
-        "default_quality", "default_fps",    "max_quality", "max_fps", "encoder_delay_ms"};
+        "tenant_id",   "camera_id",     "version",          "sealed",
+        "exclusive",   "networks",      "camera_version",   "max_streams",
+        "stopped",     "expires_at_ms", "default_quality",  "default_fps",
+        "max_quality", "max_fps",       "encoder_delay_ms", "audio"};
     const char *whole = weir_source_entry_write(&entry, arena);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char *text = weir_arena_strdup(arena, whole);

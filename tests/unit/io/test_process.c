@@ -251,9 +251,68 @@ static void done_is_safe_on_what_never_started(void **state)
     weir_process_done(&process);
 }
 
+static void descriptors_are_handed_on_in_their_order(void **state)
+{
+    (void)state;
+    int in[2];
+    int outs[2][2];
+    char text[64];
+    assert_int_equal(pipe2(in, O_CLOEXEC) | pipe2(outs[0], O_CLOEXEC) | pipe2(outs[1], O_CLOEXEC),
+                     0);
+    int fds[] = {outs[1][1], outs[0][1]};
+    struct weir_process_spec spec = {.stdin_fd = in[0], .fds = fds, .n_fds = 2};
+    struct weir_process process = start_shell(
+        "read x; echo $x three >&3; echo four >&4; test -e /proc/self/fd/5 || exit 7", spec);
+    assert_int_equal(write(in[1], "to\n", 3), 3);
+    read_line(outs[1][0], text, sizeof(text));
+    assert_string_equal(text, "to three\n");
+    read_line(outs[0][0], text, sizeof(text));
+    assert_string_equal(text, "four\n");
+    assert_int_equal(WEXITSTATUS(wait_exit(&process)), 7);
+    weir_process_done(&process);
+    for (int i = 0; i < 2; i++) {
+        close(in[i]);
+        close(outs[0][i]);
+        close(outs[1][i]);
+    }
+}
+
+static void a_program_that_can_be_run_is_found(void **state)
+{
+    (void)state;
+    struct weir_err err = {0};
+    assert_int_equal(weir_process_find("/bin/sh", &err), WEIR_OK);
+    assert_int_equal(weir_process_find("sh", &err), WEIR_EINVAL);
+    assert_int_equal(weir_process_find("", &err), WEIR_EINVAL);
+    assert_int_equal(weir_process_find("/nowhere/sh", &err), WEIR_ENOTFOUND);
+    assert_non_null(strstr(err.msg, "/nowhere/sh"));
+    assert_int_equal(weir_process_find("/bin", &err), WEIR_EFORBIDDEN);
+    assert_int_equal(weir_process_find("/etc/passwd", &err), WEIR_EFORBIDDEN);
+}
+
+/* Its own, or that of a child that it waits for. */
+static void cpu_time_is_told(void **state)
+{
+    static const char *const scripts[] = {"while :; do :; done", "(while :; do :; done) & wait",
+                                          "sleep 60"};
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct weir_process process = start_shell(scripts[i], (struct weir_process_spec){0});
+        for (int n = 0; i < 2 && n < 3000 && weir_process_cpu_us(process.pid) < 50000; n++) {
+            usleep(10000);
+        }
+        int64_t cpu_us = weir_process_cpu_us(process.pid);
+        assert_true(i < 2 ? cpu_us >= 50000 : cpu_us < 50000);
+        weir_process_done(&process);
+        assert_int_equal(weir_process_cpu_us(process.pid), 0);
+    }
+    assert_int_equal(weir_process_cpu_us(0), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cpu_time_is_told),
         cmocka_unit_test(the_exit_status_arrives_by_the_pidfd),
         cmocka_unit_test(a_running_child_is_not_reaped),
         cmocka_unit_test(a_signal_reaches_the_whole_group),
@@ -268,6 +327,8 @@ int main(void)
         cmocka_unit_test(ignored_signals_are_not_handed_on),
         cmocka_unit_test(a_child_dies_with_its_parent),
         cmocka_unit_test(done_is_safe_on_what_never_started),
+        cmocka_unit_test(descriptors_are_handed_on_in_their_order),
+        cmocka_unit_test(a_program_that_can_be_run_is_found),
     };
     return cmocka_run_group_tests_name("process", tests, NULL, NULL);
 }

@@ -90,6 +90,16 @@ static void silence_suspends_and_a_gap_starts_idle_time_anew(void **state)
     assert_true(reaper_idle_is_due(&idle, TIMEOUT_MS, 63000));
 }
 
+static void silence_from_the_begin_on_is_a_gap_too(void **state)
+{
+    (void)state;
+    struct reaper_idle idle;
+    reaper_idle_begin(&idle, 1000);
+    beat(&idle, 5000, 35000);
+    assert_false(reaper_idle_is_due(&idle, TIMEOUT_MS, 34999));
+    assert_true(reaper_idle_is_due(&idle, TIMEOUT_MS, 35000));
+}
+
 static void a_gap_is_seen_though_what_was_before_it_was_read_late(void **state)
 {
     (void)state;
@@ -156,6 +166,7 @@ int main(void)
         cmocka_unit_test(older_news_does_not_move_it_back),
         cmocka_unit_test(there_is_no_opinion_on_a_stream_never_heard_of),
         cmocka_unit_test(silence_suspends_and_a_gap_starts_idle_time_anew),
+        cmocka_unit_test(silence_from_the_begin_on_is_a_gap_too),
         cmocka_unit_test(a_gap_is_seen_though_what_was_before_it_was_read_late),
         cmocka_unit_test(a_late_heartbeat_within_the_gap_changes_nothing),
         cmocka_unit_test(a_proposal_is_repeated_ever_more_slowly),

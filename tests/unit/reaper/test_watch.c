@@ -132,9 +132,21 @@ static void a_new_generation_begins_anew(void **state)
     struct reaper_proposal proposal;
     change(fixture, WEIR_STREAM_STATE_STARTING, WEIR_STREAM_STATE_RUNNING, 7, 0);
     change(fixture, WEIR_STREAM_STATE_SUSPECT, WEIR_STREAM_STATE_RUNNING, 8, 10000);
+    assert_int_equal(first_due(fixture, 7, 10000, 12000, &proposal), -1);
+    assert_int_equal(first_due(fixture, 8, 12000, 90000, &proposal), 40000);
+    assert_int_equal(proposal.idle_ms, 30000);
+}
+
+/* Of the new one nothing was heard for longer than a gap: its idle time begins where it was. */
+static void what_is_heard_of_an_old_generation_fills_no_gap(void **state)
+{
+    struct fixture *fixture = *state;
+    struct reaper_proposal proposal;
+    change(fixture, WEIR_STREAM_STATE_STARTING, WEIR_STREAM_STATE_RUNNING, 7, 0);
+    change(fixture, WEIR_STREAM_STATE_SUSPECT, WEIR_STREAM_STATE_RUNNING, 8, 10000);
     assert_int_equal(first_due(fixture, 7, 0, 50000, &proposal), -1);
-    assert_int_equal(first_due(fixture, 8, 50000, 90000, &proposal), 50000);
-    assert_int_equal(proposal.idle_ms, 40000);
+    assert_int_equal(first_due(fixture, 8, 50000, 90000, &proposal), 80000);
+    assert_int_equal(proposal.idle_ms, 30000);
 }
 
 static void the_cameras_timeout_wins_over_the_tenants_over_the_default(void **state)
@@ -172,6 +184,7 @@ int main(void)
         TEST(a_stream_that_came_back_from_stopping_begins_anew),
         TEST(a_source_that_comes_and_goes_does_not_keep_it_alive),
         TEST(a_new_generation_begins_anew),
+        TEST(what_is_heard_of_an_old_generation_fills_no_gap),
         TEST(the_cameras_timeout_wins_over_the_tenants_over_the_default),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

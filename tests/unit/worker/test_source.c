@@ -85,7 +85,7 @@ static void a_sealed_source_is_opened(void **state)
     assert_string_equal(source.networks, "public 10.0.0.0/8");
     assert_string_equal(source.username, "viewer");
     assert_string_equal(source.password, "p@ss:w/\xc3\xb6 rd");
-    assert_int_equal(source.transport, WEIR_CTL_TAP_CAMERA_TRANSPORT_UDP);
+    assert_int_equal(source.transport, WEIR_TRANSPORT_UDP);
 }
 
 static void a_camera_may_have_no_credentials(void **state)
@@ -96,7 +96,7 @@ static void a_camera_may_have_no_credentials(void **state)
                    &source),
         WEIR_OK);
     assert_false(source.has_username || source.has_password);
-    assert_int_equal(source.transport, WEIR_CTL_TAP_CAMERA_TRANSPORT_TCP);
+    assert_int_equal(source.transport, WEIR_TRANSPORT_TCP);
 }
 
 static enum weir_code read_others(void *state, const char *others, struct source *ret)
@@ -121,7 +121,7 @@ static void a_camera_may_have_several_sources(void **state)
     assert_string_equal(sub->name, "sub");
     assert_string_equal(sub->url, "rtsp://cam/2");
     assert_true(sub->has_username && sub->has_password && sub->has_codec && sub->has_fps);
-    assert_int_equal(sub->transport, WEIR_CTL_TAP_CAMERA_OTHERS_TRANSPORT_UDP);
+    assert_int_equal(sub->transport, WEIR_TRANSPORT_UDP);
     assert_int_equal(sub->codec, WEIR_CTL_TAP_CAMERA_OTHERS_CODEC_H265);
     assert_string_equal(sub->tls_pin_sha256, PIN);
     assert_true(sub->has_tls_pin_sha256 && !source.others[1].has_tls_pin_sha256);
@@ -196,6 +196,30 @@ static void a_ceiling_is_told_beside_the_seal(void **state)
     assert_int_equal(
         source_read(&answer, &setup->key, &setup->tenant_id, &setup->camera_id, &source, NULL),
         WEIR_EINVAL);
+}
+
+/* Without the word there is none: an api that knows of no sound lets none be heard. */
+static void sound_is_there_only_where_the_api_says_so(void **state)
+{
+    struct setup *setup = *state;
+    static const struct {
+        const char *extra;
+        bool is_heard;
+    } cases[] = {{",\"audio\":true", true},
+                 {",\"audio\":false", false},
+                 {"", false},
+                 {",\"audio\":1", false}};
+    const char *inner = INNER(TENANT, CAMERA, "7", "\"url\":\"rtsp://cam/1\",\"audio\":true");
+    struct source sources[4];
+    for (size_t i = 0; i < 4; i++) {
+        struct weir_http_answer answer = answer_with(setup, inner, 7, cases[i].extra);
+        assert_int_equal(source_read(&answer, &setup->key, &setup->tenant_id, &setup->camera_id,
+                                     &sources[i], NULL),
+                         WEIR_OK);
+        assert_true(sources[i].has_audio == cases[i].is_heard);
+    }
+    assert_false(source_is_same_place(&sources[0], &sources[1])); /* the tap is told */
+    assert_true(source_is_same_place(&sources[1], &sources[2]));
 }
 
 static void an_encoders_delay_is_told_beside_the_seal(void **state)
@@ -318,6 +342,7 @@ int main(void)
         IN_SETUP(a_camera_may_have_several_sources),
         IN_SETUP(further_sources_that_make_no_sense_are_refused),
         IN_SETUP(a_ceiling_is_told_beside_the_seal),
+        IN_SETUP(sound_is_there_only_where_the_api_says_so),
         IN_SETUP(an_encoders_delay_is_told_beside_the_seal),
         IN_SETUP(a_sealed_text_about_something_else_is_refused),
         IN_SETUP(a_text_sealed_for_another_key_is_refused),

@@ -13,15 +13,19 @@
 /* The test's own program is the decoder, too: it is started without arguments but its name. */
 #define CHANNEL_FD 3
 #define WORKS_MS   2000
+#define QUICK      2 /* the quality that is answered at once */
 
 static int play_decoder(void)
 {
     struct weir_decode_ask ask;
     char byte = 1;
     while (read(CHANNEL_FD, &ask, sizeof(ask)) == (ssize_t)sizeof(ask)) {
-        struct weir_decode_answer answer = {
-            .magic = WEIR_DECODE_MAGIC, .status = WEIR_DECODE_OK, .bytes = 1};
-        usleep(WORKS_MS * 1000);
+        struct weir_decode_answer answer = {.magic = WEIR_DECODE_MAGIC,
+                                            .status = WEIR_DECODE_OK,
+                                            .width = (uint32_t)getpid(),
+                                            .bytes = 1,
+                                            .is_parked = ask.park_ms > 0};
+        usleep(ask.quality == QUICK ? 0 : WORKS_MS * 1000);
         if (write(CHANNEL_FD, &answer, sizeof(answer)) < 0 || write(CHANNEL_FD, &byte, 1) < 0) {
             return 1;
         }
@@ -115,11 +119,59 @@ static void the_only_decoder_is_spared_when_nobody_uses_it(void **state)
     weir_loop_free(loop);
 }
 
+/* Which process made a picture of the camera; `park_ms` 0: it is a look. */
+static uint32_t made_by(struct decoders *decoders, uint8_t camera, uint32_t park_ms)
+{
+    const struct weir_decode_ask ask = {
+        .magic = WEIR_DECODE_MAGIC, .quality = QUICK, .park_ms = park_ms};
+    const struct weir_id camera_id = {{camera}};
+    struct weir_decode_answer answer = {0};
+    uint8_t *image = NULL;
+    enum weir_code code =
+        park_ms > 0
+            ? decoders_make(decoders, &camera_id, &ask, (const uint8_t *)"",
+                            weir_clock_mono_ms() + 30000, &answer, &image, NULL)
+            : decoders_make_spare(decoders, &ask, (const uint8_t *)"", &answer, &image, NULL);
+    assert_int_equal(code, WEIR_OK);
+    free(image);
+    usleep(5000); /* so that one was parked before the other */
+    return answer.width;
+}
+
+static void a_camera_gets_the_decoder_that_is_parked_for_it_and_keeps_nobody_waiting(void **state)
+{
+    (void)state;
+    enum { LONG = 60000, SHORT = 50 };
+    struct weir_loop *loop = weir_loop_new();
+    struct decoders *three = decoders_new(loop, "/proc/self/exe", 3);
+    uint32_t a = made_by(three, 'a', LONG);
+    uint32_t b = made_by(three, 'b', LONG);
+    assert_true(a != b);
+    assert_int_equal(made_by(three, 'a', LONG), a);
+    assert_int_equal(made_by(three, 'b', LONG), b);
+    /* A look takes the one that is not parked, and parks nothing. */
+    uint32_t c = made_by(three, 0, 0);
+    assert_true(c != a && c != b);
+    assert_int_equal(made_by(three, 'c', LONG), c);
+    /* All are parked: a fourth camera gets the one that was parked first, a look the next. */
+    assert_int_equal(made_by(three, 'd', LONG), a);
+    assert_int_equal(made_by(three, 0, 0), b);
+    assert_int_equal(made_by(three, 'b', LONG), b);
+    /* Its time is over, so that it is nobody's. */
+    assert_int_equal(made_by(three, 'c', SHORT), c);
+    usleep(2 * SHORT * 1000);
+    assert_int_equal(made_by(three, 'e', LONG), c);
+    assert_int_equal(made_by(three, 'c', LONG), a);
+    decoders_free(three);
+    weir_loop_free(loop);
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_look_takes_no_decoder_that_snapshots_need),
         cmocka_unit_test(the_only_decoder_is_spared_when_nobody_uses_it),
+        cmocka_unit_test(a_camera_gets_the_decoder_that_is_parked_for_it_and_keeps_nobody_waiting),
     };
     if (argc > 0 && strcmp(argv[0], "weir-decode") == 0) {
         return play_decoder();

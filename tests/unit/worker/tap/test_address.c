@@ -36,6 +36,25 @@ static void a_good_url_is_taken_apart(void **state)
     assert_string_equal(url.rest, "/?x");
 }
 
+static void over_http_the_port_is_that_of_https_where_none_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        int port;
+    } cases[] = {{"rtsps://cam/s", 443},
+                 {"rtsps://cam:322/s", 322},
+                 {"rtsps://[2001:db8::1]:8443", 8443},
+                 {"rtsp://cam/s", 554},
+                 {"rtsp://cam:80/s", 80}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct tap_url url;
+        assert_int_equal(tap_url_parse(cases[i].text, &url, NULL), WEIR_OK);
+        tap_url_use_http(&url);
+        assert_int_equal(url.port, cases[i].port);
+    }
+}
+
 static void a_bad_url_is_refused_without_being_repeated(void **state)
 {
     (void)state;
@@ -155,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_url_is_taken_apart),
+        cmocka_unit_test(over_http_the_port_is_that_of_https_where_none_is_said),
         cmocka_unit_test(a_bad_url_is_refused_without_being_repeated),
         cmocka_unit_test(credentials_are_escaped_where_they_would_end_early),
         cmocka_unit_test(credentials_that_the_reader_would_cut_are_refused),

@@ -161,6 +161,55 @@ static void a_unit_that_is_too_long_is_thrown_away_alone(void **state)
     tap_assembler_done(&as);
 }
 
+/* Slices that are numbered, more than are noted; every tenth behind is left out as filler. */
+static void all_of_many_slices_are_written(void **state)
+{
+    (void)state;
+    enum { SLICES = 100 };
+    struct tap_assembler as;
+    const uint8_t *nal;
+    size_t len;
+    size_t n = 0;
+    tap_assembler_init(&as, TAP_CODEC_H264, extradata, extradata_len);
+    for (int i = 0; i < SLICES; i++) {
+        uint8_t slice[] = {0, 0, 0, 1, i % 10 == 9 ? 12 : 0x65, (uint8_t)(i + 2)};
+        /* Start codes of three bytes and of four. */
+        assert_null(add(&as, 0, slice + i % 2, sizeof(slice) - i % 2));
+    }
+    struct tap_unit *unit = tap_assembler_flush(&as);
+    assert_int_equal(count_nals(unit), 2 + SLICES - SLICES / 10);
+    for (size_t at = 0; tap_nal_next_in_unit(unit->bytes, unit->len, &at, &nal, &len);) {
+        if (nal[0] != 0x65)
+            continue;
+        n += n % 10 == 9;
+        assert_int_equal(len, 2);
+        assert_int_equal(nal[1], n++ + 2);
+    }
+    free(unit);
+    tap_assembler_done(&as);
+}
+
+static void what_a_large_unit_took_is_not_kept(void **state)
+{
+    (void)state;
+    static uint8_t large[200000] = {0, 0, 0, 1, 0x65};
+    static const uint8_t small[] = {0, 0, 0, 1, 0x41, 1};
+    struct tap_assembler as;
+    memset(large + 5, 0x55, sizeof(large) - 5);
+    tap_assembler_init(&as, TAP_CODEC_H264, extradata, extradata_len);
+    assert_null(add(&as, 0, large, sizeof(large)));
+    struct tap_unit *unit = add(&as, 1, small, sizeof(small));
+    assert_true(unit->len > sizeof(large));
+    assert_true(as.buf.cap < 1024);
+    size_t cap = as.buf.cap;
+    free(unit);
+    /* A small one is: most are. */
+    unit = add(&as, 2, small, sizeof(small));
+    assert_int_equal(as.buf.cap, cap);
+    free(unit);
+    tap_assembler_done(&as);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +218,8 @@ int main(void)
         cmocka_unit_test(nothing_comes_before_a_key_unit_with_complete_sets),
         cmocka_unit_test(delimiters_filler_and_damaged_units_are_left_out_and_the_last_counted),
         cmocka_unit_test(a_unit_that_is_too_long_is_thrown_away_alone),
+        cmocka_unit_test(all_of_many_slices_are_written),
+        cmocka_unit_test(what_a_large_unit_took_is_not_kept),
     };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/tap/rendition.h"
 
+#include "lib/base/str.h"
 #include "tests/unit/check.h"
 #include "tests/unit/worker/tap/units.h"
 #include "worker/tap/nal.h"
@@ -55,7 +56,86 @@ static void keyframes_are_taken_once_each(void **state)
     const struct tap_unit *unit = tap_ring_find(&f.rendition->ring, 4);
     assert_true(unit->is_key && unit->ts == 4 * 90000);
     assert_true(unit->capture_us == 1004000000);
-    assert_int_equal(f.rendition->format.audio, TAP_CODEC_NONE);
+    end(&f);
+}
+
+/* Sound of 50 units a second in the camera's ring, each behind the frame that is shown then. */
+static struct fixture begin_with_sound(enum weir_rendition_how how, int64_t fps_milli)
+{
+    struct fixture f = begin(how, fps_milli);
+    struct tap_ring silent = f.camera;
+    f.format.audio_rate = 48000;
+    tap_format_take_sound(&f.rendition->format, &f.format);
+    tap_ring_init(&f.camera, 60000, 1 << 24);
+    for (uint64_t i = 0; i < silent.end; i++) {
+        const struct tap_unit *frame = tap_ring_find(&silent, i);
+        struct tap_unit *copy =
+            unit_new(TAP_VIDEO, frame->is_key, frame->ts, frame->bytes, frame->len);
+        assert_true(tap_ring_push(&f.camera, copy));
+        for (int64_t half = 0; half < 2; half++)
+            assert_true(tap_ring_push(
+                &f.camera, unit_of_size(TAP_AUDIO, false, ((int64_t)i * 2 + half) * 960, 9)));
+    }
+    tap_ring_done(&silent);
+    return f;
+}
+
+/* The ring's units in short: k a keyframe, v another frame, a sound. */
+static const char *shape(const struct tap_ring *ring, uint64_t from, char text[static 128])
+{
+    size_t n = 0;
+    const struct tap_unit *unit;
+    for (; (unit = tap_ring_find(ring, from)) != NULL && n < 127; from++)
+        text[n++] = unit->track == TAP_AUDIO ? 'a' : unit->is_key ? 'k' : 'v';
+    text[n] = '\0';
+    return text;
+}
+
+static void sound_goes_along_ahead_of_the_frame_that_is_shown_later(void **state)
+{
+    (void)state;
+    char text[128];
+    struct fixture f = begin_with_sound(WEIR_RENDITION_HOW_TRANSCODE, 5000);
+    /* What was heard before its first frame is none of it; a unit of the same moment is not. */
+    tap_rendition_take(f.rendition, &f.camera, 5 * FRAME, true, key_a, sizeof(key_a));
+    tap_rendition_take(f.rendition, &f.camera, 7 * FRAME, false, slice, sizeof(slice));
+    tap_rendition_take(f.rendition, &f.camera, 8 * FRAME, false, slice, sizeof(slice));
+    assert_string_equal(shape(&f.rendition->ring, 0, text), "kaaaavaav");
+    assert_true(tap_ring_find(&f.rendition->ring, 1)->ts == 11 * 960);
+    end(&f);
+
+    f = begin_with_sound(WEIR_RENDITION_HOW_KEYFRAMES, 1000);
+    assert_true(tap_rendition_take_keys(f.rendition, &f.camera, &f.format));
+    shape(&f.rendition->ring, 0, text);
+    assert_int_equal(strspn(text + 1, "a"), 50);
+    assert_int_equal(f.rendition->ring.end, 10 + 9 * 50);
+    end(&f);
+}
+
+static void a_camera_without_sound_makes_silent_renditions(void **state)
+{
+    (void)state;
+    char text[128];
+    struct fixture f = begin_with_sound(WEIR_RENDITION_HOW_TRANSCODE, 5000);
+    struct tap_format silent = {.is_muted = true};
+    struct weir_effective is;
+    tap_format_take_sound(&f.rendition->format, &silent);
+    tap_rendition_take(f.rendition, &f.camera, 5 * FRAME, true, key_a, sizeof(key_a));
+    tap_rendition_take(f.rendition, &f.camera, 7 * FRAME, false, slice, sizeof(slice));
+    assert_string_equal(shape(&f.rendition->ring, 0, text), "kv");
+    tap_rendition_describe(f.rendition, &f.camera, &f.format, &is);
+    assert_true(is.has_audio && is.audio == WEIR_STREAM_AUDIO_OFF);
+    f.rendition->format.is_muted = false;
+    tap_rendition_describe(f.rendition, &f.camera, &f.format, &is);
+    assert_int_equal(is.audio, WEIR_STREAM_AUDIO_ABSENT);
+    WEIR_STR_SET(f.rendition->format.audio_dropped, "speex");
+    tap_rendition_describe(f.rendition, &f.camera, &f.format, &is);
+    assert_int_equal(is.audio, WEIR_STREAM_AUDIO_UNFIT);
+    tap_rendition_describe(NULL, &f.camera, &f.format, &is);
+    assert_int_equal(is.audio, WEIR_STREAM_AUDIO_AAC);
+    f.format.raw = (struct tap_raw){TAP_CODEC_G726, 8000, 1, 4};
+    tap_rendition_describe(NULL, &f.camera, &f.format, &is);
+    assert_int_equal(is.audio, WEIR_STREAM_AUDIO_MADE);
     end(&f);
 }
 
@@ -118,6 +198,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keyframes_are_taken_once_each),
+        cmocka_unit_test(sound_goes_along_ahead_of_the_frame_that_is_shown_later),
+        cmocka_unit_test(a_camera_without_sound_makes_silent_renditions),
         cmocka_unit_test(keyframes_are_no_more_than_asked_for),
         cmocka_unit_test(an_encoded_unit_has_the_times_of_its_frame),
         cmocka_unit_test(a_frame_that_is_gone_lies_behind_the_last_one),

@@ -27,6 +27,28 @@ static void a_ring_waits_for_a_key_unit(void **state)
     tap_ring_done(&ring);
 }
 
+static void a_ring_that_is_silenced_keeps_its_pictures(void **state)
+{
+    (void)state;
+    struct tap_ring ring;
+    tap_ring_init(&ring, 60000, 1 << 20);
+    for (int64_t i = 0; i < 30; i++) {
+        tap_ring_push(&ring, unit_of_size(TAP_VIDEO, i % 10 == 0, i * FRAME, 100));
+        tap_ring_push(&ring, unit_of_size(TAP_AUDIO, false, i, 10));
+    }
+    tap_ring_silence(&ring);
+    /* Readers keep their places. */
+    assert_int_equal(ring.end - ring.first, 60);
+    assert_int_equal(ring.bytes, 60 * sizeof(struct tap_unit) + 30 * 100);
+    for (uint64_t i = ring.first; i < ring.end; i++)
+        assert_int_equal(tap_ring_find(&ring, i)->len, i % 2 == 0 ? 100 : 0);
+    assert_true(tap_ring_push(&ring, unit_of_size(TAP_VIDEO, false, 30 * FRAME, 100)));
+    tap_ring_done(&ring);
+    tap_ring_silence(&ring); /* an empty one */
+    assert_true(tap_ring_is_empty(&ring));
+    tap_ring_done(&ring);
+}
+
 static void old_groups_go_as_wholes_once_the_rest_is_long_enough(void **state)
 {
     (void)state;
@@ -110,6 +132,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ring_waits_for_a_key_unit),
+        cmocka_unit_test(a_ring_that_is_silenced_keeps_its_pictures),
         cmocka_unit_test(old_groups_go_as_wholes_once_the_rest_is_long_enough),
         cmocka_unit_test(more_bytes_than_allowed_cost_the_oldest_groups),
         cmocka_unit_test(a_group_longer_than_the_cap_empties_the_ring_until_the_next_key_unit),

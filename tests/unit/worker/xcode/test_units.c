@@ -51,6 +51,17 @@ static void a_stream_without_a_picture_is_none(void **state)
     units_done(&units);
 }
 
+static void a_unit_with_a_picture_to_begin_at_is_a_key(void **state)
+{
+    (void)state;
+    static const uint8_t key[] = {0, 0, 0, 2, 0x67, 1, 0, 0, 0, 2, 0x65, 0x88};
+    static const uint8_t other[] = {0, 0, 0, 2, 0x41, 0x65, 0, 0, 0, 3, 0x65};
+    assert_true(units_have_key(key, sizeof(key)));
+    assert_false(units_have_key(other, 6));
+    assert_false(units_have_key(other, sizeof(other)));
+    assert_false(units_have_key(key, 0));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -58,6 +69,7 @@ int main(void)
         cmocka_unit_test(lengths_that_do_not_add_up_are_refused),
         cmocka_unit_test(start_codes_become_lengths),
         cmocka_unit_test(a_stream_without_a_picture_is_none),
+        cmocka_unit_test(a_unit_with_a_picture_to_begin_at_is_a_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/xcode/deinterlace.h"
+#include "lib/domain/deinterlace.h"
 
 #include <string.h>
 
@@ -26,7 +26,7 @@ static int larger(int a, int b)
 }
 
 /* A line with 8 bits a sample; `room` is used where it has more. */
-static const uint8_t *line_of(const struct deinterlace_plane *plane, int width, int y,
+static const uint8_t *line_of(const struct weir_deinterlace_plane *plane, int width, int y,
                               uint8_t *room)
 {
     const uint8_t *line = plane->bytes + y * plane->stride;
@@ -179,10 +179,11 @@ static void draw(const struct lines *l, int width, uint8_t *out)
         draw_one(l, x, width, out);
 }
 
-void deinterlace_plane(const struct deinterlace_plane *now, const struct deinterlace_plane *before,
-                       int width, int height, bool is_top_first, uint8_t *out, ptrdiff_t out_stride)
+void weir_deinterlace_plane(const struct weir_deinterlace_plane *now,
+                            const struct weir_deinterlace_plane *before, int width, int height,
+                            bool is_top_first, uint8_t *out, ptrdiff_t out_stride)
 {
-    uint8_t rooms[6][DEINTERLACE_WIDTH_MAX];
+    uint8_t rooms[6][WEIR_DEINTERLACE_WIDTH_MAX];
     for (int y = 0; y < height; y++, out += out_stride) {
         bool is_kept = height < 2 || (y % 2 == 0) == is_top_first;
         if (is_kept) {

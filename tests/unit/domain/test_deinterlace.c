@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/xcode/deinterlace.h"
+#include "lib/domain/deinterlace.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,11 +9,11 @@
 
 enum { WIDTH = 48, HEIGHT = 32 };
 
-static const struct deinterlace_plane nothing = {0};
+static const struct weir_deinterlace_plane nothing = {0};
 
-static struct deinterlace_plane plane_of(uint8_t picture[HEIGHT][WIDTH])
+static struct weir_deinterlace_plane plane_of(uint8_t picture[HEIGHT][WIDTH])
 {
-    return (struct deinterlace_plane){&picture[0][0], WIDTH, 8};
+    return (struct weir_deinterlace_plane){&picture[0][0], WIDTH, 8};
 }
 
 static uint8_t texture(int x, int y)
@@ -46,9 +46,9 @@ static void what_stands_still_keeps_every_line(void **state)
         for (int x = 0; x < WIDTH; x++)
             picture[y][x] = texture(x, y);
     }
-    struct deinterlace_plane now = plane_of(picture);
+    struct weir_deinterlace_plane now = plane_of(picture);
     for (int is_top = 0; is_top < 2; is_top++) {
-        deinterlace_plane(&now, &now, WIDTH, HEIGHT, is_top == 1, &out[0][0], WIDTH);
+        weir_deinterlace_plane(&now, &now, WIDTH, HEIGHT, is_top == 1, &out[0][0], WIDTH);
         assert_memory_equal(out, picture, sizeof(out));
     }
 }
@@ -75,12 +75,12 @@ static void what_moves_is_whole_at_the_time_of_the_first_field(void **state)
         uint8_t out[HEIGHT][WIDTH];
         draw_fields(past, is_top == 1, 0);
         draw_fields(picture, is_top == 1, 2);
-        struct deinterlace_plane now = plane_of(picture);
-        struct deinterlace_plane before = plane_of(past);
+        struct weir_deinterlace_plane now = plane_of(picture);
+        struct weir_deinterlace_plane before = plane_of(past);
         long combed = wrong(picture, 6);
-        deinterlace_plane(&now, &before, WIDTH, HEIGHT, is_top == 1, &out[0][0], WIDTH);
+        weir_deinterlace_plane(&now, &before, WIDTH, HEIGHT, is_top == 1, &out[0][0], WIDTH);
         assert_true(wrong(out, 6) * 5 < combed);
-        deinterlace_plane(&now, &nothing, WIDTH, HEIGHT, is_top == 1, &out[0][0], WIDTH);
+        weir_deinterlace_plane(&now, &nothing, WIDTH, HEIGHT, is_top == 1, &out[0][0], WIDTH);
         assert_true(wrong(out, 6) * 5 < combed);
         /* The lines of the first field are as they were. */
         for (int y = is_top == 1 ? 0 : 1; y < HEIGHT; y += 2)
@@ -101,13 +101,13 @@ static void how_many_samples_are_drawn_at_once_makes_no_difference(void **state)
         past[i / LONG][i % LONG] = (uint8_t)((dice >> 24) + (dice >> 16) % 9);
     }
     for (int has_before = 0; has_before < 2; has_before++) {
-        struct deinterlace_plane now = {&picture[0][0], LONG, 8};
-        struct deinterlace_plane before = {has_before == 1 ? &past[0][0] : NULL, LONG, 8};
-        deinterlace_plane(&now, &before, LONG, 3, true, &out[0][0], LONG);
+        struct weir_deinterlace_plane now = {&picture[0][0], LONG, 8};
+        struct weir_deinterlace_plane before = {has_before == 1 ? &past[0][0] : NULL, LONG, 8};
+        weir_deinterlace_plane(&now, &before, LONG, 3, true, &out[0][0], LONG);
         for (int x = 0; x + SHORT <= LONG; x += SHORT - 4) {
             now.bytes = &picture[0][x];
             before.bytes = has_before == 1 ? &past[0][x] : NULL;
-            deinterlace_plane(&now, &before, SHORT, 3, true, &part[0][0], SHORT);
+            weir_deinterlace_plane(&now, &before, SHORT, 3, true, &part[0][0], SHORT);
             assert_memory_equal(&out[1][x + 2], &part[1][2], SHORT - 4);
         }
     }
@@ -122,8 +122,8 @@ static void more_bits_become_eight(void **state)
         for (int x = 0; x < WIDTH; x++)
             deep[y][x] = (uint16_t)(texture(x, y) << 2 | 3);
     }
-    struct deinterlace_plane now = {(const uint8_t *)deep, sizeof(deep[0]), 10};
-    deinterlace_plane(&now, &now, WIDTH, HEIGHT, true, &out[0][0], WIDTH);
+    struct weir_deinterlace_plane now = {(const uint8_t *)deep, sizeof(deep[0]), 10};
+    weir_deinterlace_plane(&now, &now, WIDTH, HEIGHT, true, &out[0][0], WIDTH);
     for (int y = 0; y < HEIGHT; y++) {
         for (int x = 0; x < WIDTH; x++)
             assert_int_equal(out[y][x], texture(x, y));
@@ -140,8 +140,8 @@ static void pictures_of_any_size_are_taken(void **state)
             uint8_t *picture = weir_xalloc(size);
             uint8_t *out = weir_xalloc(size);
             memset(picture, 99, size);
-            struct deinterlace_plane now = {picture, width, 8};
-            deinterlace_plane(&now, &nothing, width, height, height % 2 == 0, out, width);
+            struct weir_deinterlace_plane now = {picture, width, 8};
+            weir_deinterlace_plane(&now, &nothing, width, height, height % 2 == 0, out, width);
             assert_memory_equal(out, picture, size);
             free(picture);
             free(out);

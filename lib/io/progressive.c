@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker/xcode/progressive.h"
+#include "lib/io/progressive.h"
 
 #include <libavutil/frame.h>
 #include <libavutil/pixdesc.h>
 #include <string.h>
 
-#include "worker/xcode/deinterlace.h"
+#include "lib/domain/deinterlace.h"
 
 #define PLANES 3
 
-void progressive_done(struct progressive *p)
+void weir_progressive_done(struct weir_progressive *p)
 {
     av_frame_free(&p->before);
     av_frame_free(&p->whole);
@@ -36,7 +36,7 @@ static enum AVPixelFormat whole_format(const AVPixFmtDescriptor *desc)
     return is_usable ? formats[desc->log2_chroma_w][desc->log2_chroma_h] : AV_PIX_FMT_NONE;
 }
 
-static bool prepare(struct progressive *p, const AVFrame *frame, enum AVPixelFormat format)
+static bool prepare(struct weir_progressive *p, const AVFrame *frame, enum AVPixelFormat format)
 {
     if (!p->whole) {
         p->whole = av_frame_alloc();
@@ -76,19 +76,19 @@ static void take_words(AVFrame *whole, const AVFrame *frame)
     whole->color_trc = frame->color_trc;
 }
 
-static struct deinterlace_plane plane_of(const AVFrame *frame, int i, unsigned depth)
+static struct weir_deinterlace_plane plane_of(const AVFrame *frame, int i, unsigned depth)
 {
     if (!frame) {
-        return (struct deinterlace_plane){0};
+        return (struct weir_deinterlace_plane){0};
     }
-    return (struct deinterlace_plane){frame->data[i], frame->linesize[i], depth};
+    return (struct weir_deinterlace_plane){frame->data[i], frame->linesize[i], depth};
 }
 
-static const AVFrame *make_whole(struct progressive *p, const AVFrame *frame)
+static const AVFrame *make_whole(struct weir_progressive *p, const AVFrame *frame)
 {
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get((enum AVPixelFormat)frame->format);
     enum AVPixelFormat format = whole_format(desc);
-    if (format == AV_PIX_FMT_NONE || frame->width > DEINTERLACE_WIDTH_MAX) {
+    if (format == AV_PIX_FMT_NONE || frame->width > WEIR_DEINTERLACE_WIDTH_MAX) {
         return frame;
     }
     if (!prepare(p, frame, format)) {
@@ -98,18 +98,18 @@ static const AVFrame *make_whole(struct progressive *p, const AVFrame *frame)
                         p->before->height == frame->height && p->before->format == frame->format;
     const AVFrame *before = is_of_before ? p->before : NULL;
     for (int i = 0; i < PLANES; i++) {
-        struct deinterlace_plane now = plane_of(frame, i, (unsigned)desc->comp[i].depth);
-        struct deinterlace_plane past = plane_of(before, i, (unsigned)desc->comp[i].depth);
+        struct weir_deinterlace_plane now = plane_of(frame, i, (unsigned)desc->comp[i].depth);
+        struct weir_deinterlace_plane past = plane_of(before, i, (unsigned)desc->comp[i].depth);
         int width = i == 0 ? frame->width : AV_CEIL_RSHIFT(frame->width, desc->log2_chroma_w);
         int height = i == 0 ? frame->height : AV_CEIL_RSHIFT(frame->height, desc->log2_chroma_h);
-        deinterlace_plane(&now, &past, width, height, frame->top_field_first != 0,
-                          p->whole->data[i], p->whole->linesize[i]);
+        weir_deinterlace_plane(&now, &past, width, height, frame->top_field_first != 0,
+                               p->whole->data[i], p->whole->linesize[i]);
     }
     take_words(p->whole, frame);
     return p->whole;
 }
 
-static void keep(struct progressive *p, const AVFrame *frame)
+static void keep(struct weir_progressive *p, const AVFrame *frame)
 {
     if (!p->before) {
         p->before = av_frame_alloc();
@@ -121,10 +121,11 @@ static void keep(struct progressive *p, const AVFrame *frame)
     }
 }
 
-const AVFrame *progressive_take(struct progressive *p, const AVFrame *frame, bool is_wanted)
+const AVFrame *weir_progressive_take(struct weir_progressive *p, const AVFrame *frame,
+                                     bool is_wanted)
 {
     if (!frame->interlaced_frame) {
-        progressive_done(p);
+        weir_progressive_done(p);
         return is_wanted ? frame : NULL;
     }
     const AVFrame *whole = is_wanted ? make_whole(p, frame) : NULL;
