@@ -92,6 +92,8 @@ struct placement {
 /* Finds a worker for one more stream of the camera; the reason why not otherwise. */
 bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_quality quality,
                 int64_t fps, struct placement *ret, enum weir_reason *ret_why);
+/* Whether any worker has room for such a stream and for its camera besides. */
+bool place_has_room(struct draft *draft, enum weir_quality quality, int64_t fps);
 /* Finds a worker for the bare lease of a warm camera: one that keeps room for what is watched. */
 bool place_find_warm(struct draft *draft, const struct weir_worker_row **ret);
 

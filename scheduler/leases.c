@@ -27,12 +27,18 @@ static void change(struct draft *draft, const struct weir_lease_row *row, enum w
     draft_lease(draft, &lease, to, why);
 }
 
-/* Placed streams of a camera, by the worker of its lease that has them. */
+/* Streams of a camera: placed ones by the worker of its lease that has them. */
 struct use {
     struct weir_id camera_id;
     int64_t first;
     int64_t second; /* also those on their way there */
+    int64_t queued;
 };
+
+static bool is_placed(const struct use *use)
+{
+    return use != NULL && use->first + use->second > 0;
+}
 
 /* The second worker becomes the one that pulls the camera; the one before stays beside it. */
 static void swap(struct draft *draft, const struct weir_lease_row *row, enum weir_reason why,
@@ -100,13 +106,15 @@ static void judge_unused(struct draft *draft, const struct weir_lease_row *row)
     }
 }
 
-/* Cameras with a placed stream -> struct use, in the draft's arena. The caller frees the map. */
+/* Cameras with a stream that is placed or waits -> struct use, in the draft's arena. The caller
+ * frees the map. */
 static struct weir_map *cameras_in_use(const struct draft *draft)
 {
     struct weir_map *in_use = weir_map_new(sizeof(struct weir_id));
     const struct weir_stream_row *row;
     for (size_t at = 0; weir_ledger_next_stream(draft->ledger, &at, &row);) {
-        if (!weir_stream_state_is_placed(row->state)) {
+        bool is_queued = row->state == WEIR_STREAM_STATE_QUEUED;
+        if (!is_queued && !weir_stream_state_is_placed(row->state)) {
             continue;
         }
         struct use *use = weir_map_find(in_use, row->camera_id.b);
@@ -114,6 +122,10 @@ static struct weir_map *cameras_in_use(const struct draft *draft)
             use = weir_arena_alloc(draft->arena, sizeof(*use));
             use->camera_id = row->camera_id;
             weir_map_put(in_use, use->camera_id.b, use);
+        }
+        if (is_queued) {
+            use->queued++;
+            continue;
         }
         const struct weir_lease_row *lease = weir_ledger_lease(draft->ledger, &row->camera_id);
         bool is_second =
@@ -138,13 +150,15 @@ static void judge_void(struct draft *draft, const struct weir_lease_row *row)
     }
 }
 
-/* What finds no room now is looked at again when anything changes. */
-static void warm_up(struct draft *draft)
+/* What finds no room now is looked at again when anything changes. Where a stream waits, the lease
+ * is its: one that was let go for it would come back to where the stream has no room. */
+static void warm_up(struct draft *draft, const struct weir_map *in_use)
 {
     const struct seen_camera *camera;
     for (size_t at = 0;
          !draft_is_full(draft) && observations_next_camera(draft->core->seen, &at, &camera);) {
-        if (!is_warm(draft, &camera->camera_id)) {
+        const struct use *use = weir_map_find(in_use, camera->camera_id.b);
+        if (!is_warm(draft, &camera->camera_id) || (use != NULL && use->queued > 0)) {
             continue;
         }
         struct lease_view lease = draft_lease_view(draft, &camera->camera_id);
@@ -173,12 +187,12 @@ void leases_due(struct draft *draft)
         const struct use *use = weir_map_find(in_use, row->camera_id.b);
         if (!incarnation_is_valid(draft->ledger, &row->worker_id, row->incarnation)) {
             judge_void(draft, row);
-        } else if (use == NULL) {
+        } else if (!is_placed(use)) {
             judge_unused(draft, row);
         } else if (!weir_id_is_nil(&row->second.worker_id)) {
             judge_double(draft, row, use);
         }
     }
+    warm_up(draft, in_use);
     weir_map_free(in_use);
-    warm_up(draft);
 }

@@ -158,13 +158,34 @@ static enum lease_verdict judge_lease(struct draft *draft, const struct lease_vi
                                                                        : LEASE_ELSEWHERE;
 }
 
+/* What a stream takes, by what streams like it took. */
+static struct cost cost_of(const struct loads *loads, enum weir_quality quality, int64_t fps)
+{
+    struct cost cost = cost_of_stream(quality, fps);
+    cost_correct(&loads->learnt, cost_made_quality(quality, fps), &cost);
+    return cost;
+}
+
+static struct worker_load *pick_with_tap(struct draft *draft, struct cost *cost)
+{
+    const struct cost tap = cost_of_tap();
+    cost_add(cost, &tap);
+    const struct wish wish = {.config = &draft->core->config, .cost = cost};
+    return pick(draft, &wish);
+}
+
+bool place_has_room(struct draft *draft, enum weir_quality quality, int64_t fps)
+{
+    struct cost cost = cost_of(loads_of(draft), quality, fps);
+    return pick_with_tap(draft, &cost) != NULL;
+}
+
 bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_quality quality,
                 int64_t fps, struct placement *ret, enum weir_reason *ret_why)
 {
     struct loads *loads = loads_of(draft);
     struct lease_view lease = draft_lease_view(draft, camera_id);
-    struct cost cost = cost_of_stream(quality, fps);
-    cost_correct(&loads->learnt, cost_made_quality(quality, fps), &cost);
+    struct cost cost = cost_of(loads, quality, fps);
     enum lease_verdict verdict = judge_lease(draft, &lease, &cost, ret_why);
     if (verdict == LEASE_WAIT) {
         return false;
@@ -175,10 +196,7 @@ bool place_find(struct draft *draft, const struct weir_id *camera_id, enum weir_
     } else if (verdict == LEASE_USE_SECOND) {
         load = loads_find(loads, &lease.second.worker_id);
     } else {
-        const struct cost tap = cost_of_tap();
-        cost_add(&cost, &tap);
-        const struct wish wish = {.config = &draft->core->config, .cost = &cost};
-        load = pick(draft, &wish);
+        load = pick_with_tap(draft, &cost);
         if (load != NULL) {
             load->n_leases++;
         }

@@ -68,11 +68,13 @@ static bool must_pause(const struct draft *draft, const struct weir_stream_row *
            draft->now_ms - row->placed_at_ms < draft->core->config.replace_pause_ms;
 }
 
-/* A full worker that only keeps the camera warm must not keep its streams from playing. */
+/* A full worker that only keeps the camera warm must not keep its streams from playing, where
+ * another one has room for them. */
 static void let_go(struct draft *draft, const struct weir_stream_row *row)
 {
     struct lease_view lease = draft_lease_view(draft, &row->camera_id);
-    if (lease.state == WEIR_LEASE_STATE_WARM || lease.state == WEIR_LEASE_STATE_LINGERING) {
+    if ((lease.state == WEIR_LEASE_STATE_WARM || lease.state == WEIR_LEASE_STATE_LINGERING) &&
+        place_has_room(draft, row->quality, row->fps)) {
         draft_cause(draft, WEIR_EV_DECISION_KIND_CONTINUATION, WEIR_REASON_lease_worker_full);
         draft_lease(draft, &lease, WEIR_LEASE_STATE_RELEASING, WEIR_REASON_lease_worker_full);
     }
