@@ -179,6 +179,7 @@ class Worker:
             "WEIR_XCODE": str(BUILD / "worker/xcode/weir-xcode"),
             "WEIR_XCODE_FFMPEG": str(BUILD / "worker/xcode/cli/weir-xcode-ffmpeg"),
             "WEIR_ENCPROBE": str(BUILD / "worker/xcode/weir-encprobe"),
+            "WEIR_THIN_AT_PCT": "0",  # the machine is busy with tests
         }
         self.process: subprocess.Popen[bytes] | None = None
         self.incarnation = -1
