@@ -187,6 +187,26 @@ def test_one_camera_has_only_so_many_renditions(stack: Stack, camera: dict[str, 
         user.call("DELETE", f"/v1/streams/{stream.json['id']}").expect(202)
 
 
+def test_a_quality_asked_anew_a_hundred_times_makes_no_more_than_is_allowed(stack: Stack) -> None:
+    user = stack.user("acme")
+    url = stack.camera("fickle", "--fps", "15", "--gop", "15", "--bitrate", "300")
+    fickle = user.add_camera("fickle", url, idle_timeout_s=900)
+    stream = start(user, fickle)
+    user.wait_state(stream["id"], "running")
+    path = f"/v1/streams/{stream['id']}"
+    wishes = [{"quality": quality, "fps": 1 + i % 12} for i in range(50) for quality in ("low", "medium")]
+    answers = [user.call("PATCH", path, wish) for wish in wishes]
+    assert {answer.status for answer in answers} <= {200, 202, 429}, {answer.status for answer in answers}
+    led_to = {answer.json["stream"]["id"] for answer in answers if answer.status != 429}
+    assert len(led_to) == RENDITIONS_MAX
+    assert {answer.json["code"] for answer in answers if answer.status == 429} == {"too_many_renditions"}
+    # Who watches the camera as it is notices nothing.
+    assert user.stream(stream["id"])["state"] == "running"
+    expect_pulls((urllib.parse.urlsplit(url).port or 0, 1))
+    for one in [stream["id"], *led_to]:
+        user.call("DELETE", f"/v1/streams/{one}").expect(202)
+
+
 def test_a_small_quality_is_another_stream_of_the_camera(stack: Stack) -> None:
     user = stack.user("acme")
     # Those of another camera's streams that were stopped may end later.
