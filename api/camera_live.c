@@ -163,6 +163,8 @@ static void write_status(struct api_call *call, struct weir_json_out *out,
     write_int(out, "gop_ms", is->has_gop_ms, is->gop_ms);
     weir_json_int(out, "ring_ms", is->ring_ms);
     weir_json_int(out, "ring_bytes", is->ring_bytes);
+    write_int(out, "gaps", is->has_gaps, is->gaps);
+    write_int(out, "reconnects", is->has_reconnects, is->reconnects);
     write_health(out, is);
     if (is->has_cpu_ppm && is->has_mem_bytes) {
         weir_json_open(out, "cost", '{');

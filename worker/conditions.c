@@ -77,6 +77,9 @@ void conditions_fill(const struct lease *lease, struct weir_ctl_camera_status *r
     ret->bitrate_bps = stats->bitrate_bps;
     ret->has_fps_milli = stats->has_fps_milli;
     ret->fps_milli = stats->fps_milli;
+    ret->has_gaps = ret->has_reconnects = true;
+    ret->gaps = stats->gaps;
+    ret->reconnects = stats->reconnects;
     ret->has_cpu_ppm = stats->has_cpu_ppm;
     ret->cpu_ppm = stats->cpu_ppm;
     ret->has_mem_bytes = stats->has_mem_bytes;

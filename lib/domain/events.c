@@ -858,6 +858,8 @@ static const struct codec_field weir_ctl_camera_status_fields[] = {
     {REQ(weir_ctl_camera_status, ring_bytes), INT(0, 9007199254740991)},
     {OPT(weir_ctl_camera_status, bitrate_bps), INT(0, 9007199254740991)},
     {OPT(weir_ctl_camera_status, fps_milli), INT(0, 1000000000)},
+    {OPT(weir_ctl_camera_status, gaps), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_camera_status, reconnects), INT(0, 9007199254740991)},
     {OPT(weir_ctl_camera_status, cpu_ppm), INT(0, 1000000000)},
     {OPT(weir_ctl_camera_status, mem_bytes), INT(0, 9007199254740991)},
     {OPT(weir_ctl_camera_status, transport), ENUM(weir_transport)},

@@ -1056,6 +1056,10 @@ struct weir_ctl_camera_status {
     /* Thousandths of a video frame a second, over the last seconds; 0..1000000000 */
     bool has_fps_milli;
     int64_t fps_milli;
+    bool has_gaps;
+    int64_t gaps; /* Holes in its RTP since the camera was added; >= 0 */
+    bool has_reconnects;
+    int64_t reconnects; /* Connections that ended since the camera was added; >= 0 */
     bool has_cpu_ppm;
     int64_t cpu_ppm; /* Millionths of a core, over the last seconds; 0..1000000000 */
     bool has_mem_bytes;

@@ -127,6 +127,11 @@ def ring_s(eye: Eye) -> float:
     return (time_in(answer, "weir-ring-to") - time_in(answer, "weir-ring-from")).total_seconds()
 
 
+def gaps(eye: Eye) -> int:
+    live = eye.user.get(f"/v1/cameras/{eye.camera}").expect(200).json["live"]
+    return int(live["gaps"])
+
+
 def shot(eye: Eye, at: datetime) -> float | None:
     """How far the drawn clock of one picture lies from the moment asked for, ms. None: by now it is
     gone from the ring, or nobody had time for it."""
@@ -197,6 +202,7 @@ def test_what_was_lost_on_the_way_is_said(stack: Stack, eyes: dict[str, Eye]) ->
     stack.dev("camera", "fault", "eye-udp", "lossy")
     try:
         wait_for("pictures, whole ones and others", both, 60)
+        wait_for("the holes are counted", lambda: gaps(eye) > 0, 60)
     finally:
         stack.dev("camera", "fault", "eye-udp", "none")
     print(f"lossy: {found}")
