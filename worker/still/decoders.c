@@ -30,6 +30,7 @@ struct decoder {
     enum decoder_state state; /* under the mutex */
     bool is_dead;             /* seen to have ended; under the mutex */
     struct weir_id camera_id; /* while taken: for whom; under the mutex */
+    struct weir_id tenant_id; /* whose picture was the last; nil: there was none; likewise */
     struct weir_id parked_id; /* of which camera the last picture that parked it was; likewise */
     int64_t parked_until_ms;  /* past: it is not; likewise */
     int64_t used_mono_ms;     /* when it was started or given back; likewise */
@@ -130,6 +131,7 @@ static void tend(void *ctx)
         decoder->state = is_up ? DECODER_FREE : DECODER_DOWN;
         decoder->is_dead = false;
         decoder->n_made = 0;
+        decoder->tenant_id = (struct weir_id){0};
         decoder->parked_until_ms = 0;
         decoder->used_mono_ms = now_ms;
         pthread_cond_broadcast(&decoders->freed);
@@ -228,8 +230,20 @@ static struct decoder *find_parked(struct decoders *decoders, const struct weir_
     return best;
 }
 
-/* One that is not parked, of them the next after `first`; else the one that was parked first. */
-static struct decoder *find_free(struct decoders *decoders, size_t first)
+/* How near it is to a tenant: what was done to it by others' pictures is to reach few. NULL: all
+ * are alike. */
+static int distance(const struct decoder *decoder, const struct weir_id *tenant_id)
+{
+    if (!tenant_id || weir_id_equal(&decoder->tenant_id, tenant_id)) {
+        return 0;
+    }
+    return weir_id_is_nil(&decoder->tenant_id) ? 1 : 2;
+}
+
+/* One that is not parked, of them the nearest to the tenant, the next after `first`; else the one
+ * that was parked first. */
+static struct decoder *find_free(struct decoders *decoders, const struct weir_id *tenant_id,
+                                 size_t first)
 {
     struct decoder *best = NULL;
     int64_t best_until_ms = INT64_MAX;
@@ -237,7 +251,9 @@ static struct decoder *find_free(struct decoders *decoders, size_t first)
     for (size_t i = 0; i < decoders->n; i++) {
         struct decoder *decoder = &decoders->all[(first + i) % decoders->n];
         int64_t until_ms = decoder->parked_until_ms > now_ms ? decoder->parked_until_ms : 0;
-        if (decoder->state == DECODER_FREE && until_ms < best_until_ms) {
+        bool is_nearer = best && until_ms == best_until_ms &&
+                         distance(decoder, tenant_id) < distance(best, tenant_id);
+        if (decoder->state == DECODER_FREE && (until_ms < best_until_ms || is_nearer)) {
             best = decoder;
             best_until_ms = until_ms;
         }
@@ -261,10 +277,10 @@ static void wake_one(struct decoders *decoders, size_t n_wanted)
     }
 }
 
-/* In turn: one that hangs is found when it is asked, so none that is up may be left out. */
-static struct decoder *find_any(struct decoders *decoders)
+/* In turn: one that hangs is found when it is asked. One that is left out all the time ends. */
+static struct decoder *find_any(struct decoders *decoders, const struct weir_id *tenant_id)
 {
-    struct decoder *best = find_free(decoders, decoders->turn);
+    struct decoder *best = find_free(decoders, tenant_id, decoders->turn);
     if (best) {
         decoders->turn = ((size_t)(best - decoders->all) + 1) % decoders->n;
     }
@@ -323,8 +339,8 @@ static const struct waiter *next_of(const struct decoders *decoders)
     return WEIR_CONTAINER(decoders->waiting.next, struct waiter, node);
 }
 
-static struct decoder *take(struct decoders *decoders, const struct weir_id *camera_id,
-                            int64_t deadline_mono_ms)
+static struct decoder *take(struct decoders *decoders, const struct weir_id *tenant_id,
+                            const struct weir_id *camera_id, int64_t deadline_mono_ms)
 {
     struct waiter self = {.camera_id = *camera_id};
     struct decoder *decoder = NULL;
@@ -333,7 +349,7 @@ static struct decoder *take(struct decoders *decoders, const struct weir_id *cam
     weir_list_push_back(&decoders->waiting, &self.node);
     while (is_in_time && !decoder) {
         if (next_of(decoders) == &self && !(decoder = find_parked(decoders, camera_id))) {
-            decoder = find_any(decoders);
+            decoder = find_any(decoders, tenant_id);
         }
         if (!decoder) {
             wake_one(decoders, n_waiting(decoders));
@@ -345,6 +361,7 @@ static struct decoder *take(struct decoders *decoders, const struct weir_id *cam
     if (decoder) {
         decoder->state = DECODER_TAKEN;
         decoder->camera_id = *camera_id;
+        decoder->tenant_id = *tenant_id;
     }
     pthread_cond_broadcast(&decoders->freed); /* another one is next */
     pthread_mutex_unlock(&decoders->mutex);
@@ -372,13 +389,14 @@ bool decoders_can_spare(struct decoders *decoders)
     return is_so;
 }
 
-static struct decoder *take_spare(struct decoders *decoders)
+static struct decoder *take_spare(struct decoders *decoders, const struct weir_id *tenant_id)
 {
     pthread_mutex_lock(&decoders->mutex);
-    struct decoder *decoder = can_spare(decoders) ? find_free(decoders, 0) : NULL;
+    struct decoder *decoder = can_spare(decoders) ? find_free(decoders, NULL, 0) : NULL;
     if (decoder) {
         decoder->state = DECODER_TAKEN;
         decoder->camera_id = (struct weir_id){0}; /* in no camera's share */
+        decoder->tenant_id = *tenant_id;
     }
     pthread_mutex_unlock(&decoders->mutex);
     return decoder;
@@ -453,20 +471,22 @@ static enum weir_code make(struct decoders *decoders, struct decoder *decoder,
     return is_good ? WEIR_OK : weir_fail(err, WEIR_EIO, "the decoder broke over it");
 }
 
-enum weir_code decoders_make(struct decoders *decoders, const struct weir_id *camera_id,
-                             const struct weir_decode_ask *ask, const uint8_t *clip,
-                             int64_t deadline_mono_ms, struct weir_decode_answer *ret_answer,
-                             uint8_t **ret_image, struct weir_err *err)
+enum weir_code decoders_make(struct decoders *decoders, const struct weir_id *tenant_id,
+                             const struct weir_id *camera_id, const struct weir_decode_ask *ask,
+                             const uint8_t *clip, int64_t deadline_mono_ms,
+                             struct weir_decode_answer *ret_answer, uint8_t **ret_image,
+                             struct weir_err *err)
 {
-    struct decoder *decoder = take(decoders, camera_id, deadline_mono_ms);
+    struct decoder *decoder = take(decoders, tenant_id, camera_id, deadline_mono_ms);
     return make(decoders, decoder, ask, clip, ret_answer, ret_image, err);
 }
 
-enum weir_code decoders_make_spare(struct decoders *decoders, const struct weir_decode_ask *ask,
-                                   const uint8_t *clip, struct weir_decode_answer *ret_answer,
-                                   uint8_t **ret_image, struct weir_err *err)
+enum weir_code decoders_make_spare(struct decoders *decoders, const struct weir_id *tenant_id,
+                                   const struct weir_decode_ask *ask, const uint8_t *clip,
+                                   struct weir_decode_answer *ret_answer, uint8_t **ret_image,
+                                   struct weir_err *err)
 {
-    return make(decoders, take_spare(decoders), ask, clip, ret_answer, ret_image, err);
+    return make(decoders, take_spare(decoders, tenant_id), ask, clip, ret_answer, ret_image, err);
 }
 
 size_t decoders_up(struct decoders *decoders)

@@ -13,7 +13,8 @@
  * One that made a picture may stay parked behind it for a while (worker/decode/course.h): the next
  * picture of that camera is made by it, where it is free, and takes less. Others take one that is
  * not parked; but parked ones are free, and who would have to wait gets the one that was parked
- * first.
+ * first. Of several a tenant gets one that had its pictures last, else one that had nobody's; but
+ * one decoder may serve several tenants in turn (docs/adr/0033).
  */
 #ifndef WEIR_WORKER_STILL_DECODERS_H
 #define WEIR_WORKER_STILL_DECODERS_H
@@ -45,16 +46,19 @@ void decoders_free(struct decoders *decoders);
  * malloced.
  */
 WEIR_MUST_USE enum weir_code
-decoders_make(struct decoders *decoders, const struct weir_id *camera_id,
-              const struct weir_decode_ask *ask, const uint8_t *clip, int64_t deadline_mono_ms,
-              struct weir_decode_answer *ret_answer, uint8_t **ret_image, struct weir_err *err);
+decoders_make(struct decoders *decoders, const struct weir_id *tenant_id,
+              const struct weir_id *camera_id, const struct weir_decode_ask *ask,
+              const uint8_t *clip, int64_t deadline_mono_ms, struct weir_decode_answer *ret_answer,
+              uint8_t **ret_image, struct weir_err *err);
 
 /*
  * The same for what nobody waits for: WEIR_EUNAVAILABLE at once, unless a decoder is free that
  * snapshots can do without: nobody waits for one, and another is free or rests too, or there is one
- * only. Of those that are not parked it takes the first, so that the others come to rest.
+ * only. Of those that are not parked it takes the first, whoever had it, so that the others come to
+ * rest.
  */
 WEIR_MUST_USE enum weir_code decoders_make_spare(struct decoders *decoders,
+                                                 const struct weir_id *tenant_id,
                                                  const struct weir_decode_ask *ask,
                                                  const uint8_t *clip,
                                                  struct weir_decode_answer *ret_answer,

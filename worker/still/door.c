@@ -134,8 +134,9 @@ static struct picture *make(struct door *door, const struct still_question *ques
     if (!bytes) {
         return NULL;
     }
-    enum weir_code code = decoders_make(door->config.decoders, &question->ask.camera_id, &ask,
-                                        bytes, weir_clock_mono_ms() + MAKE_MS, &is, &image, NULL);
+    enum weir_code code =
+        decoders_make(door->config.decoders, &question->ask.tenant_id, &question->ask.camera_id,
+                      &ask, bytes, weir_clock_mono_ms() + MAKE_MS, &is, &image, NULL);
     if (code == WEIR_OK && is.status == WEIR_DECODE_OK) {
         atomic_fetch_add(&door->decoded, 1);
         atomic_fetch_add(&door->gone_on, is.has_gone_on != 0);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which decoders are up: real processes, on a loop that runs while a thread asks for pictures. */
+/* Which decoders are up, and whose they are: real processes, on a loop that runs while a thread
+ * asks for pictures. */
 #include "worker/still/decoders.h"
 
 #include <errno.h>
@@ -114,7 +115,7 @@ static void wait_gone(pid_t pid)
     assert_int_equal(errno, ESRCH);
 }
 
-/* The process that made it. */
+/* The process that made it, of a camera of a tenant of its own. */
 static pid_t made_by(struct scene *scene, uint8_t camera, uint32_t quality, uint32_t park_ms)
 {
     const struct weir_decode_ask ask = {
@@ -124,8 +125,9 @@ static pid_t made_by(struct scene *scene, uint8_t camera, uint32_t quality, uint
     uint8_t *image = NULL;
     enum weir_code code =
         quality == LOOK
-            ? decoders_make_spare(scene->decoders, &ask, (const uint8_t *)"", &answer, &image, NULL)
-            : decoders_make(scene->decoders, &camera_id, &ask, (const uint8_t *)"",
+            ? decoders_make_spare(scene->decoders, &camera_id, &ask, (const uint8_t *)"", &answer,
+                                  &image, NULL)
+            : decoders_make(scene->decoders, &camera_id, &camera_id, &ask, (const uint8_t *)"",
                             weir_clock_mono_ms() + WAIT_MS, &answer, &image, NULL);
     assert_int_equal(code, WEIR_OK);
     free(image);
@@ -145,15 +147,15 @@ static void *make_slow(void *ctx)
 
 static void play_idle(struct scene *scene)
 {
-    pid_t others[3] = {made_by(scene, 'a', QUICK, 0), made_by(scene, 'a', QUICK, 0),
-                       made_by(scene, 'a', QUICK, 0)};
+    pid_t others[3] = {made_by(scene, 'a', QUICK, 0), made_by(scene, 'b', QUICK, 0),
+                       made_by(scene, 'c', QUICK, 0)};
     assert_true(others[0] != others[1] && others[1] != others[2]);
     wait_alone(scene);
     /* The last one is the first, and there for looks. */
-    pid_t first = made_by(scene, 0, LOOK, 0);
+    pid_t first = made_by(scene, 'l', LOOK, 0);
     for (int i = 0; i < 10; i++) {
         assert_true(decoders_can_spare(scene->decoders));
-        assert_int_equal(made_by(scene, 0, LOOK, 0), first);
+        assert_int_equal(made_by(scene, 'l', LOOK, 0), first);
     }
     for (int i = 0; i < 3; i++) {
         if (others[i] != first) {
@@ -174,11 +176,31 @@ static void looks_keep_to_one_decoder(void **state)
     (void)state;
     struct scene scene = {.loop = weir_loop_new()};
     scene.decoders = decoders_new(scene.loop, "/proc/self/exe", 3);
-    pid_t first = made_by(&scene, 0, LOOK, 0);
-    assert_int_equal(made_by(&scene, 0, LOOK, 0), first);
-    made_by(&scene, 'a', QUICK, 0);
-    made_by(&scene, 'a', QUICK, 0);
-    assert_int_equal(made_by(&scene, 0, LOOK, 0), first);
+    pid_t first = made_by(&scene, 'l', LOOK, 0);
+    assert_int_equal(made_by(&scene, 'l', LOOK, 0), first);
+    assert_true(made_by(&scene, 'a', QUICK, 0) != first);
+    assert_true(made_by(&scene, 'b', QUICK, 0) != first);
+    assert_int_equal(made_by(&scene, 'l', LOOK, 0), first);
+    decoders_free(scene.decoders);
+    weir_loop_free(scene.loop);
+}
+
+static void a_tenant_keeps_to_the_decoder_that_had_its_pictures(void **state)
+{
+    (void)state;
+    struct scene scene = {.loop = weir_loop_new()};
+    scene.decoders = decoders_new(scene.loop, "/proc/self/exe", 2);
+    pid_t first = made_by(&scene, 'a', QUICK, 0);
+    assert_int_equal(made_by(&scene, 'a', QUICK, 0), first); /* though there is a fresh one */
+    pid_t second = made_by(&scene, 'b', QUICK, 0);
+    assert_true(second != first);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(made_by(&scene, 'a', QUICK, 0), first);
+        assert_int_equal(made_by(&scene, 'b', QUICK, 0), second);
+    }
+    /* Where there is no other it gets one all the same. */
+    pid_t third = made_by(&scene, 'c', QUICK, 0);
+    assert_true(third == first || third == second);
     decoders_free(scene.decoders);
     weir_loop_free(scene.loop);
 }
@@ -226,6 +248,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decoders_that_nobody_uses_rest_but_one),
         cmocka_unit_test(looks_keep_to_one_decoder),
+        cmocka_unit_test(a_tenant_keeps_to_the_decoder_that_had_its_pictures),
         cmocka_unit_test(those_that_rest_are_started_when_somebody_has_to_wait),
         cmocka_unit_test(one_that_rests_is_started_when_a_camera_loses_what_is_parked),
     };
