@@ -30,13 +30,16 @@
 #define PLAYBACKS_MAX     200000 /* some 250 bytes each */
 #define TICK_MS           1000
 #define SNAPSHOTS_IN_MS   10000
-#define FETCH_THREADS     16
-#define FETCHES_MAX       256
 #define FETCHES_HELD_MAX  ((size_t)256 << 20)
-#define LIVE_THREADS      4
 #define LIVE_BYTES_MAX    65536
 #define BUS_FLUSH_MS      3000
 #define DRAIN_EXTRA_MS    5000
+
+/* Pictures: as many of a camera run as weir-still works on (worker/still/door.c). */
+static const struct weir_fair_limits fetch_limits = {
+    .all = {16, 256}, .tenant = {12, 96}, .camera = {4, 16}};
+static const struct weir_fair_limits live_limits = {
+    .all = {4, 256}, .tenant = {3, 96}, .camera = {2, 32}};
 
 /* ---- while it runs ---- */
 
@@ -226,14 +229,13 @@ static enum weir_code open_stores(struct api *api, struct weir_err *err)
                                             .tenant_max = settings->snapshots_tenant_max,
                                             .life_ms = SNAPSHOTS_IN_MS};
     api->snapshot_quota = ticket_quota_new(&snapshots);
-    struct fetches_config fetches = {.threads = FETCH_THREADS,
-                                     .queue_max = FETCHES_MAX,
+    struct fetches_config fetches = {.limits = fetch_limits,
                                      .max_bytes = WEIR_STILL_IMAGE_MAX,
                                      .held_max = FETCHES_HELD_MAX,
                                      .secret = settings->origin_secret};
     api->fetches = fetches_new(&fetches);
     /* How a camera is doing is told while pictures are slow. */
-    fetches.threads = LIVE_THREADS;
+    fetches.limits = live_limits;
     fetches.max_bytes = LIVE_BYTES_MAX;
     api->live = fetches_new(&fetches);
     struct api_outbox_config outbox = {

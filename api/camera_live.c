@@ -37,8 +37,14 @@ bool camera_live_ask(struct api_call *call, struct camera_live *live)
     const char *camera_id = weir_arena_strdup(call->arena, WEIR_ID_TEXT(&live->lease.camera_id));
     const char *url =
         weir_arena_printf(call->arena, "http://%s/camera/v1/%s/%s", upstream, tenant_id, camera_id);
-    uint64_t token = api_call_wait(call, weir_clock_mono_ms() + 2 * ANSWER_MS);
-    live->fetch = fetches_begin(call->api->live, url, ANSWER_MS, call->api->server, token);
+    enum weir_fair_verdict verdict;
+    struct fetch_wish wish = {.tenant_id = live->lease.tenant_id,
+                              .camera_id = live->lease.camera_id,
+                              .url = url,
+                              .timeout_ms = ANSWER_MS,
+                              .server = call->api->server,
+                              .token = api_call_wait(call, weir_clock_mono_ms() + 2 * ANSWER_MS)};
+    live->fetch = fetches_begin(call->api->live, &wish, &verdict);
     if (!live->fetch) {
         call->is_waiting = false;
         return false;

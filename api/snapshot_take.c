@@ -220,6 +220,19 @@ static enum weir_code refuse_busy(struct api_call *call)
                            "no picture could be made now; ask again");
 }
 
+/* Nothing was begun: who has too many already? */
+static enum weir_code refuse_full(struct api_call *call, enum weir_fair_verdict verdict)
+{
+    static const char *const whose[] = {[WEIR_FAIR_CAMERA_FULL] = "of this camera",
+                                        [WEIR_FAIR_TENANT_FULL] = "of this tenant",
+                                        [WEIR_FAIR_FULL] = "in all"};
+    weir_http_add_header(call->res, "Retry-After", "1");
+    return api_call_refuse(call, 503, "unavailable", NULL,
+                           "too many pictures %s are being made or waited for here; wait for "
+                           "some of them, then ask again",
+                           whose[verdict]);
+}
+
 static enum weir_code refuse_as_worker(struct api_call *call, const struct snapshot_query *query,
                                        int status, const struct weir_json *about)
 {
@@ -313,11 +326,18 @@ enum weir_code snapshot_fetch(struct api_call *call, struct snapshot_taking *tak
         return refuse_not_running(call, &taking->query);
     }
     int64_t timeout_ms = taking->query.wait_ms + MAKE_MS;
-    uint64_t token = api_call_wait(call, weir_clock_mono_ms() + timeout_ms + 1000);
-    taking->fetch = fetches_begin(call->api->fetches, url, timeout_ms, call->api->server, token);
+    enum weir_fair_verdict verdict;
+    struct fetch_wish wish = {.tenant_id = call->tenant_id,
+                              .camera_id = taking->camera_id,
+                              .url = url,
+                              .timeout_ms = timeout_ms,
+                              .server = call->api->server,
+                              .token =
+                                  api_call_wait(call, weir_clock_mono_ms() + timeout_ms + 1000)};
+    taking->fetch = fetches_begin(call->api->fetches, &wish, &verdict);
     if (!taking->fetch) {
         call->is_waiting = false;
-        return refuse_busy(call);
+        return refuse_full(call, verdict);
     }
     weir_http_on_end(call->req, fetch_release, taking->fetch);
     call->state = taking;

@@ -89,9 +89,9 @@ def decoders(stack: Stack) -> list[int]:
     return found
 
 
-def cpu_ms(pids: list[int]) -> float:
-    ticks = sum(int(field) for pid in pids for field in stat_of(pid)[11:13])
-    return ticks * 1000 / os.sysconf("SC_CLK_TCK")
+def cpu_ms(pid: int) -> float:
+    """0: it ended, as those do that nobody uses."""
+    return sum(int(field) for field in stat_of(pid)[11:13]) * 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def test_an_empty_room_is_a_healthy_picture(
@@ -99,11 +99,12 @@ def test_an_empty_room_is_a_healthy_picture(
 ) -> None:
     for camera in cameras.values():
         await_faults(user, camera, [], 90)
-    pids, looks = decoders(stack), metric(stack, "weir_worker_looks")
-    before_ms = cpu_ms(pids)
+    looks = metric(stack, "weir_worker_looks")
+    before_ms = {pid: cpu_ms(pid) for pid in decoders(stack)}
     look_on(stack, LOOKS * len(cameras))
     taken = metric(stack, "weir_worker_looks") - looks
-    print(f"a look: {(cpu_ms(pids) - before_ms) / taken:.1f} ms of a decoder")
+    took_ms = sum(max(0, cpu_ms(pid) - was) for pid, was in before_ms.items())
+    print(f"a look: {took_ms / taken:.1f} ms of a decoder")
     for camera in cameras.values():
         assert health(user, camera)["state"] == "healthy"
     assert [count(stack, fault) for fault in FAULTS] == [0, 0, 0]

@@ -12,7 +12,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -580,7 +580,22 @@ def test_a_link_ends_with_the_right_to_it(stack: Stack, eyes: dict[str, Eye]) ->
     assert shown(stack, url).json["code"] == "link_expired"
 
 
-def test_a_camera_that_stalls_shows_nothing_old(stack: Stack) -> None:
+def hold_up_nobody(stalled: Eye, well: Eye) -> None:
+    """More questions than there are threads, each of which waits two seconds for its frame."""
+    with ThreadPoolExecutor(60) as pool:
+        asked = [pool.submit(stalled.ask, width=64 + i) for i in range(60)]
+        refused = next(one.result() for one in as_completed(asked)).expect(503)
+        assert refused.headers["retry-after"] == "1"
+        assert "of this camera" in refused.json["detail"], refused.json
+        assert well.ask(width=80).expect(200)
+        waiting = [one for one in asked if not one.done()]
+        stalled_answers = {one.result().status for one in waiting}
+    assert stalled_answers <= {409, 503}, stalled_answers
+
+
+def test_a_camera_that_stalls_shows_nothing_old_and_holds_up_nobody(
+    stack: Stack, eyes: dict[str, Eye]
+) -> None:
     user = stack.user("acme")
     camera = user.add_camera("stall", stack.camera("stall", "--gop", "1"), idle_timeout_s=900)
     stream = user.start(camera["id"])
@@ -591,6 +606,7 @@ def test_a_camera_that_stalls_shows_nothing_old(stack: Stack) -> None:
     stack.dev("camera", "fault", "stall", "freeze")
     wait_for("no frame near", lambda: eye.ask(mode="latest", tolerance_ms=1500).status == 409, 60)
     assert eye.ask().expect(409).json["code"] == "no_picture_near"
+    hold_up_nobody(eye, eyes["tcp"])
     # What it sent before is there, under its own time.
     answer = eye.ask(at=text_of(before)).expect(200)
     assert abs(float(answer.headers["weir-frame-error-ms"])) < 1000

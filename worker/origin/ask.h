@@ -39,7 +39,7 @@ struct ask {
     int64_t msn;                  /* _HLS_msn, -1: not asked */
     int64_t part;                 /* _HLS_part, -1: not asked */
     char still[ASK_STILL_MAX];    /* instead of all that: what weir-still is asked; else "" */
-    struct weir_id camera_id;     /* or: how this camera is doing; else nil */
+    struct weir_id camera_id;     /* about it; or, without that: how it is doing; else nil */
     struct weir_id tenant_id;     /* whose it is */
 
     /* the answer */

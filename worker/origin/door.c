@@ -175,7 +175,16 @@ static void get_file(void *ctx, struct weir_http_request *req, struct weir_http_
 
 /* ---- pictures ---- */
 
-/* Ids and numbers and nothing else: what is asked of weir-still is put together from these. */
+/* The ids of the path; false: they are none. */
+static bool read_camera_ids(const struct weir_http_request *req, struct ask *ask)
+{
+    const char *tenant_id = weir_http_param(req, "tenant_id");
+    const char *camera_id = weir_http_param(req, "camera_id");
+    return weir_id_parse(tenant_id, strlen(tenant_id), &ask->tenant_id, NULL) == WEIR_OK &&
+           weir_id_parse(camera_id, strlen(camera_id), &ask->camera_id, NULL) == WEIR_OK;
+}
+
+/* Numbers and names and nothing else: what is asked of weir-still is put together from these. */
 static bool is_plain(const char *text)
 {
     return text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_=&-")] == '\0';
@@ -184,15 +193,13 @@ static bool is_plain(const char *text)
 static struct ask *read_still(const struct weir_http_request *req)
 {
     const char *query = strchr(weir_http_target(req), '?');
-    const char *tenant_id = weir_http_param(req, "tenant_id");
-    const char *camera_id = weir_http_param(req, "camera_id");
     struct ask *ask WEIR_CLEANUP(ask_unref) = ask_new();
     query = query != NULL ? query + 1 : "";
-    if (!is_plain(tenant_id) || !is_plain(camera_id) || !is_plain(query)) {
+    if (!read_camera_ids(req, ask) || !is_plain(query)) {
         return NULL;
     }
-    int len =
-        snprintf(ask->still, sizeof(ask->still), "/v1/still/%s/%s?%s", tenant_id, camera_id, query);
+    int len = snprintf(ask->still, sizeof(ask->still), "/v1/still/%s/%s?%s",
+                       weir_http_param(req, "tenant_id"), weir_http_param(req, "camera_id"), query);
     return len < (int)sizeof(ask->still) ? WEIR_TAKE(ask) : NULL;
 }
 
@@ -225,15 +232,8 @@ static void get_still(void *ctx, struct weir_http_request *req, struct weir_http
 
 static struct ask *read_camera(const struct weir_http_request *req)
 {
-    const char *tenant_id = weir_http_param(req, "tenant_id");
-    const char *camera_id = weir_http_param(req, "camera_id");
     struct ask *ask WEIR_CLEANUP(ask_unref) = ask_new();
-    if (weir_id_parse(tenant_id, strlen(tenant_id), &ask->tenant_id, NULL) != WEIR_OK ||
-        weir_id_parse(camera_id, strlen(camera_id), &ask->camera_id, NULL) != WEIR_OK ||
-        weir_id_is_nil(&ask->camera_id)) {
-        return NULL;
-    }
-    return WEIR_TAKE(ask);
+    return read_camera_ids(req, ask) && !weir_id_is_nil(&ask->camera_id) ? WEIR_TAKE(ask) : NULL;
 }
 
 static void get_camera(void *ctx, struct weir_http_request *req, struct weir_http_response *res)

@@ -5,6 +5,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/list.h"
+#include "lib/domain/fair.h"
 #include "lib/domain/still.h"
 #include "worker/origin/upstream.h"
 
@@ -15,20 +16,27 @@ struct asked {
     struct stills *stills;
     struct ask *ask;
     struct fetch *fetch;
+    struct weir_fair_place place;
 };
 
 struct stills {
     const char *socket;
     struct upstream *upstream;
     struct weir_list asked;
-    size_t n_asked;
+    struct weir_fair *fair;
 };
+
+/* Who waits does so in weir-still. */
+static const struct weir_fair_limits limits = {.all = {STILLS_MAX, STILLS_MAX},
+                                               .tenant = {STILLS_TENANT_MAX, STILLS_TENANT_MAX},
+                                               .camera = {STILLS_CAMERA_MAX, STILLS_CAMERA_MAX}};
 
 struct stills *stills_new(struct weir_loop *loop, const char *socket)
 {
     struct stills *stills = weir_xalloc(sizeof(*stills));
     stills->socket = socket;
     stills->upstream = upstream_new(loop);
+    stills->fair = weir_fair_new(&limits);
     weir_list_init(&stills->asked);
     return stills;
 }
@@ -36,7 +44,7 @@ struct stills *stills_new(struct weir_loop *loop, const char *socket)
 static void end(struct asked *asked, int status, struct blob *body)
 {
     weir_list_remove(&asked->node);
-    asked->stills->n_asked--;
+    weir_fair_end(asked->stills->fair, &asked->place);
     ask_answer(asked->ask, status, body);
     free(asked);
 }
@@ -53,6 +61,7 @@ void stills_free(struct stills *stills)
         end(asked, 503, NULL);
     }
     upstream_free(stills->upstream);
+    weir_fair_free(stills->fair);
     free(stills);
 }
 
@@ -67,15 +76,17 @@ static void on_done(void *ctx, int status, struct weir_buf *body, const struct w
 
 void stills_ask(struct stills *stills, struct ask *ask)
 {
-    if (stills->socket[0] == '\0' || stills->n_asked >= STILLS_MAX) {
+    struct asked *asked = weir_xalloc(sizeof(*asked));
+    if (stills->socket[0] == '\0' || weir_fair_ask(stills->fair, &asked->place, &ask->tenant_id,
+                                                   &ask->camera_id) != WEIR_FAIR_OK) {
         ask_answer(ask, 503, NULL);
+        free(asked);
         return;
     }
-    struct asked *asked = weir_xalloc(sizeof(*asked));
+    weir_fair_next(stills->fair); /* nobody waits, so that it is this one */
     asked->stills = stills;
     asked->ask = ask;
     weir_list_push_back(&stills->asked, &asked->node);
-    stills->n_asked++;
     struct upstream_get get = {.socket = stills->socket,
                                .target = ask->still,
                                .secret = "none",

@@ -22,6 +22,7 @@ enum decoder_state {
     DECODER_FREE,   /* a thread may take it */
     DECODER_TAKEN,  /* by a thread */
     DECODER_BROKEN, /* the loop is to end it */
+    DECODER_RESTS,  /* there is none, and need be none */
 };
 
 struct decoder {
@@ -29,8 +30,10 @@ struct decoder {
     enum decoder_state state; /* under the mutex */
     bool is_dead;             /* seen to have ended; under the mutex */
     struct weir_id camera_id; /* while taken: for whom; under the mutex */
+    struct weir_id tenant_id; /* whose picture was the last; nil: there was none; likewise */
     struct weir_id parked_id; /* of which camera the last picture that parked it was; likewise */
     int64_t parked_until_ms;  /* past: it is not; likewise */
+    int64_t used_mono_ms;     /* when it was started or given back; likewise */
     int n_made;
     int64_t started_mono_ms;     /* the loop's */
     struct weir_process process; /* the loop's; its channel is the taker's */
@@ -40,6 +43,8 @@ struct decoders {
     struct weir_loop *loop;
     const char *program;
     struct weir_timer *again;
+    struct weir_timer *rest;
+    int64_t rest_ms;
     pthread_mutex_t mutex;
     pthread_cond_t freed;
     struct decoder *all;
@@ -110,7 +115,7 @@ static void tend(void *ctx)
         enum decoder_state state = decoder->state;
         bool has_ended = decoder->is_dead;
         pthread_mutex_unlock(&decoders->mutex);
-        if (state == DECODER_FREE || state == DECODER_TAKEN) {
+        if (state == DECODER_FREE || state == DECODER_TAKEN || state == DECODER_RESTS) {
             continue;
         }
         /* Nobody else touches one that is down or broken. */
@@ -126,13 +131,45 @@ static void tend(void *ctx)
         decoder->state = is_up ? DECODER_FREE : DECODER_DOWN;
         decoder->is_dead = false;
         decoder->n_made = 0;
+        decoder->tenant_id = (struct weir_id){0};
         decoder->parked_until_ms = 0;
+        decoder->used_mono_ms = now_ms;
         pthread_cond_broadcast(&decoders->freed);
         pthread_mutex_unlock(&decoders->mutex);
         if (!is_up) {
             weir_timer_set(decoders->again, AGAIN_MS);
         }
     }
+}
+
+/* True: nobody takes it any more. */
+static bool let_rest(struct decoders *decoders, struct decoder *decoder, int64_t now_ms)
+{
+    pthread_mutex_lock(&decoders->mutex);
+    bool is_idle = decoder->state == DECODER_FREE && decoder->parked_until_ms <= now_ms &&
+                   now_ms - decoder->used_mono_ms >= decoders->rest_ms;
+    decoder->state = is_idle ? DECODER_RESTS : decoder->state;
+    pthread_mutex_unlock(&decoders->mutex);
+    return is_idle;
+}
+
+/* All but the first. */
+static void rest(void *ctx)
+{
+    struct decoders *decoders = ctx;
+    int64_t now_ms = weir_clock_mono_ms();
+    for (size_t i = 1; i < decoders->n; i++) {
+        if (let_rest(decoders, &decoders->all[i], now_ms)) {
+            stop(decoders, &decoders->all[i]);
+        }
+    }
+    weir_timer_set(decoders->rest, decoders->rest_ms / 4);
+}
+
+void decoders_set_rest(struct decoders *decoders, int64_t rest_ms)
+{
+    decoders->rest_ms = rest_ms;
+    weir_timer_set(decoders->rest, rest_ms / 4);
 }
 
 struct decoders *decoders_new(struct weir_loop *loop, const char *program, size_t n)
@@ -147,9 +184,11 @@ struct decoders *decoders_new(struct weir_loop *loop, const char *program, size_
     }
     weir_list_init(&decoders->waiting);
     decoders->again = weir_timer_new(loop, tend, decoders);
+    decoders->rest = weir_timer_new(loop, rest, decoders);
     pthread_mutex_init(&decoders->mutex, NULL);
     pthread_cond_init(&decoders->freed, NULL);
     tend(decoders);
+    decoders_set_rest(decoders, DECODERS_REST_MS);
     return decoders;
 }
 
@@ -160,8 +199,10 @@ void decoders_free(struct decoders *decoders)
     }
     weir_loop_unpost(decoders->loop, tend, decoders);
     weir_timer_free(&decoders->again);
+    weir_timer_free(&decoders->rest);
     for (size_t i = 0; i < decoders->n; i++) {
-        if (decoders->all[i].state != DECODER_DOWN) {
+        enum decoder_state state = decoders->all[i].state;
+        if (state != DECODER_DOWN && state != DECODER_RESTS) {
             stop(decoders, &decoders->all[i]);
         }
     }
@@ -189,25 +230,74 @@ static struct decoder *find_parked(struct decoders *decoders, const struct weir_
     return best;
 }
 
-/* One that is not parked, or the one that was parked first. In turn: one that hangs is found when
- * it is asked, so none may be left out. */
-static struct decoder *find_free(struct decoders *decoders)
+/* How near it is to a tenant: what was done to it by others' pictures is to reach few. NULL: all
+ * are alike. */
+static int distance(const struct decoder *decoder, const struct weir_id *tenant_id)
+{
+    if (!tenant_id || weir_id_equal(&decoder->tenant_id, tenant_id)) {
+        return 0;
+    }
+    return weir_id_is_nil(&decoder->tenant_id) ? 1 : 2;
+}
+
+/* One that is not parked, of them the nearest to the tenant, the next after `first`; else the one
+ * that was parked first. */
+static struct decoder *find_free(struct decoders *decoders, const struct weir_id *tenant_id,
+                                 size_t first)
 {
     struct decoder *best = NULL;
     int64_t best_until_ms = INT64_MAX;
     int64_t now_ms = weir_clock_mono_ms();
     for (size_t i = 0; i < decoders->n; i++) {
-        struct decoder *decoder = &decoders->all[(decoders->turn + i) % decoders->n];
+        struct decoder *decoder = &decoders->all[(first + i) % decoders->n];
         int64_t until_ms = decoder->parked_until_ms > now_ms ? decoder->parked_until_ms : 0;
-        if (decoder->state == DECODER_FREE && until_ms < best_until_ms) {
+        bool is_nearer = best && until_ms == best_until_ms &&
+                         distance(decoder, tenant_id) < distance(best, tenant_id);
+        if (decoder->state == DECODER_FREE && (until_ms < best_until_ms || is_nearer)) {
             best = decoder;
             best_until_ms = until_ms;
         }
     }
+    return best;
+}
+
+/* Starts one that rests, unless so many are being started as are wanted. */
+static void wake_one(struct decoders *decoders, size_t n_wanted)
+{
+    struct decoder *resting = NULL;
+    size_t n_down = 0;
+    for (size_t i = decoders->n; i > 0; i--) {
+        struct decoder *decoder = &decoders->all[i - 1];
+        n_down += decoder->state == DECODER_DOWN;
+        resting = decoder->state == DECODER_RESTS ? decoder : resting;
+    }
+    if (resting && n_down < n_wanted) {
+        resting->state = DECODER_DOWN;
+        weir_loop_post(decoders->loop, tend, decoders);
+    }
+}
+
+/* In turn: one that hangs is found when it is asked. One that is left out all the time ends. */
+static struct decoder *find_any(struct decoders *decoders, const struct weir_id *tenant_id)
+{
+    struct decoder *best = find_free(decoders, tenant_id, decoders->turn);
     if (best) {
         decoders->turn = ((size_t)(best - decoders->all) + 1) % decoders->n;
     }
+    if (best && best->parked_until_ms > weir_clock_mono_ms()) {
+        wake_one(decoders, 1); /* so that no other camera loses what is parked for it */
+    }
     return best;
+}
+
+static size_t n_waiting(const struct decoders *decoders)
+{
+    size_t n = 0;
+    WEIR_LIST_FOR(pos, &decoders->waiting)
+    {
+        n++;
+    }
+    return n;
 }
 
 static size_t n_taken_for(const struct decoders *decoders, const struct weir_id *camera_id)
@@ -249,8 +339,8 @@ static const struct waiter *next_of(const struct decoders *decoders)
     return WEIR_CONTAINER(decoders->waiting.next, struct waiter, node);
 }
 
-static struct decoder *take(struct decoders *decoders, const struct weir_id *camera_id,
-                            int64_t deadline_mono_ms)
+static struct decoder *take(struct decoders *decoders, const struct weir_id *tenant_id,
+                            const struct weir_id *camera_id, int64_t deadline_mono_ms)
 {
     struct waiter self = {.camera_id = *camera_id};
     struct decoder *decoder = NULL;
@@ -259,7 +349,10 @@ static struct decoder *take(struct decoders *decoders, const struct weir_id *cam
     weir_list_push_back(&decoders->waiting, &self.node);
     while (is_in_time && !decoder) {
         if (next_of(decoders) == &self && !(decoder = find_parked(decoders, camera_id))) {
-            decoder = find_free(decoders);
+            decoder = find_any(decoders, tenant_id);
+        }
+        if (!decoder) {
+            wake_one(decoders, n_waiting(decoders));
         }
         is_in_time =
             decoder || weir_clock_wait(&decoders->freed, &decoders->mutex, deadline_mono_ms);
@@ -268,20 +361,24 @@ static struct decoder *take(struct decoders *decoders, const struct weir_id *cam
     if (decoder) {
         decoder->state = DECODER_TAKEN;
         decoder->camera_id = *camera_id;
+        decoder->tenant_id = *tenant_id;
     }
     pthread_cond_broadcast(&decoders->freed); /* another one is next */
     pthread_mutex_unlock(&decoders->mutex);
     return decoder;
 }
 
-/* Under the mutex. */
+/* Under the mutex. One that rests is there when a snapshot wants it. */
 static bool can_spare(const struct decoders *decoders)
 {
     size_t n_free = 0;
+    size_t n_resting = 0;
     for (size_t i = 0; i < decoders->n; i++) {
         n_free += decoders->all[i].state == DECODER_FREE;
+        n_resting += decoders->all[i].state == DECODER_RESTS;
     }
-    return weir_list_is_empty(&decoders->waiting) && n_free > 0 && (n_free > 1 || decoders->n == 1);
+    return weir_list_is_empty(&decoders->waiting) && n_free > 0 &&
+           (n_free + n_resting > 1 || decoders->n == 1);
 }
 
 bool decoders_can_spare(struct decoders *decoders)
@@ -292,13 +389,14 @@ bool decoders_can_spare(struct decoders *decoders)
     return is_so;
 }
 
-static struct decoder *take_spare(struct decoders *decoders)
+static struct decoder *take_spare(struct decoders *decoders, const struct weir_id *tenant_id)
 {
     pthread_mutex_lock(&decoders->mutex);
-    struct decoder *decoder = can_spare(decoders) ? find_free(decoders) : NULL;
+    struct decoder *decoder = can_spare(decoders) ? find_free(decoders, NULL, 0) : NULL;
     if (decoder) {
         decoder->state = DECODER_TAKEN;
         decoder->camera_id = (struct weir_id){0}; /* in no camera's share */
+        decoder->tenant_id = *tenant_id;
     }
     pthread_mutex_unlock(&decoders->mutex);
     return decoder;
@@ -308,6 +406,7 @@ static void give(struct decoders *decoders, struct decoder *decoder, bool is_goo
 {
     pthread_mutex_lock(&decoders->mutex);
     bool is_fresh = is_good && !decoder->is_dead && ++decoder->n_made < DECODERS_LIFE;
+    decoder->used_mono_ms = weir_clock_mono_ms();
     decoder->state = is_fresh ? DECODER_FREE : DECODER_BROKEN;
     pthread_cond_broadcast(&decoders->freed);
     pthread_mutex_unlock(&decoders->mutex);
@@ -372,20 +471,22 @@ static enum weir_code make(struct decoders *decoders, struct decoder *decoder,
     return is_good ? WEIR_OK : weir_fail(err, WEIR_EIO, "the decoder broke over it");
 }
 
-enum weir_code decoders_make(struct decoders *decoders, const struct weir_id *camera_id,
-                             const struct weir_decode_ask *ask, const uint8_t *clip,
-                             int64_t deadline_mono_ms, struct weir_decode_answer *ret_answer,
-                             uint8_t **ret_image, struct weir_err *err)
+enum weir_code decoders_make(struct decoders *decoders, const struct weir_id *tenant_id,
+                             const struct weir_id *camera_id, const struct weir_decode_ask *ask,
+                             const uint8_t *clip, int64_t deadline_mono_ms,
+                             struct weir_decode_answer *ret_answer, uint8_t **ret_image,
+                             struct weir_err *err)
 {
-    struct decoder *decoder = take(decoders, camera_id, deadline_mono_ms);
+    struct decoder *decoder = take(decoders, tenant_id, camera_id, deadline_mono_ms);
     return make(decoders, decoder, ask, clip, ret_answer, ret_image, err);
 }
 
-enum weir_code decoders_make_spare(struct decoders *decoders, const struct weir_decode_ask *ask,
-                                   const uint8_t *clip, struct weir_decode_answer *ret_answer,
-                                   uint8_t **ret_image, struct weir_err *err)
+enum weir_code decoders_make_spare(struct decoders *decoders, const struct weir_id *tenant_id,
+                                   const struct weir_decode_ask *ask, const uint8_t *clip,
+                                   struct weir_decode_answer *ret_answer, uint8_t **ret_image,
+                                   struct weir_err *err)
 {
-    return make(decoders, take_spare(decoders), ask, clip, ret_answer, ret_image, err);
+    return make(decoders, take_spare(decoders, tenant_id), ask, clip, ret_answer, ret_image, err);
 }
 
 size_t decoders_up(struct decoders *decoders)

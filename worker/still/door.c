@@ -13,14 +13,17 @@
 #include "worker/still/question.h"
 #include "worker/still/turns.h"
 
-#define POOL_THREADS    16 /* each holds a request that waits for its moment or a decoder */
-#define CAMERA_THREADS  4  /* of them, for questions of one camera */
-#define CAMERA_WAITING  32 /* questions of one camera that wait for one */
+#define POOL_THREADS    16
 #define TURN_MS         4000
 #define QUEUE_MAX       64
 #define CONNECTIONS_MAX 256
 #define MAKE_MS         5000 /* for one's turn at a decoder */
 #define DRAIN_MS        500
+
+/* Each that is worked on holds a thread while it waits for its moment or a decoder. Two threads are
+ * always there for those who come, so that it is decided here who waits. */
+static const struct weir_fair_limits turn_limits = {
+    .all = {POOL_THREADS - 2, 192}, .tenant = {10, 96}, .camera = {4, 36}};
 
 struct door {
     struct door_config config;
@@ -131,8 +134,9 @@ static struct picture *make(struct door *door, const struct still_question *ques
     if (!bytes) {
         return NULL;
     }
-    enum weir_code code = decoders_make(door->config.decoders, &question->ask.camera_id, &ask,
-                                        bytes, weir_clock_mono_ms() + MAKE_MS, &is, &image, NULL);
+    enum weir_code code =
+        decoders_make(door->config.decoders, &question->ask.tenant_id, &question->ask.camera_id,
+                      &ask, bytes, weir_clock_mono_ms() + MAKE_MS, &is, &image, NULL);
     if (code == WEIR_OK && is.status == WEIR_DECODE_OK) {
         atomic_fetch_add(&door->decoded, 1);
         atomic_fetch_add(&door->gone_on, is.has_gone_on != 0);
@@ -262,7 +266,8 @@ static void begin(struct door *door, struct weir_http_request *req, struct weir_
                   const struct still_question *question)
 {
     struct visit *visit = begin_visit(door, req, question);
-    switch (turns_ask(door->turns, &visit->turn, &question->ask.camera_id)) {
+    switch (
+        turns_ask(door->turns, &visit->turn, &question->ask.tenant_id, &question->ask.camera_id)) {
     case TURNS_NOW:
         work(visit, res);
         break;
@@ -303,7 +308,7 @@ enum weir_code door_open(const struct door_config *config, struct door **ret, st
     struct door *door = weir_xalloc(sizeof(*door));
     struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
     door->config = *config;
-    door->turns = turns_new(CAMERA_THREADS, CAMERA_WAITING, wake, door);
+    door->turns = turns_new(&turn_limits, wake, door);
     struct weir_http_server_config server = {
         .listen = weir_arena_printf(arena, "unix:%s", config->socket),
         .routes = routes,

@@ -107,7 +107,8 @@ static struct subject *subject_of(struct looks *looks, const struct weir_id *cam
 }
 
 /* The picture of the clip, malloced; NULL when it does not come out whole. */
-static uint8_t *decode(struct looks *looks, struct subject *subject, struct still_clip *clip)
+static uint8_t *decode(struct looks *looks, const struct weir_id *tenant_id,
+                       struct subject *subject, struct still_clip *clip)
 {
     struct weir_decode_ask ask = {.magic = WEIR_DECODE_MAGIC,
                                   .codec = (uint32_t)clip->found.codec,
@@ -122,7 +123,7 @@ static uint8_t *decode(struct looks *looks, struct subject *subject, struct stil
         return NULL;
     }
     enum weir_code code =
-        decoders_make_spare(looks->config.decoders, &ask, bytes, &is, &image, NULL);
+        decoders_make_spare(looks->config.decoders, tenant_id, &ask, bytes, &is, &image, NULL);
     if (code == WEIR_EIO) {
         subject->broken_until_ms = weir_clock_mono_ms() + LOOKS_BROKEN_MS;
     }
@@ -179,7 +180,7 @@ static bool look_at(struct looks *looks, const struct question *question, struct
     bool is_old = is_found && subject->has_luma && subject->ts == clip.found.ts;
     bool has_hole = is_found && clip.found.has_lost && clip.found.lost;
     if (is_found && !is_old && !has_hole) {
-        luma = decode(looks, subject, &clip);
+        luma = decode(looks, &question->tenant_id, subject, &clip);
     }
     if (luma) {
         judge(looks, question, subject, luma, clip.found.ts);

@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "tests/unit/check.h"
 
+static const struct weir_id acme = {{9}};
 static const struct weir_id busy = {{1}};
 static const struct weir_id other = {{2}};
 
@@ -27,8 +28,9 @@ static void *ask(void *ctx)
     struct weir_decode_ask wish = {.magic = WEIR_DECODE_MAGIC};
     struct weir_decode_answer answer = {0};
     uint8_t *image = NULL;
-    asker->code = decoders_make(asker->decoders, asker->camera_id, &wish, (const uint8_t *)"",
-                                weir_clock_mono_ms() + 30000, &answer, &image, NULL);
+    asker->code =
+        decoders_make(asker->decoders, &acme, asker->camera_id, &wish, (const uint8_t *)"",
+                      weir_clock_mono_ms() + 30000, &answer, &image, NULL);
     asker->end_mono_ms = weir_clock_mono_ms();
     free(image);
     return NULL;

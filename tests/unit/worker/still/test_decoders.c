@@ -39,6 +39,7 @@ struct maker {
     enum weir_code code;
 };
 
+static const struct weir_id acme = {{9}};
 static const struct weir_decode_ask nothing = {.magic = WEIR_DECODE_MAGIC, .quality = 1};
 
 static void *make(void *ctx)
@@ -47,7 +48,7 @@ static void *make(void *ctx)
     struct weir_decode_answer answer;
     uint8_t *image;
     const struct weir_id camera_id = {{1}};
-    maker->code = decoders_make(maker->decoders, &camera_id, &nothing, (const uint8_t *)"",
+    maker->code = decoders_make(maker->decoders, &acme, &camera_id, &nothing, (const uint8_t *)"",
                                 weir_clock_mono_ms() + 30000, &answer, &image, NULL);
     free(image);
     return NULL;
@@ -73,7 +74,7 @@ static enum weir_code look(struct decoders *decoders)
     struct weir_decode_answer answer;
     uint8_t *image;
     enum weir_code code =
-        decoders_make_spare(decoders, &nothing, (const uint8_t *)"", &answer, &image, NULL);
+        decoders_make_spare(decoders, &acme, &nothing, (const uint8_t *)"", &answer, &image, NULL);
     free(image);
     return code;
 }
@@ -128,10 +129,10 @@ static uint32_t made_by(struct decoders *decoders, uint8_t camera, uint32_t park
     struct weir_decode_answer answer = {0};
     uint8_t *image = NULL;
     enum weir_code code =
-        park_ms > 0
-            ? decoders_make(decoders, &camera_id, &ask, (const uint8_t *)"",
-                            weir_clock_mono_ms() + 30000, &answer, &image, NULL)
-            : decoders_make_spare(decoders, &ask, (const uint8_t *)"", &answer, &image, NULL);
+        park_ms > 0 ? decoders_make(decoders, &acme, &camera_id, &ask, (const uint8_t *)"",
+                                    weir_clock_mono_ms() + 30000, &answer, &image, NULL)
+                    : decoders_make_spare(decoders, &acme, &ask, (const uint8_t *)"", &answer,
+                                          &image, NULL);
     assert_int_equal(code, WEIR_OK);
     free(image);
     usleep(5000); /* so that one was parked before the other */
