@@ -124,6 +124,8 @@ static void on_opened(void *ctx, const struct tap_format *format)
     camera->is_up = true;
     camera->is_failing = false;
     camera->failures = 0;
+    if (!is_datagrams(camera->transport))
+        tap_remedy_proved(&camera->remedy);
     report_up(camera);
     weir_log(WEIR_LOG_INFO, "camera: up", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id),
              "source", name_of(camera), NULL);
@@ -199,8 +201,9 @@ static void on_ended(void *ctx, const struct tap_failure *failure)
     camera->reader = NULL;
     camera->in.stats.reconnects++;
     bool is_ours = camera->is_up && tap_remedy_is_for(failure->reason);
-    if (!camera->is_up && !is_datagrams(camera->transport))
-        tap_remedy_failed(&camera->remedy, weir_clock_mono_ms());
+    if (!camera->is_up && !is_datagrams(camera->transport) &&
+        tap_remedy_is_refusal(failure->reason, failure->has_answered))
+        tap_remedy_refused(&camera->remedy, weir_clock_mono_ms());
     after_end(camera);
     if (is_ours) {
         struct tap_failure told = *failure;

@@ -52,7 +52,8 @@ struct tap_failure {
      */
     bool is_hushed;
     char why[200];
-    int64_t retry_ms; /* 0: as usual */
+    int64_t retry_ms;  /* 0: as usual */
+    bool has_answered; /* the camera spoke RTSP in this attempt */
 };
 
 struct tap_reader_calls {

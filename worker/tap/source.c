@@ -608,6 +608,7 @@ void tap_source_run(struct tap_reader *reader, const struct tap_reader_spec *spe
             tap_explain_hushed(ret, WEIR_REASON_source_unreachable,
                                "no camera answers there by RTSP");
     }
+    ret->has_answered = source.has_spoken;
     if (url.bytes != NULL)
         explicit_bzero(url.bytes, url.cap);
     weir_buf_done(&url);
