@@ -252,6 +252,7 @@ static void start_reader(struct tap_camera *camera)
                                    .trials = camera->shared.trials,
                                    .open_ms = camera->shared.open_ms,
                                    .keyframe_ms = camera->shared.keyframe_ms,
+                                   .group_ms = tap_health_group_ms(&camera->in.health),
                                    .not_before_ms = not_before_ms(camera),
                                    .turn = camera->attempts++};
     memcpy(spec.url, from->url, sizeof(spec.url));
@@ -434,8 +435,10 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
 {
     bool is_same = is_same_source(&camera->spec, spec);
     bool is_muted = has_audio(&camera->spec) && !has_audio(spec);
-    if (!is_same)
+    if (!is_same) {
         camera->remedy = (struct tap_remedy){0};
+        tap_health_forget(&camera->in.health);
+    }
     take_spec(camera, spec);
     if (is_muted)
         silence(camera);
@@ -511,6 +514,7 @@ bool tap_camera_judge(struct tap_camera *camera)
         return false;
     bool is_news = tap_health_tick(&camera->in.health, (int64_t)tap_reader_packets(reader),
                                    (int64_t)tap_reader_lost(reader), now_ms);
+    tap_reader_expect(camera->reader, tap_health_group_ms(&camera->in.health));
     judge_patience(camera, now_ms);
     bool is_lossy = tap_health_has(&camera->in.health, WEIR_FAULT_LOSS);
     bool is_udp = camera->is_up && is_datagrams(camera->transport);

@@ -18,6 +18,9 @@
 
 #define KEY_LEAST_MS   4000
 #define KEY_UNKNOWN_MS 10000 /* before a whole group was seen */
+#define KEY_USUAL_MS   20000 /* a longer group has to come twice */
+#define KEYS_WELL      2
+#define HOUR_MS        3600000
 
 #define LOSS_PPM       10000
 #define CLEAN_PPM      2000
@@ -55,7 +58,8 @@ static void begin(struct tap_health *health, enum weir_picture_health state, int
 {
     int64_t counts[WEIR_FAULT_N];
     memcpy(counts, health->counts, sizeof(counts));
-    *health = (struct tap_health){.state = state, .since_ms = now_ms, .up_ms = now_ms};
+    *health = (struct tap_health){
+        .state = state, .since_ms = now_ms, .up_ms = now_ms, .groups = health->groups};
     memcpy(health->counts, counts, sizeof(counts));
     health->frame_ms = health->key_ms = now_ms;
     clear_seconds(health, now_ms);
@@ -70,6 +74,11 @@ void tap_health_down(struct tap_health *health, int64_t now_ms)
 {
     if (health->state != WEIR_PICTURE_HEALTH_DOWN)
         begin(health, WEIR_PICTURE_HEALTH_DOWN, now_ms);
+}
+
+void tap_health_forget(struct tap_health *health)
+{
+    health->groups = (struct tap_health_groups){0};
 }
 
 /* ---- what comes ---- */
@@ -111,20 +120,57 @@ static void take_pts(struct tap_health *health, int64_t pts, int64_t now_ms)
     take_delay(health, health->max_pts, now_ms);
 }
 
+int64_t tap_health_group_ms(const struct tap_health *health)
+{
+    const struct tap_health_groups *groups = &health->groups;
+    return groups->longest_ms > groups->before_ms ? groups->longest_ms : groups->before_ms;
+}
+
+/* Without a keyframe. */
+static int64_t key_limit_ms(const struct tap_health *health)
+{
+    int64_t least_ms = health->has_group ? KEY_LEAST_MS : KEY_UNKNOWN_MS;
+    int64_t twice_ms = 2 * tap_health_group_ms(health);
+    return twice_ms > least_ms ? twice_ms : least_ms;
+}
+
+/* A camera may make its groups longer, as long as nothing moves; and it may fail to send a
+ * keyframe, which should not be usual from then on. */
+static void learn_group(struct tap_health *health, int64_t group_ms, int64_t now_ms)
+{
+    struct tap_health_groups *groups = &health->groups;
+    int64_t usual_ms = group_ms;
+    if (group_ms > KEY_USUAL_MS && group_ms > key_limit_ms(health)) {
+        usual_ms = group_ms < groups->odd_ms ? group_ms : groups->odd_ms;
+        groups->odd_ms = group_ms;
+    }
+    if (now_ms - groups->hour_ms >= HOUR_MS) {
+        groups->before_ms = now_ms - groups->hour_ms < 2 * HOUR_MS ? groups->longest_ms : 0;
+        groups->longest_ms = 0;
+        groups->hour_ms = now_ms;
+    }
+    groups->longest_ms = usual_ms > groups->longest_ms ? usual_ms : groups->longest_ms;
+}
+
+static void take_key(struct tap_health *health, int64_t now_ms)
+{
+    if (health->has_key) {
+        learn_group(health, now_ms - health->key_ms, now_ms);
+        health->has_group = true;
+    }
+    health->has_key = true;
+    health->key_ms = now_ms;
+    health->n_keys++;
+}
+
 void tap_health_frame(struct tap_health *health, int64_t pts, bool is_key, int64_t now_ms)
 {
     if (health->state == WEIR_PICTURE_HEALTH_DOWN)
         return;
     if (tap_health_has(health, WEIR_FAULT_STALLED))
         health->key_ms += now_ms - health->frame_ms; /* silence is not what a group lasts */
-    if (is_key) {
-        if (health->has_key) {
-            health->groups_ms[health->n_groups % TAP_HEALTH_GROUPS] = now_ms - health->key_ms;
-            health->n_groups++;
-        }
-        health->has_key = true;
-        health->key_ms = now_ms;
-    }
+    if (is_key)
+        take_key(health, now_ms);
     health->now.frames++;
     if (pts != TAP_NO_TIME)
         take_pts(health, pts, now_ms);
@@ -286,10 +332,10 @@ static void end_second(struct tap_health *health, int64_t now_ms)
 
 static void judge_stall(struct tap_health *health, int64_t now_ms)
 {
-    int64_t most_ms = 5 * health->step / TICKS_MS;
-    most_ms = most_ms > TAP_HEALTH_STALL_MS ? most_ms : TAP_HEALTH_STALL_MS;
+    int64_t limit_ms = 5 * health->step / TICKS_MS;
+    limit_ms = limit_ms > TAP_HEALTH_STALL_MS ? limit_ms : TAP_HEALTH_STALL_MS;
     bool was_stalled = tap_health_has(health, WEIR_FAULT_STALLED);
-    bool is_stalled = now_ms - health->frame_ms > most_ms;
+    bool is_stalled = now_ms - health->frame_ms > limit_ms;
     if (is_stalled) {
         set(health, WEIR_FAULT_STALLED, true);
         clear_seconds(health, now_ms); /* what is missing is told already */
@@ -300,11 +346,13 @@ static void judge_stall(struct tap_health *health, int64_t now_ms)
 
 static void judge_keys(struct tap_health *health)
 {
-    int64_t most_ms = health->n_groups == 0 ? KEY_UNKNOWN_MS : KEY_LEAST_MS;
-    for (size_t i = 0; i < TAP_HEALTH_GROUPS && i < health->n_groups; i++)
-        most_ms = 2 * health->groups_ms[i] > most_ms ? 2 * health->groups_ms[i] : most_ms;
     /* Without any frames it is not keyframes that are missing. */
-    set(health, WEIR_FAULT_NO_KEYFRAME, health->frame_ms - health->key_ms > most_ms);
+    if (health->frame_ms - health->key_ms > key_limit_ms(health)) {
+        set(health, WEIR_FAULT_NO_KEYFRAME, true);
+        health->n_keys = 0;
+    } else if (health->n_keys >= KEYS_WELL) {
+        set(health, WEIR_FAULT_NO_KEYFRAME, false);
+    }
 }
 
 static enum weir_picture_health state_of(const struct tap_health *health)

@@ -3,16 +3,19 @@
  * Is what the camera sends a good picture, as far as packets tell without decoding? Docs:
  * docs/adr/0036-health-from-packets.md.
  *
- *     stalled      no frame for STALL_MS, or five frame times where these are longer
- *     low_fps      in ten seconds in a row fewer than 70 % of the frames; below 40 % where they
- * come evenly: a camera that halves its rate in the dark does what it should no_keyframe  none for
- * twice the longest of the last groups, and at least 4 s loss         more than 1 % of the packets
- * of ten seconds drift        its clock runs off ours by more than 200 ppm, or by half a second in
- * six minutes parameters   its parameter sets changed within the last ten seconds
+ * stalled: no frame for STALL_MS, or five frame times where these are longer.
+ * low_fps: in ten seconds in a row fewer than 70 % of the frames; below 40 % where they come
+ * evenly: a camera that halves its rate in the dark does what it should.
+ * no_keyframe: none for twice the longest group of the last hour or two, and at least 4 s. A group
+ * of more than 20 s that was a fault is usual once there was another one.
+ * loss: more than 1 % of the packets of ten seconds.
+ * drift: its clock runs off ours by more than 200 ppm, or by half a second in six minutes.
+ * parameters: its parameter sets changed within the last ten seconds.
  *
- * Each fault comes when its limit is passed and goes when it has been clearly over for a while.
- * Everything is learnt from the camera itself and begins anew with each connection. Pure: no clock
- * is read; `now_ms` is monotonic and the same in all calls.
+ * Each fault comes when its limit is passed and goes when it has been clearly over for a while
+ * (no_keyframe: with the second keyframe). Everything is learnt from the camera itself; how long
+ * its groups are is known to the next connection too, all else begins anew with each. Pure: no
+ * clock is read; `now_ms` is monotonic and the same in all calls.
  */
 #ifndef WEIR_WORKER_TAP_HEALTH_H
 #define WEIR_WORKER_TAP_HEALTH_H
@@ -28,7 +31,6 @@
 #define TAP_HEALTH_STALL_MS 1500
 
 #define TAP_HEALTH_SECONDS 10
-#define TAP_HEALTH_GROUPS  8
 #define TAP_HEALTH_DELAYS  48 /* of ten seconds each */
 
 struct tap_health_second {
@@ -37,6 +39,14 @@ struct tap_health_second {
     int64_t ticks; /* of presentation time that they took */
     int64_t packets;
     int64_t lost;
+};
+
+/* How long its groups are, over all connections. */
+struct tap_health_groups {
+    int64_t hour_ms;    /* the present hour began */
+    int64_t longest_ms; /* of it; 0: none */
+    int64_t before_ms;  /* of the hour before */
+    int64_t odd_ms;     /* the newest one that was a fault; 0: none */
 };
 
 /* Zeroed storage is ready: down. */
@@ -63,8 +73,9 @@ struct tap_health {
     int64_t packets;   /* of the reader, as last seen */
     int64_t lost;
 
-    int64_t groups_ms[TAP_HEALTH_GROUPS];
-    size_t n_groups; /* ever */
+    struct tap_health_groups groups;
+    bool has_group; /* of this connection */
+    int n_keys;     /* since one was last missing */
 
     int64_t base_pts; /* delays count from here */
     int64_t base_ms;
@@ -84,10 +95,16 @@ struct tap_health {
 void tap_health_up(struct tap_health *health, int64_t now_ms);
 void tap_health_down(struct tap_health *health, int64_t now_ms);
 
+/* It is another camera: nothing that was learnt over connections holds. */
+void tap_health_forget(struct tap_health *health);
+
 /* A video frame. `pts` in ticks of TAP_VIDEO_RATE, as the camera gave it. */
 void tap_health_frame(struct tap_health *health, int64_t pts, bool is_key, int64_t now_ms);
 /* Frames reach us by another way from now on: how long they were on the way before says nothing. */
 void tap_health_other_delay(struct tap_health *health);
+
+/* The longest group that is usual; 0: not known. */
+int64_t tap_health_group_ms(const struct tap_health *health);
 
 void tap_health_params(struct tap_health *health, int64_t now_ms);
 

@@ -454,7 +454,8 @@ static bool is_let_alone(const struct source *source, int64_t now)
 static bool check_health(struct source *source, struct tap_failure *failure)
 {
     int64_t now = source->now_ms;
-    int64_t most = 3 * source->key_interval_ms;
+    int64_t group = tap_reader_group_ms(source->reader);
+    int64_t most = 3 * (group > source->key_interval_ms ? group : source->key_interval_ms);
     most = most > source->keyframe_ms ? most : source->keyframe_ms;
     judge_sense(source, now);
     if (is_let_alone(source, now))

@@ -156,8 +156,59 @@ static void keyframes_that_do_not_come_are_told_after_two_groups(void **state)
     world.feed.feed.has_no_keys = true;
     assert_in_range(found_after(&world, WEIR_FAULT_NO_KEYFRAME, 0, 10000), 2000, 4600);
     world.feed.feed.has_no_keys = false;
-    run(&world, 3000);
+    run(&world, 5000); /* two of them */
     assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+}
+
+static void reconnect(struct world *world)
+{
+    tap_health_down(&world->feed.health, world->feed.now_ms);
+    tap_health_up(&world->feed.health, world->feed.now_ms);
+    world->feed.packets = world->feed.lost = 0;
+}
+
+static void groups_of_two_lengths_are_told_once(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &feed_calm);
+    run(&world, MINUTE_MS);
+    world.feed.feed.other_gop_frames = 250;
+    assert_in_range(found_after(&world, WEIR_FAULT_NO_KEYFRAME, 0, 30000), 2000, 8000);
+    run(&world, HOUR_MS);
+    reconnect(&world);
+    world.seen = 0;
+    run(&world, HOUR_MS);
+    assert_healthy(&world);
+    assert_int_equal(world.feed.health.counts[WEIR_FAULT_NO_KEYFRAME], 1);
+    assert_in_range(tap_health_group_ms(&world.feed.health), 9500, 10500);
+    /* For hours it has groups of one length again. */
+    world.feed.feed.other_gop_frames = 0;
+    run(&world, 3 * HOUR_MS);
+    assert_in_range(tap_health_group_ms(&world.feed.health), 1900, 2500);
+    assert_healthy(&world);
+}
+
+static void one_gap_of_minutes_is_not_usual_but_a_group_of_minutes_may_be(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &feed_calm);
+    run(&world, MINUTE_MS);
+    world.feed.feed.has_no_keys = true;
+    run(&world, 3 * MINUTE_MS);
+    world.feed.feed.has_no_keys = false;
+    run(&world, MINUTE_MS);
+    assert_in_range(tap_health_group_ms(&world.feed.health), 1900, 2500);
+    world.feed.feed.gop_frames = 3000; /* of two minutes */
+    run(&world, 10 * MINUTE_MS);
+    assert_in_range(tap_health_group_ms(&world.feed.health), 119000, 121000);
+    reconnect(&world);
+    world.seen = 0;
+    run(&world, 10 * MINUTE_MS);
+    assert_healthy(&world);
+    tap_health_forget(&world.feed.health);
+    assert_int_equal(tap_health_group_ms(&world.feed.health), 0);
 }
 
 static void loss_is_told_above_one_percent_only(void **state)
@@ -258,6 +309,8 @@ int main(void)
         cmocka_unit_test(missing_frames_are_told_within_twenty_seconds),
         cmocka_unit_test(a_fifth_of_the_rate_is_low_however_even),
         cmocka_unit_test(keyframes_that_do_not_come_are_told_after_two_groups),
+        cmocka_unit_test(groups_of_two_lengths_are_told_once),
+        cmocka_unit_test(one_gap_of_minutes_is_not_usual_but_a_group_of_minutes_may_be),
         cmocka_unit_test(loss_is_told_above_one_percent_only),
         cmocka_unit_test(a_clock_that_runs_off_is_told_and_one_that_steps_is_not),
         cmocka_unit_test(changed_parameters_are_told_for_a_while),
