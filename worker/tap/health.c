@@ -8,13 +8,14 @@
 #define TICKS_MS (TAP_VIDEO_RATE / 1000)
 
 #define LEARN_S    5   /* until the rate is known */
-#define UNEVEN_S   30  /* or else what they are then */
+#define UNEVEN_S   25  /* more; then it is what it is */
 #define LOW        700 /* per mille of the frames */
 #define LOW_EVEN   400 /* where they come evenly */
 #define FAIR       800 /* back again */
 #define EVEN       800 /* per mille of frames that make it even */
 #define LOW_FOR_S  10  /* in a row */
 #define FAIR_FOR_S 5
+#define LOWER_S    900 /* then a lower rate is the usual one */
 
 #define KEY_LEAST_MS   4000
 #define KEY_UNKNOWN_MS 10000 /* before a whole group was seen */
@@ -40,6 +41,7 @@
 static void clear_seconds(struct tap_health *health, int64_t now_ms)
 {
     health->n_seconds = 0;
+    health->learn_at = LEARN_S;
     health->now = (struct tap_health_second){0};
     health->second_ms = now_ms;
     health->low_s = health->fair_s = 0;
@@ -58,8 +60,11 @@ static void begin(struct tap_health *health, enum weir_picture_health state, int
 {
     int64_t counts[WEIR_FAULT_N];
     memcpy(counts, health->counts, sizeof(counts));
-    *health = (struct tap_health){
-        .state = state, .since_ms = now_ms, .up_ms = now_ms, .groups = health->groups};
+    *health = (struct tap_health){.state = state,
+                                  .since_ms = now_ms,
+                                  .up_ms = now_ms,
+                                  .groups = health->groups,
+                                  .nominal_milli = health->nominal_milli};
     memcpy(health->counts, counts, sizeof(counts));
     health->frame_ms = health->key_ms = now_ms;
     clear_seconds(health, now_ms);
@@ -79,9 +84,20 @@ void tap_health_down(struct tap_health *health, int64_t now_ms)
 void tap_health_forget(struct tap_health *health)
 {
     health->groups = (struct tap_health_groups){0};
+    health->nominal_milli = 0;
 }
 
 /* ---- what comes ---- */
+
+static void set(struct tap_health *health, enum weir_fault fault, bool is_there)
+{
+    if (is_there && !tap_health_has(health, fault)) {
+        health->faults |= 1U << fault;
+        health->counts[fault]++;
+    } else if (!is_there) {
+        health->faults &= ~(1U << fault);
+    }
+}
 
 static void count_step(struct tap_health *health, int64_t step)
 {
@@ -182,9 +198,18 @@ void tap_health_other_delay(struct tap_health *health)
     clear_delays(health, health->max_pts, health->frame_ms);
 }
 
+void tap_health_other_rate(struct tap_health *health)
+{
+    health->nominal_milli = 0;
+    health->low_s = health->fair_s = health->lower_s = 0;
+    health->learn_at = health->n_seconds > 0 ? health->n_seconds + TAP_HEALTH_SECONDS + 1 : LEARN_S;
+    set(health, WEIR_FAULT_LOW_FPS, false);
+}
+
 void tap_health_params(struct tap_health *health, int64_t now_ms)
 {
     health->params_ms = now_ms;
+    tap_health_other_rate(health);
 }
 
 /* ---- judging ---- */
@@ -204,26 +229,22 @@ static struct tap_health_second sum_of(const struct tap_health *health)
     return sum;
 }
 
-static void set(struct tap_health *health, enum weir_fault fault, bool is_there)
+static bool is_even(const struct tap_health_second *sum)
 {
-    if (is_there && !tap_health_has(health, fault)) {
-        health->faults |= 1U << fault;
-        health->counts[fault]++;
-    } else if (!is_there) {
-        health->faults &= ~(1U << fault);
-    }
+    return sum->even * 1000 >= sum->frames * EVEN;
 }
 
 /* The camera's rate by its own times; a burst out of its buffer does not count. */
 static void learn_rate(struct tap_health *health, const struct tap_health_second *sum)
 {
-    bool is_even = sum->even * 1000 >= sum->frames * EVEN;
-    bool is_late = health->nominal_milli == 0 && health->n_seconds >= UNEVEN_S;
-    if (health->n_seconds < LEARN_S || sum->ticks <= 0 || (!is_even && !is_late))
+    bool is_late = health->nominal_milli == 0 && health->n_seconds >= health->learn_at + UNEVEN_S;
+    if (health->n_seconds < health->learn_at || sum->ticks <= 0 || (!is_even(sum) && !is_late))
         return;
     int64_t milli = sum->frames * 1000 * TAP_VIDEO_RATE / sum->ticks;
-    if (milli > health->nominal_milli)
+    if (milli > health->nominal_milli || health->lower_s >= LOWER_S) {
         health->nominal_milli = milli;
+        health->lower_s = 0;
+    }
 }
 
 static void judge_rate(struct tap_health *health, const struct tap_health_second *sum)
@@ -231,9 +252,10 @@ static void judge_rate(struct tap_health *health, const struct tap_health_second
     if (health->nominal_milli == 0 || health->n_seconds < TAP_HEALTH_SECONDS)
         return;
     int64_t share = sum->frames * 1000000 / TAP_HEALTH_SECONDS / health->nominal_milli;
-    bool is_even = sum->even * 1000 >= sum->frames * EVEN;
-    health->low_s = share < (is_even ? LOW_EVEN : LOW) ? health->low_s + 1 : 0;
-    health->fair_s = share >= (is_even ? LOW_EVEN + 50 : FAIR) ? health->fair_s + 1 : 0;
+    bool is_steady = is_even(sum);
+    health->low_s = share < (is_steady ? LOW_EVEN : LOW) ? health->low_s + 1 : 0;
+    health->fair_s = share >= (is_steady ? LOW_EVEN + 50 : FAIR) ? health->fair_s + 1 : 0;
+    health->lower_s = is_steady && share < FAIR ? health->lower_s + 1 : 0;
     if (health->low_s >= LOW_FOR_S)
         set(health, WEIR_FAULT_LOW_FPS, true);
     else if (health->fair_s >= FAIR_FOR_S)

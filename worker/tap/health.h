@@ -5,7 +5,8 @@
  *
  * stalled: no frame for STALL_MS, or five frame times where these are longer.
  * low_fps: in ten seconds in a row fewer than 70 % of the frames; below 40 % where they come
- * evenly: a camera that halves its rate in the dark does what it should.
+ * evenly: a camera that halves its rate in the dark does what it should. The highest rate seen is
+ * the usual one, until an even lower one lasts a quarter of an hour or its parameter sets change.
  * no_keyframe: none for twice the longest group of the last hour or two, and at least 4 s. A group
  * of more than 20 s that was a fault is usual once there was another one.
  * loss: more than 1 % of the packets of ten seconds.
@@ -13,9 +14,9 @@
  * parameters: its parameter sets changed within the last ten seconds.
  *
  * Each fault comes when its limit is passed and goes when it has been clearly over for a while
- * (no_keyframe: with the second keyframe). Everything is learnt from the camera itself; how long
- * its groups are is known to the next connection too, all else begins anew with each. Pure: no
- * clock is read; `now_ms` is monotonic and the same in all calls.
+ * (no_keyframe: with the second keyframe). Everything is learnt from the camera itself; its rate
+ * and how long its groups are is known to the next connection too, all else begins anew with each.
+ * Pure: no clock is read; `now_ms` is monotonic and the same in all calls.
  */
 #ifndef WEIR_WORKER_TAP_HEALTH_H
 #define WEIR_WORKER_TAP_HEALTH_H
@@ -64,11 +65,13 @@ struct tap_health {
     int64_t max_pts;
     int64_t since_max;     /* frames since the one that holds max_pts */
     int64_t step;          /* ticks between frames, the newest */
-    int64_t nominal_milli; /* frames in 1000 s as the camera means to send them; 0: not learnt */
+    int64_t nominal_milli; /* frames in 1000 s as the camera means to send them, over all
+                              connections; 0: not learnt */
 
     struct tap_health_second now;
     struct tap_health_second seconds[TAP_HEALTH_SECONDS];
     size_t n_seconds;
+    size_t learn_at;   /* so many of them: the rate is known */
     int64_t second_ms; /* when `now` began */
     int64_t packets;   /* of the reader, as last seen */
     int64_t lost;
@@ -87,6 +90,7 @@ struct tap_health {
 
     int64_t low_s; /* seconds in a row that were so */
     int64_t fair_s;
+    int64_t lower_s; /* lower than usual, but even */
     int64_t clean_s;
     int64_t params_ms; /* when they last changed; 0: not yet */
 };
@@ -106,7 +110,10 @@ void tap_health_other_delay(struct tap_health *health);
 /* The longest group that is usual; 0: not known. */
 int64_t tap_health_group_ms(const struct tap_health *health);
 
+/* Its parameter sets are other ones; or were at the beginning of a connection, which is no fault.
+ */
 void tap_health_params(struct tap_health *health, int64_t now_ms);
+void tap_health_other_rate(struct tap_health *health);
 
 /*
  * Judges; every TAP_HEALTH_TICK_MS or so. `packets` that came and those that were `lost`, since the

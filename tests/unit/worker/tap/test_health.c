@@ -52,6 +52,13 @@ static void assert_healthy(const struct world *world)
     assert_int_equal(world->feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
 }
 
+static void reconnect(struct world *world)
+{
+    tap_health_down(&world->feed.health, world->feed.now_ms);
+    tap_health_up(&world->feed.health, world->feed.now_ms);
+    world->feed.packets = world->feed.lost = 0;
+}
+
 /* ---- nothing is wrong ---- */
 
 static void an_hour_of_a_good_camera_raises_no_alarm(void **state)
@@ -147,6 +154,46 @@ static void a_fifth_of_the_rate_is_low_however_even(void **state)
     assert_in_range(found_after(&world, WEIR_FAULT_LOW_FPS, 0, 30000), 10000, 21000);
 }
 
+static void a_lower_rate_that_lasts_is_the_usual_one(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &feed_calm);
+    run(&world, MINUTE_MS);
+    world.feed.feed.fps_milli = 5000;
+    world.feed.feed.gop_frames = 10;
+    run(&world, 10 * MINUTE_MS);
+    assert_int_equal(world.feed.health.faults, 1U << WEIR_FAULT_LOW_FPS);
+    run(&world, 6 * MINUTE_MS);
+    world.seen = 0;
+    run(&world, MINUTE_MS);
+    assert_healthy(&world);
+    assert_in_range(world.feed.health.nominal_milli, 4900, 5100);
+    world.feed.feed = feed_calm;
+    run(&world, MINUTE_MS);
+    assert_in_range(world.feed.health.nominal_milli, 24500, 25500);
+    assert_healthy(&world);
+}
+
+static void another_connection_knows_the_rate_and_other_parameters_begin_anew(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &feed_calm);
+    run(&world, MINUTE_MS);
+    reconnect(&world);
+    world.feed.feed.skips_of_10 = 5; /* from its first frame */
+    assert_in_range(found_after(&world, WEIR_FAULT_LOW_FPS, 0, 30000), 10000, 30000);
+    world.feed.feed = feed_calm;
+    world.feed.feed.fps_milli = 8000; /* somebody set it */
+    world.feed.feed.gop_frames = 16;
+    tap_health_params(&world.feed.health, world.feed.now_ms);
+    world.seen = 0;
+    run(&world, 10 * MINUTE_MS);
+    assert_int_equal(world.seen, 1U << WEIR_FAULT_PARAMETERS);
+    assert_in_range(world.feed.health.nominal_milli, 7900, 8100);
+}
+
 static void keyframes_that_do_not_come_are_told_after_two_groups(void **state)
 {
     (void)state;
@@ -158,13 +205,6 @@ static void keyframes_that_do_not_come_are_told_after_two_groups(void **state)
     world.feed.feed.has_no_keys = false;
     run(&world, 5000); /* two of them */
     assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
-}
-
-static void reconnect(struct world *world)
-{
-    tap_health_down(&world->feed.health, world->feed.now_ms);
-    tap_health_up(&world->feed.health, world->feed.now_ms);
-    world->feed.packets = world->feed.lost = 0;
 }
 
 static void groups_of_two_lengths_are_told_once(void **state)
@@ -308,6 +348,8 @@ int main(void)
         cmocka_unit_test(silence_is_told_within_two_seconds_and_forgiven_in_a_few),
         cmocka_unit_test(missing_frames_are_told_within_twenty_seconds),
         cmocka_unit_test(a_fifth_of_the_rate_is_low_however_even),
+        cmocka_unit_test(a_lower_rate_that_lasts_is_the_usual_one),
+        cmocka_unit_test(another_connection_knows_the_rate_and_other_parameters_begin_anew),
         cmocka_unit_test(keyframes_that_do_not_come_are_told_after_two_groups),
         cmocka_unit_test(groups_of_two_lengths_are_told_once),
         cmocka_unit_test(one_gap_of_minutes_is_not_usual_but_a_group_of_minutes_may_be),
