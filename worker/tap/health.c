@@ -17,6 +17,8 @@
 #define FAIR_FOR_S 5
 #define LOWER_S    900 /* then a lower rate is the usual one */
 
+#define DOUBT_MS 30000
+
 #define KEY_LEAST_MS   4000
 #define KEY_UNKNOWN_MS 10000 /* before a whole group was seen */
 #define KEY_USUAL_MS   20000 /* a longer group has to come twice */
@@ -62,7 +64,8 @@ static void begin(struct tap_health *health, enum weir_picture_health state, int
     memcpy(counts, health->counts, sizeof(counts));
     *health = (struct tap_health){.state = state,
                                   .since_ms = now_ms,
-                                  .up_ms = now_ms,
+                                  .fault_ms = now_ms,
+                                  .is_doubtful = health->is_doubtful,
                                   .groups = health->groups,
                                   .nominal_milli = health->nominal_milli};
     memcpy(health->counts, counts, sizeof(counts));
@@ -77,14 +80,18 @@ void tap_health_up(struct tap_health *health, int64_t now_ms)
 
 void tap_health_down(struct tap_health *health, int64_t now_ms)
 {
-    if (health->state != WEIR_PICTURE_HEALTH_DOWN)
-        begin(health, WEIR_PICTURE_HEALTH_DOWN, now_ms);
+    if (health->state == WEIR_PICTURE_HEALTH_DOWN)
+        return;
+    health->is_doubtful = health->is_doubtful || tap_health_has(health, WEIR_FAULT_STALLED) ||
+                          tap_health_has(health, WEIR_FAULT_NO_KEYFRAME);
+    begin(health, WEIR_PICTURE_HEALTH_DOWN, now_ms);
 }
 
 void tap_health_forget(struct tap_health *health)
 {
     health->groups = (struct tap_health_groups){0};
     health->nominal_milli = 0;
+    health->is_doubtful = false;
 }
 
 /* ---- what comes ---- */
@@ -383,9 +390,9 @@ static enum weir_picture_health state_of(const struct tap_health *health)
         return WEIR_PICTURE_HEALTH_STALLED;
     if (health->faults != 0)
         return WEIR_PICTURE_HEALTH_DEGRADED;
-    return health->state == WEIR_PICTURE_HEALTH_STARTING && health->n_seconds == 0
-               ? WEIR_PICTURE_HEALTH_STARTING
-               : WEIR_PICTURE_HEALTH_HEALTHY;
+    bool has_begun = health->state != WEIR_PICTURE_HEALTH_STARTING || health->n_seconds > 0;
+    return health->is_doubtful || !has_begun ? WEIR_PICTURE_HEALTH_STARTING
+                                             : WEIR_PICTURE_HEALTH_HEALTHY;
 }
 
 bool tap_health_tick(struct tap_health *health, int64_t packets, int64_t lost, int64_t now_ms)
@@ -403,6 +410,8 @@ bool tap_health_tick(struct tap_health *health, int64_t packets, int64_t lost, i
     end_second(health, now_ms);
     bool has_changed = health->params_ms != 0 && now_ms - health->params_ms < PARAMS_HOLD_MS;
     set(health, WEIR_FAULT_PARAMETERS, has_changed);
+    health->fault_ms = health->faults != 0 ? now_ms : health->fault_ms;
+    health->is_doubtful = health->is_doubtful && now_ms - health->fault_ms < DOUBT_MS;
     health->state = state_of(health);
     if (health->state == before && health->faults == faults)
         return false;

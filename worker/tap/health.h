@@ -16,7 +16,9 @@
  * Each fault comes when its limit is passed and goes when it has been clearly over for a while
  * (no_keyframe: with the second keyframe). Everything is learnt from the camera itself; its rate
  * and how long its groups are is known to the next connection too, all else begins anew with each.
- * Pure: no clock is read; `now_ms` is monotonic and the same in all calls.
+ * A connection is well after a second; but where the one before stood still or had no keyframes to
+ * its end, after half a minute without a fault, for a camera may hang after each connect. Pure: no
+ * clock is read; `now_ms` is monotonic and the same in all calls.
  */
 #ifndef WEIR_WORKER_TAP_HEALTH_H
 #define WEIR_WORKER_TAP_HEALTH_H
@@ -54,10 +56,11 @@ struct tap_health_groups {
 struct tap_health {
     enum weir_picture_health state;
     unsigned faults;              /* bits: 1 << enum weir_fault */
+    bool is_doubtful;             /* the connection before stood still or sent no keyframes */
+    int64_t fault_ms;             /* one was there then */
     int64_t since_ms;             /* state and faults are so since then */
     int64_t counts[WEIR_FAULT_N]; /* how often each came, over all connections */
 
-    int64_t up_ms;
     int64_t frame_ms; /* the newest */
     bool has_key;
     int64_t key_ms;

@@ -318,9 +318,40 @@ static void a_connection_begins_anew_and_counts_go_on(void **state)
     assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_STARTING);
     world.feed.feed.is_silent = false;
     world.feed.packets = world.feed.lost = 0;
-    run(&world, MINUTE_MS);
+    run(&world, 29000);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_STARTING);
+    run(&world, 2000);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+    reconnect(&world);
+    run(&world, 2000); /* the one before was well */
     assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
     assert_int_equal(world.feed.health.counts[WEIR_FAULT_STALLED], 1);
+}
+
+static void one_that_hangs_after_every_connect_is_never_well(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &feed_calm);
+    run(&world, MINUTE_MS);
+    for (int i = 0; i < 10; i++) {
+        world.feed.feed.is_silent = true;
+        run(&world, MINUTE_MS);
+        assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_STALLED);
+        reconnect(&world);
+        world.feed.feed.is_silent = false;
+        for (int64_t end_ms = world.feed.now_ms + 10000; world.feed.now_ms < end_ms;) {
+            feed_tick(&world.feed);
+            assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_STARTING);
+        }
+    }
+    world.feed.feed.is_silent = true;
+    run(&world, 5000);
+    world.feed.feed.is_silent = false; /* by itself */
+    run(&world, 20000);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_STARTING);
+    run(&world, 20000);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
 }
 
 static void times_that_make_no_sense_do_no_harm(void **state)
@@ -357,6 +388,7 @@ int main(void)
         cmocka_unit_test(a_clock_that_runs_off_is_told_and_one_that_steps_is_not),
         cmocka_unit_test(changed_parameters_are_told_for_a_while),
         cmocka_unit_test(a_connection_begins_anew_and_counts_go_on),
+        cmocka_unit_test(one_that_hangs_after_every_connect_is_never_well),
         cmocka_unit_test(times_that_make_no_sense_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
