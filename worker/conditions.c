@@ -6,7 +6,7 @@
 #include "lib/base/str.h"
 #include "worker/worker.h"
 
-#define HEALTH_PAUSE_MS 5000 /* between two facts about one camera */
+#define SAY_PAUSE_MS 5000 /* between two facts of a kind about one camera */
 
 void conditions_open(struct worker *worker)
 {
@@ -142,18 +142,58 @@ static void say_health(struct worker *worker, struct lease *lease)
                     is->health != WEIR_PICTURE_HEALTH_STARTING &&
                     (is->health != WEIR_PICTURE_HEALTH_DOWN || lease->is_failing) &&
                     worker->incarnation != WORKER_NOT_JOINED;
-    bool is_said = lease->has_said_health && lease->said_health == is->health &&
-                   lease->said_faults == is->faults;
+    bool is_said = lease->has_said_health && !lease->is_health_due &&
+                   lease->said_health == is->health && lease->said_faults == is->faults;
     int64_t now_ms = worker_now_ms();
     if (!is_known || is_said ||
-        (lease->has_said_health && now_ms - lease->health_said_ms < HEALTH_PAUSE_MS)) {
+        (lease->has_said_health && now_ms - lease->health_said_ms < SAY_PAUSE_MS)) {
         return;
     }
-    facts_health(worker, lease);
     lease->has_said_health = true;
+    lease->is_health_due = false;
     lease->said_health = is->health;
     lease->said_faults = is->faults;
     lease->health_said_ms = now_ms;
+    facts_health(worker, lease, is->health, (unsigned)is->faults,
+                 lease->is_failing ? lease->trouble.reason : NULL);
+}
+
+static void say_remedy(struct worker *worker, struct lease *lease)
+{
+    struct lease_remedies *is = &lease->remedies;
+    if (is->due_at_ms == 0 || worker_now_ms() < is->due_at_ms ||
+        worker->incarnation == WORKER_NOT_JOINED) {
+        return;
+    }
+    is->due_at_ms = 0;
+    facts_remedy(worker, lease);
+}
+
+void conditions_lost(struct worker *worker, const struct weir_id *camera_id, enum weir_ev_type type,
+                     int64_t before_us)
+{
+    struct lease *lease = leases_find(worker, camera_id);
+    if (!lease) {
+        return;
+    }
+    if (type == WEIR_EV_FACT_HEALTH) {
+        lease->is_health_due = true;
+    } else if (type == WEIR_EV_FACT_REMEDY) {
+        lease->remedies.due_at_ms = worker_now_ms() + SAY_PAUSE_MS;
+    } else if (type == WEIR_EV_FACT_CLOCK) {
+        clock_news_lost(&lease->clock_news, before_us);
+    }
+}
+
+void conditions_end(struct worker *worker, struct lease *lease)
+{
+    bool is_open = lease->is_health_due ||
+                   (lease->has_said_health && lease->said_health != WEIR_PICTURE_HEALTH_HEALTHY);
+    lease->has_said_health = lease->is_health_due = false;
+    if (is_open && worker->incarnation != WORKER_NOT_JOINED) {
+        facts_health(worker, lease, WEIR_PICTURE_HEALTH_DOWN, 0,
+                     weir_reason_name(WEIR_REASON_lease_released));
+    }
 }
 
 /* Needs the offset as it is now, which a tap that has just begun does not know. */
@@ -171,6 +211,13 @@ static void say_clock(struct worker *worker, struct lease *lease)
     }
 }
 
+void conditions_say(struct worker *worker, struct lease *lease)
+{
+    say_health(worker, lease);
+    say_clock(worker, lease);
+    say_remedy(worker, lease);
+}
+
 void conditions_tick(struct worker *worker)
 {
     void *value;
@@ -178,8 +225,7 @@ void conditions_tick(struct worker *worker)
         struct lease *lease = value;
         if (lease->is_wanted && !lease->is_released) {
             conditions_tell(worker, lease);
-            say_health(worker, lease);
-            say_clock(worker, lease);
+            conditions_say(worker, lease);
         }
     }
     count_health(worker);

@@ -391,6 +391,7 @@ static void pass_one(struct worker *worker, struct lease *lease, int64_t now_ms)
         give(worker, lease);
         break;
     case PLAN_LEASE_RELEASE:
+        conditions_end(worker, lease);
         drop_from_tap(worker, lease);
         forget_source(lease);
         facts_lease_released(worker, lease);

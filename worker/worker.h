@@ -70,6 +70,9 @@ struct lease_remedies {
     char reason[WEIR_REASON_MAX + 1];
     int64_t at_ms;
     int64_t next_ms; /* the next one not before */
+    bool has_stream_id;
+    struct weir_id stream_id;
+    int64_t due_at_ms; /* its fact got lost and is said again then; 0: it did not */
 };
 
 /* One camera that this worker pulls. */
@@ -105,6 +108,7 @@ struct lease {
     enum weir_picture_health said_health;
     int64_t said_faults;
     int64_t health_said_ms;
+    bool is_health_due; /* what was said got lost */
     struct clock_news clock_news;
     struct lease_remedies remedies;
 };
@@ -307,8 +311,15 @@ void conditions_join(const struct weir_ctl_tap_stats_cameras *other,
 /* How a camera is doing. Pure. */
 void conditions_fill(const struct lease *lease, struct weir_ctl_camera_status *ret);
 void conditions_tell(struct worker *worker, const struct lease *lease); /* the origin */
-/* Each second: tells of all, and says what changed. */
+/* Says what changed, or got lost, as facts. */
+void conditions_say(struct worker *worker, struct lease *lease);
+/* Each second: tells and says of all. */
 void conditions_tick(struct worker *worker);
+/* A fact.health, fact.remedy or fact.clock got lost; it is said again, as things are then. */
+void conditions_lost(struct worker *worker, const struct weir_id *camera_id, enum weir_ev_type type,
+                     int64_t before_us);
+/* The camera is let go of: what was said to be wrong with it is no longer known. */
+void conditions_end(struct worker *worker, struct lease *lease);
 
 /* ---- streams.c ---- */
 
@@ -352,9 +363,10 @@ void facts_failing(struct worker *worker, const struct stream *stream,
 void facts_exited(struct worker *worker, const struct stream *stream, enum weir_reason reason);
 void facts_still_watched(struct worker *worker, const struct stream *stream, int64_t age_ms);
 void facts_lease_released(struct worker *worker, const struct lease *lease);
-void facts_health(struct worker *worker, const struct lease *lease);
-void facts_remedy(struct worker *worker, const struct lease *lease,
-                  const struct weir_id *stream_id); /* the newest one; NULL: of no stream */
+/* These three are given back to conditions_lost when they may not have reached the log. */
+void facts_health(struct worker *worker, const struct lease *lease, enum weir_picture_health health,
+                  unsigned faults, const char *reason);              /* or NULL */
+void facts_remedy(struct worker *worker, const struct lease *lease); /* the newest one */
 void facts_clock(struct worker *worker, const struct lease *lease, int64_t before_us);
 
 /* ---- heartbeat.c ---- */

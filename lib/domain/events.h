@@ -428,8 +428,9 @@ struct weir_ev_fact_failing {
 };
 
 /* The picture of a camera is otherwise than it was, as far as packets and a look at it now and
- * then tell; at most every few seconds a camera. For whoever watches over cameras: the
- * scheduler takes no notice. */
+ * then tell; at most every few seconds a camera. Down for lease_released: the worker let go of
+ * a camera that was not well, and nobody knows until it is read again. For whoever watches
+ * over cameras: the scheduler takes no notice. */
 struct weir_ev_fact_health {
     struct weir_id worker_id; /* The worker */
     /* Offset of the worker's fact.joined; a restarted worker gets a new one; >= 0 */
