@@ -100,6 +100,7 @@ struct lease {
     struct weir_ctl_tap_stats_cameras stats;
     /* What weir-still saw of it, see sights.c: */
     unsigned sights;         /* bits of WEIR_FAULTS_VISIBLE */
+    int64_t noise;           /* of its picture, as weir-still counts it */
     int64_t sights_until_ms; /* they hold until then, if nobody looks again */
     int64_t sights_of_ms;    /* so since then; 0: since ever */
     int64_t sights_seen;     /* faults that came */
@@ -285,6 +286,8 @@ void leases_all_changed(struct worker *worker);
 /* Has weir-still look at the cameras whose turn it is. Each second. */
 void sights_tick(struct worker *worker);
 void sights_take(struct worker *worker, const struct weir_ctl_still_scene *scene);
+/* What weir-still is asked; with what it saw, for one that began since. Pure. */
+void sights_ask(const struct lease *lease, int64_t now_ms, struct weir_ctl_still_look *ret);
 /* Adds what was seen of it to what packets say. */
 void sights_join(const struct lease *lease, int64_t now_ms,
                  struct weir_ctl_tap_stats_cameras *stats);

@@ -1003,12 +1003,15 @@ OBJECT(weir_ctl_origin_unroute);
 static const struct codec_field weir_ctl_still_look_fields[] = {
     {REQ(weir_ctl_still_look, tenant_id), ID},
     {REQ(weir_ctl_still_look, camera_id), ID},
+    {OPT(weir_ctl_still_look, faults), INT(0, 1023)},
+    {OPT(weir_ctl_still_look, noise), INT(0, 255000)},
 };
 OBJECT(weir_ctl_still_look);
 
 static const struct codec_field weir_ctl_still_scene_fields[] = {
     {REQ(weir_ctl_still_scene, camera_id), ID},
     {REQ(weir_ctl_still_scene, faults), INT(0, 1023)},
+    {OPT(weir_ctl_still_scene, noise), INT(0, 255000)},
     {OPT(weir_ctl_still_scene, again_ms), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ctl_still_scene);

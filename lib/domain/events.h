@@ -1273,6 +1273,12 @@ struct weir_ctl_origin_unroute {
 struct weir_ctl_still_look {
     struct weir_id tenant_id; /* Whose camera it is */
     struct weir_id camera_id; /* The camera */
+    /* What was seen to be wrong before, for a weir-still that never looked at it; bits as in
+     * still.scene; 0..1023 */
+    bool has_faults;
+    int64_t faults;
+    bool has_noise;
+    int64_t noise; /* As still.scene told it with them; 0..255000 */
 };
 
 /* A camera was looked at. */
@@ -1281,6 +1287,10 @@ struct weir_ctl_still_scene {
     /* What its picture shows to be wrong, a bit each as in tap.stats: frozen 64, black 128,
      * covered 256; 0..1023 */
     int64_t faults;
+    /* By how much pictures of it differ at least, thousandths of a level; 0: not known;
+     * 0..255000 */
+    bool has_noise;
+    int64_t noise;
     bool has_again_ms;
     int64_t again_ms; /* Something is suspected: the next look should be in that time; >= 0 */
 };

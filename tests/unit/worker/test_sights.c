@@ -169,6 +169,23 @@ static void all_together_keep_within_the_limit(void **state)
     weir_loop_free(loop);
 }
 
+static void what_stands_is_told_to_who_looks_next(void **state)
+{
+    (void)state;
+    struct weir_ctl_still_look ask;
+    struct weir_ctl_still_scene scene = {
+        .camera_id = lease.row.camera_id, .faults = BIT(FROZEN), .has_noise = true, .noise = 900};
+    sights_ask(&lease, worker_now_ms(), &ask);
+    assert_false(ask.has_faults || ask.has_noise);
+    sights_take(&worker, &scene);
+    sights_ask(&lease, worker_now_ms(), &ask);
+    assert_true(ask.has_faults && ask.has_noise);
+    assert_int_equal(ask.faults, BIT(FROZEN));
+    assert_int_equal(ask.noise, 900);
+    sights_ask(&lease, worker_now_ms() + 190000, &ask);
+    assert_false(ask.has_faults || ask.has_noise);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +199,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nobody_looks_where_that_is_off, begin, end),
         cmocka_unit_test_setup_teardown(all_together_keep_within_the_limit, begin, end),
         cmocka_unit_test_setup_teardown(a_suspicion_brings_the_next_look_forward, begin, end),
+        cmocka_unit_test_setup_teardown(what_stands_is_told_to_who_looks_next, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
