@@ -17,6 +17,12 @@
 #define FAIR_FOR_S 5
 #define LOWER_S    900 /* then a lower rate is the usual one */
 
+#define OVER_MILLI  130000 /* frames in 1000 s */
+#define OVER        1400   /* per mille of the time in which they came */
+#define OVER_FOR_S  12     /* in a row: a burst, or a clock that was set, is in ten sums */
+#define UNDER_MILLI 120000
+#define UNDER       1200
+
 #define DOUBT_MS 30000
 
 #define KEY_LEAST_MS   4000
@@ -47,6 +53,7 @@ static void clear_seconds(struct tap_health *health, int64_t now_ms)
     health->now = (struct tap_health_second){0};
     health->second_ms = now_ms;
     health->low_s = health->fair_s = 0;
+    health->fast_s = health->slow_s = 0;
 }
 
 static void clear_delays(struct tap_health *health, int64_t pts, int64_t now_ms)
@@ -269,6 +276,22 @@ static void judge_rate(struct tap_health *health, const struct tap_health_second
         set(health, WEIR_FAULT_LOW_FPS, false);
 }
 
+static void judge_speed(struct tap_health *health, const struct tap_health_second *sum)
+{
+    if (health->n_seconds < TAP_HEALTH_SECONDS)
+        return;
+    int64_t milli = sum->frames * 1000 / TAP_HEALTH_SECONDS;
+    int64_t pace = sum->ticks * 1000 / (TAP_HEALTH_SECONDS * TAP_VIDEO_RATE);
+    bool is_fast = milli > OVER_MILLI || pace > OVER;
+    bool is_slow = milli < UNDER_MILLI && pace < UNDER;
+    health->fast_s = is_fast ? health->fast_s + 1 : 0;
+    health->slow_s = is_slow ? health->slow_s + 1 : 0;
+    if (health->fast_s >= OVER_FOR_S)
+        set(health, WEIR_FAULT_OVERSPEED, true);
+    else if (health->slow_s >= FAIR_FOR_S)
+        set(health, WEIR_FAULT_OVERSPEED, false);
+}
+
 static void judge_loss(struct tap_health *health, const struct tap_health_second *sum)
 {
     int64_t all = sum->packets + sum->lost;
@@ -355,6 +378,7 @@ static void end_second(struct tap_health *health, int64_t now_ms)
     struct tap_health_second sum = sum_of(health);
     learn_rate(health, &sum);
     judge_rate(health, &sum);
+    judge_speed(health, &sum);
     judge_loss(health, &sum);
     end_delays(health, now_ms);
 }

@@ -7,11 +7,12 @@
  * low_fps: in ten seconds in a row fewer than 70 % of the frames; below 40 % where they come
  * evenly: a camera that halves its rate in the dark does what it should. The highest rate seen is
  * the usual one, until an even lower one lasts a quarter of an hour or its parameter sets change.
- * no_keyframe: none for twice the longest group of the last hour or two, and at least 4 s. A group
- * of more than 20 s that was a fault is usual once there was another one.
- * loss: more than 1 % of the packets of ten seconds.
- * drift: its clock runs off ours by more than 200 ppm, or by half a second in six minutes.
- * parameters: its parameter sets changed within the last ten seconds.
+ * overspeed: for twelve seconds in a row more than 130 frames in each, or frames that last more
+ * than 140 % of the time in which they come. A rate that rises with its own clock is none: it is
+ * day. no_keyframe: none for twice the longest group of the last hour or two, and at least 4 s. A
+ * group of more than 20 s that was a fault is usual once there was another one. loss: more than 1 %
+ * of the packets of ten seconds. drift: its clock runs off ours by more than 200 ppm, or by half a
+ * second in six minutes. parameters: its parameter sets changed within the last ten seconds.
  *
  * Each fault comes when its limit is passed and goes when it has been clearly over for a while
  * (no_keyframe: with the second keyframe). Everything is learnt from the camera itself; its rate
@@ -93,6 +94,8 @@ struct tap_health {
 
     int64_t low_s; /* seconds in a row that were so */
     int64_t fair_s;
+    int64_t fast_s;
+    int64_t slow_s;
     int64_t lower_s; /* lower than usual, but even */
     int64_t clean_s;
     int64_t params_ms; /* when they last changed; 0: not yet */

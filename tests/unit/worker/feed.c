@@ -72,7 +72,7 @@ static void capture(struct feed_world *world)
     }
     world->frames++;
     world->since_key++;
-    world->due_us += frame_us;
+    world->due_us += feed->pace_pct > 0 ? frame_us * 100 / feed->pace_pct : frame_us;
     world->clock_us += frame_us + frame_us * feed->skew_ppm / 1000000;
 }
 

@@ -5,7 +5,7 @@
 
 #include "worker/tap/health.h"
 
-#define FEED_QUEUE_MAX 512
+#define FEED_QUEUE_MAX 1024
 
 /* What the camera does, and the network behind it. */
 struct feed {
@@ -16,6 +16,7 @@ struct feed {
     int64_t pause_ms;         /* now and then the network stands still so long */
     int64_t loss_ppm;         /* of packets */
     int64_t skew_ppm;         /* of the camera's clock */
+    int64_t pace_pct;         /* at which it plays, of its own clock; 0: as it should */
     bool has_b_frames;
     int64_t skips_of_10; /* frames in ten that are not sent */
     bool is_silent;

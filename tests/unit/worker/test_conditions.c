@@ -131,7 +131,8 @@ static void faults_have_names(void **state)
     assert_string_equal(weir_faults_format(0, text), "");
     assert_string_equal(weir_faults_format(BIT(LOW_FPS) | BIT(LOSS), text), "low_fps loss");
     assert_string_equal(weir_faults_format(~0U, text),
-                        "stalled low_fps no_keyframe loss drift parameters frozen black covered");
+                        "stalled low_fps no_keyframe loss drift parameters frozen black covered "
+                        "overspeed");
 }
 
 int main(void)

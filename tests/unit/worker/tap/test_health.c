@@ -194,6 +194,39 @@ static void another_connection_knows_the_rate_and_other_parameters_begin_anew(vo
     assert_in_range(world.feed.health.nominal_milli, 7900, 8100);
 }
 
+static void more_frames_than_there_should_be_are_told_within_thirty_seconds(void **state)
+{
+    (void)state;
+    static const struct feed scenes[] = {
+        {.fps_milli = 500000, .gop_frames = 500, .jitter_ms = 5},
+        {.fps_milli = 25000, .gop_frames = 50, .jitter_ms = 20, .pace_pct = 150},
+    };
+    struct world world;
+    for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+        unsigned drift = i == 0 ? 0 : 1U << WEIR_FAULT_DRIFT;
+        start(&world, &scenes[i]);
+        assert_in_range(found_after(&world, WEIR_FAULT_OVERSPEED, drift, 30000), 10000, 25000);
+        assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_DEGRADED);
+        world.feed.feed = feed_calm;
+        run(&world, 16000);
+        assert_false(tap_health_has(&world.feed.health, WEIR_FAULT_OVERSPEED));
+    }
+}
+
+static void many_frames_and_more_than_before_are_no_overspeed(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &(struct feed){.fps_milli = 120000, .gop_frames = 240, .jitter_ms = 5});
+    run(&world, 20 * MINUTE_MS);
+    assert_healthy(&world);
+    start(&world, &(struct feed){.fps_milli = 5000, .gop_frames = 10, .jitter_ms = 5});
+    run(&world, 20 * MINUTE_MS);
+    world.feed.feed = feed_calm;
+    run(&world, 20 * MINUTE_MS);
+    assert_healthy(&world);
+}
+
 static void keyframes_that_do_not_come_are_told_after_two_groups(void **state)
 {
     (void)state;
@@ -381,6 +414,8 @@ int main(void)
         cmocka_unit_test(a_fifth_of_the_rate_is_low_however_even),
         cmocka_unit_test(a_lower_rate_that_lasts_is_the_usual_one),
         cmocka_unit_test(another_connection_knows_the_rate_and_other_parameters_begin_anew),
+        cmocka_unit_test(more_frames_than_there_should_be_are_told_within_thirty_seconds),
+        cmocka_unit_test(many_frames_and_more_than_before_are_no_overspeed),
         cmocka_unit_test(keyframes_that_do_not_come_are_told_after_two_groups),
         cmocka_unit_test(groups_of_two_lengths_are_told_once),
         cmocka_unit_test(one_gap_of_minutes_is_not_usual_but_a_group_of_minutes_may_be),
