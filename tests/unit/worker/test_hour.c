@@ -16,6 +16,7 @@
 #define SECOND_MS 1000
 #define MINUTE_MS 60000
 #define EVERY_MS  10000
+#define GROUP_MS  2000 /* a look shows what was at its beginning */
 #define HOLDS_MS  180000
 #define BIT(name) (1U << WEIR_FAULT_##name)
 
@@ -251,15 +252,15 @@ static void pictures_fail(void)
 {
     const struct show room = world.stage.show;
     world.stage.show.is_held = true;
-    assert_found(WEIR_FAULT_FROZEN, 1000, 40 * SECOND_MS);
+    assert_found(WEIR_FAULT_FROZEN, 1000, 30 * SECOND_MS + GROUP_MS);
     world.stage.show.is_held = false;
     assert_over(30 * SECOND_MS);
     world.stage.show = (struct show){.view = VIEW_NOTHING, .noise = 3};
-    assert_found(WEIR_FAULT_BLACK, 1000, 30 * SECOND_MS);
+    assert_found(WEIR_FAULT_BLACK, 1000, 30 * SECOND_MS + GROUP_MS);
     world.stage.show = room;
     assert_over(30 * SECOND_MS);
     world.stage.show = (struct show){.view = VIEW_HAND, .noise = 3};
-    assert_found(WEIR_FAULT_COVERED, 1000, 40 * SECOND_MS);
+    assert_found(WEIR_FAULT_COVERED, 1000, 30 * SECOND_MS + GROUP_MS);
     assert_int_equal(world.now.health, WEIR_PICTURE_HEALTH_DEGRADED);
     world.stage.show = room;
     assert_over(30 * SECOND_MS);
