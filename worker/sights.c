@@ -79,6 +79,13 @@ void sights_tick(struct worker *worker)
     }
 }
 
+/* What was seen is so since then; what nobody looked at any more went when it no longer held. */
+static int64_t of_ms(const struct lease *lease, int64_t now_ms)
+{
+    bool is_over = lease->sights != 0 && now_ms >= lease->sights_until_ms;
+    return is_over ? lease->sights_until_ms : lease->sights_of_ms;
+}
+
 void sights_take(struct worker *worker, const struct weir_ctl_still_scene *scene)
 {
     struct lease *lease = leases_find(worker, &scene->camera_id);
@@ -87,6 +94,10 @@ void sights_take(struct worker *worker, const struct weir_ctl_still_scene *scene
         return;
     }
     unsigned sights = (unsigned)scene->faults & WEIR_FAULTS_VISIBLE;
+    lease->sights_of_ms = of_ms(lease, now_ms);
+    if (now_ms >= lease->sights_until_ms) {
+        lease->sights = 0;
+    }
     for (unsigned come = sights & ~lease->sights; come != 0; come &= come - 1) {
         lease->sights_seen++;
     }
@@ -117,7 +128,8 @@ void sights_join(const struct lease *lease, int64_t now_ms,
     if (sights != 0 && stats->health == WEIR_PICTURE_HEALTH_HEALTHY) {
         stats->health = WEIR_PICTURE_HEALTH_DEGRADED;
     }
-    if (lease->sights_of_ms > 0 && now_ms - lease->sights_of_ms < stats->health_ms) {
-        stats->health_ms = now_ms - lease->sights_of_ms;
+    int64_t since_ms = of_ms(lease, now_ms);
+    if (since_ms > 0 && now_ms - since_ms < stats->health_ms) {
+        stats->health_ms = now_ms - since_ms;
     }
 }

@@ -89,7 +89,19 @@ static void what_nobody_looks_at_any_more_is_forgotten(void **state)
     (void)state;
     see(BIT(FROZEN));
     assert_int_equal(joined(WEIR_PICTURE_HEALTH_HEALTHY, 0, 120000).faults, BIT(FROZEN));
-    assert_int_equal(joined(WEIR_PICTURE_HEALTH_HEALTHY, 0, 190000).faults, 0);
+    struct weir_ctl_tap_stats_cameras is = joined(WEIR_PICTURE_HEALTH_HEALTHY, 0, 190000);
+    assert_int_equal(is.faults, 0);
+    assert_in_range(is.health_ms, 9000, 100000); /* since it is forgotten */
+    /* It is seen again, long after that: as another one. */
+    lease.sights_until_ms = worker_now_ms() - 20000;
+    see(0);
+    assert_in_range(joined(WEIR_PICTURE_HEALTH_HEALTHY, 0, 0).health_ms, 20000, 100000);
+    see(BIT(FROZEN));
+    lease.sights_until_ms = worker_now_ms() - 20000;
+    see(BIT(FROZEN));
+    is = joined(WEIR_PICTURE_HEALTH_HEALTHY, 0, 0);
+    assert_in_range(is.health_ms, 0, 5000);
+    assert_int_equal(is.faults_seen, 5);
 }
 
 static void faults_that_packets_tell_are_not_taken_from_a_picture(void **state)
