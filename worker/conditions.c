@@ -14,6 +14,12 @@ void conditions_open(struct worker *worker)
     worker->clocks_set = weir_metrics_counter(
         weir_service_metrics(worker->service), "weir_worker_clocks_set_total",
         "How often clocks of cameras were set by more than 100 ms", NULL, NULL);
+    for (int is_other = 0; is_other < 2; is_other++) {
+        worker->sources_lost[is_other] = weir_metrics_counter(
+            weir_service_metrics(worker->service), "weir_worker_sources_lost_total",
+            "How often a source of a camera could no longer be read, or a further one not at all",
+            "source", is_other ? "other" : "main");
+    }
     for (int i = 0; i < WEIR_FAULT_N; i++) {
         worker->faults[i] = weir_metrics_counter(
             weir_service_metrics(worker->service), "weir_worker_picture_faults_total",
@@ -35,6 +41,13 @@ void conditions_join(const struct weir_ctl_tap_stats_cameras *other,
     if (stats->health == WEIR_PICTURE_HEALTH_HEALTHY) {
         stats->health = WEIR_PICTURE_HEALTH_DEGRADED;
         stats->health_ms = other->has_health_ms ? other->health_ms : 0;
+    }
+}
+
+void conditions_count_lost(struct worker *worker, bool is_other)
+{
+    if (worker->sources_lost[is_other]) {
+        weir_metric_add(worker->sources_lost[is_other], 1);
     }
 }
 
@@ -108,6 +121,9 @@ bool conditions_take(struct worker *worker, const struct lease *lease,
         bool is_new = (now->faults >> i & 1) != 0 && (before->faults >> i & 1) == 0;
         if (is_new && worker->faults[i]) {
             weir_metric_add(worker->faults[i], 1);
+        }
+        if (is_new && i == WEIR_FAULT_OTHER_SOURCE) {
+            conditions_count_lost(worker, true);
         }
     }
     if (now->clock_jumps > before->clock_jumps && worker->clocks_set) {

@@ -212,6 +212,7 @@ struct worker {
     struct weir_timer *leave;
     struct weir_metric *clocks_set;
     struct weir_metric *remedies[WEIR_REMEDY_N];
+    struct weir_metric *sources_lost[2];      /* of main, of others */
     struct weir_metric *faults[WEIR_FAULT_N]; /* counters; NULL: nobody counts */
     struct load_reader load_reader;
     struct weir_ev_heartbeat_load load;
@@ -307,6 +308,8 @@ void conditions_open(struct worker *worker); /* its counters */
  * lease->stats. */
 bool conditions_take(struct worker *worker, const struct lease *lease,
                      const struct weir_ctl_tap_stats_cameras *now);
+/* Main, or another source, could not be read. */
+void conditions_count_lost(struct worker *worker, bool is_other);
 /* Adds what the tap tells of another source of the camera, which is read because something is made
  * of it: its faults are the camera's, and so is what it costs. Pure. */
 void conditions_join(const struct weir_ctl_tap_stats_cameras *other,

@@ -441,8 +441,8 @@ struct weir_ev_fact_health {
     /* Of a camera's picture, as far as packets and a look at it now and then tell */
     enum weir_picture_health health;
     /* Names of what is wrong, a space between them: stalled, low_fps, no_keyframe, loss,
-     * drift, parameters, frozen, black, covered, overspeed; 0..127 bytes, UTF-8 without
-     * control characters */
+     * drift, parameters, frozen, black, covered, overspeed, other_source; 0..127 bytes, UTF-8
+     * without control characters */
     char faults[127 + 1];
     /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
     bool has_reason;
@@ -1068,7 +1068,8 @@ struct weir_ctl_camera_status {
     bool has_health;
     enum weir_picture_health health;
     /* What is wrong with it, a bit each: stalled 1, low_fps 2, no_keyframe 4, loss 8, drift
-     * 16, parameters 32, frozen 64, black 128, covered 256, overspeed 512; 0..1023 */
+     * 16, parameters 32, frozen 64, black 128, covered 256, overspeed 512, other_source 1024;
+     * 0..2047 */
     bool has_faults;
     int64_t faults;
     bool has_health_ms;
@@ -1274,7 +1275,7 @@ struct weir_ctl_still_look {
     struct weir_id tenant_id; /* Whose camera it is */
     struct weir_id camera_id; /* The camera */
     /* What was seen to be wrong before, for a weir-still that never looked at it; bits as in
-     * still.scene; 0..1023 */
+     * still.scene; 0..2047 */
     bool has_faults;
     int64_t faults;
     bool has_noise;
@@ -1285,7 +1286,7 @@ struct weir_ctl_still_look {
 struct weir_ctl_still_scene {
     struct weir_id camera_id; /* The camera */
     /* What its picture shows to be wrong, a bit each as in tap.stats: frozen 64, black 128,
-     * covered 256; 0..1023 */
+     * covered 256; 0..2047 */
     int64_t faults;
     /* By how much pictures of it differ at least, thousandths of a level; 0: not known;
      * 0..255000 */
@@ -1558,7 +1559,7 @@ struct weir_ctl_tap_stats_cameras {
     bool has_health;
     enum weir_picture_health health;
     /* What is wrong with it, a bit each: stalled 1, low_fps 2, no_keyframe 4, loss 8, drift
-     * 16, parameters 32, overspeed 512; 0..1023 */
+     * 16, parameters 32, overspeed 512, other_source 1024; 0..2047 */
     bool has_faults;
     int64_t faults;
     bool has_health_ms;

@@ -17,8 +17,9 @@ enum weir_fault {
     WEIR_FAULT_BLACK,
     WEIR_FAULT_COVERED,
     WEIR_FAULT_OVERSPEED,
+    WEIR_FAULT_OTHER_SOURCE, /* another one than main is to be read, and cannot be */
 };
-#define WEIR_FAULT_N 10
+#define WEIR_FAULT_N 11
 
 /* Bits of those that pictures tell; the others are told by packets. */
 #define WEIR_FAULTS_VISIBLE                                                                        \
