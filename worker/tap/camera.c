@@ -435,10 +435,8 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
 {
     bool is_same = is_same_source(&camera->spec, spec);
     bool is_muted = has_audio(&camera->spec) && !has_audio(spec);
-    if (!is_same) {
+    if (!is_same)
         camera->remedy = (struct tap_remedy){0};
-        tap_health_forget(&camera->in.health);
-    }
     take_spec(camera, spec);
     if (is_muted)
         silence(camera);
@@ -446,6 +444,8 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
         (camera->reader != NULL || camera->is_holding || camera->failures > 0))
         return;
     stop_reader(camera);
+    if (!is_same)
+        tap_health_forget(&camera->in.health);
     camera->failures = 0;
     weir_timer_set(camera->timer, 0);
 }
