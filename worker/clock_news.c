@@ -10,6 +10,12 @@ void clock_news_take(struct clock_news *news, int64_t jumps, int64_t before_us)
     news->jumps = jumps;
 }
 
+void clock_news_lost(struct clock_news *news, int64_t before_us)
+{
+    news->is_due = true;
+    news->before_us = before_us; /* from before those that came since */
+}
+
 bool clock_news_say(struct clock_news *news, int64_t now_ms, int64_t *ret_before_us)
 {
     if (!news->is_due || (news->was_said && now_ms - news->said_ms < CLOCK_NEWS_PAUSE_MS))

@@ -24,6 +24,9 @@ struct clock_news {
 /* What the tap says now; `before_us` with `jumps` > 0 only: the offset before the newest one. */
 void clock_news_take(struct clock_news *news, int64_t jumps, int64_t before_us);
 
+/* What was said with `before_us` got lost: it is due again. */
+void clock_news_lost(struct clock_news *news, int64_t before_us);
+
 /* True: say it now, and that counts as done. `ret_before_us` is set then only. */
 bool clock_news_say(struct clock_news *news, int64_t now_ms, int64_t *ret_before_us);
 

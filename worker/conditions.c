@@ -6,7 +6,7 @@
 #include "lib/base/str.h"
 #include "worker/worker.h"
 
-#define HEALTH_PAUSE_MS 5000 /* between two facts about one camera */
+#define SAY_PAUSE_MS 5000 /* between two facts of a kind about one camera */
 
 void conditions_open(struct worker *worker)
 {
@@ -14,6 +14,12 @@ void conditions_open(struct worker *worker)
     worker->clocks_set = weir_metrics_counter(
         weir_service_metrics(worker->service), "weir_worker_clocks_set_total",
         "How often clocks of cameras were set by more than 100 ms", NULL, NULL);
+    for (int is_other = 0; is_other < 2; is_other++) {
+        worker->sources_lost[is_other] = weir_metrics_counter(
+            weir_service_metrics(worker->service), "weir_worker_sources_lost_total",
+            "How often a source of a camera could no longer be read, or a further one not at all",
+            "source", is_other ? "other" : "main");
+    }
     for (int i = 0; i < WEIR_FAULT_N; i++) {
         worker->faults[i] = weir_metrics_counter(
             weir_service_metrics(worker->service), "weir_worker_picture_faults_total",
@@ -35,6 +41,13 @@ void conditions_join(const struct weir_ctl_tap_stats_cameras *other,
     if (stats->health == WEIR_PICTURE_HEALTH_HEALTHY) {
         stats->health = WEIR_PICTURE_HEALTH_DEGRADED;
         stats->health_ms = other->has_health_ms ? other->health_ms : 0;
+    }
+}
+
+void conditions_count_lost(struct worker *worker, bool is_other)
+{
+    if (worker->sources_lost[is_other]) {
+        weir_metric_add(worker->sources_lost[is_other], 1);
     }
 }
 
@@ -112,6 +125,9 @@ bool conditions_take(struct worker *worker, const struct lease *lease,
         if (is_new && worker->faults[i]) {
             weir_metric_add(worker->faults[i], 1);
         }
+        if (is_new && i == WEIR_FAULT_OTHER_SOURCE) {
+            conditions_count_lost(worker, true);
+        }
     }
     if (now->clock_jumps > before->clock_jumps && worker->clocks_set) {
         weir_metric_add(worker->clocks_set, now->clock_jumps - before->clock_jumps);
@@ -145,18 +161,58 @@ static void say_health(struct worker *worker, struct lease *lease)
                     is->health != WEIR_PICTURE_HEALTH_STARTING &&
                     (is->health != WEIR_PICTURE_HEALTH_DOWN || lease->is_failing) &&
                     worker->incarnation != WORKER_NOT_JOINED;
-    bool is_said = lease->has_said_health && lease->said_health == is->health &&
-                   lease->said_faults == is->faults;
+    bool is_said = lease->has_said_health && !lease->is_health_due &&
+                   lease->said_health == is->health && lease->said_faults == is->faults;
     int64_t now_ms = worker_now_ms();
     if (!is_known || is_said ||
-        (lease->has_said_health && now_ms - lease->health_said_ms < HEALTH_PAUSE_MS)) {
+        (lease->has_said_health && now_ms - lease->health_said_ms < SAY_PAUSE_MS)) {
         return;
     }
-    facts_health(worker, lease);
     lease->has_said_health = true;
+    lease->is_health_due = false;
     lease->said_health = is->health;
     lease->said_faults = is->faults;
     lease->health_said_ms = now_ms;
+    facts_health(worker, lease, is->health, (unsigned)is->faults,
+                 lease->is_failing ? lease->trouble.reason : NULL);
+}
+
+static void say_remedy(struct worker *worker, struct lease *lease)
+{
+    struct lease_remedies *is = &lease->remedies;
+    if (is->due_at_ms == 0 || worker_now_ms() < is->due_at_ms ||
+        worker->incarnation == WORKER_NOT_JOINED) {
+        return;
+    }
+    is->due_at_ms = 0;
+    facts_remedy(worker, lease);
+}
+
+void conditions_lost(struct worker *worker, const struct weir_id *camera_id, enum weir_ev_type type,
+                     int64_t before_us)
+{
+    struct lease *lease = leases_find(worker, camera_id);
+    if (!lease) {
+        return;
+    }
+    if (type == WEIR_EV_FACT_HEALTH) {
+        lease->is_health_due = true;
+    } else if (type == WEIR_EV_FACT_REMEDY) {
+        lease->remedies.due_at_ms = worker_now_ms() + SAY_PAUSE_MS;
+    } else if (type == WEIR_EV_FACT_CLOCK) {
+        clock_news_lost(&lease->clock_news, before_us);
+    }
+}
+
+void conditions_end(struct worker *worker, struct lease *lease)
+{
+    bool is_open = lease->is_health_due ||
+                   (lease->has_said_health && lease->said_health != WEIR_PICTURE_HEALTH_HEALTHY);
+    lease->has_said_health = lease->is_health_due = false;
+    if (is_open && worker->incarnation != WORKER_NOT_JOINED) {
+        facts_health(worker, lease, WEIR_PICTURE_HEALTH_DOWN, 0,
+                     weir_reason_name(WEIR_REASON_lease_released));
+    }
 }
 
 /* Needs the offset as it is now, which a tap that has just begun does not know. */
@@ -174,6 +230,13 @@ static void say_clock(struct worker *worker, struct lease *lease)
     }
 }
 
+void conditions_say(struct worker *worker, struct lease *lease)
+{
+    say_health(worker, lease);
+    say_clock(worker, lease);
+    say_remedy(worker, lease);
+}
+
 void conditions_tick(struct worker *worker)
 {
     void *value;
@@ -181,8 +244,7 @@ void conditions_tick(struct worker *worker)
         struct lease *lease = value;
         if (lease->is_wanted && !lease->is_released) {
             conditions_tell(worker, lease);
-            say_health(worker, lease);
-            say_clock(worker, lease);
+            conditions_say(worker, lease);
         }
     }
     count_health(worker);

@@ -46,18 +46,24 @@ void facts_tend(struct worker *worker)
     }
 }
 
-/* A fact that got lost is said again by the plan, so the loss is only logged. */
-static void on_delivered(void *ctx, const struct weir_bus_delivery *delivery)
+static void log_lost(const struct weir_bus_delivery *delivery)
 {
     static struct weir_log_limit limit;
-    (void)ctx;
     if (delivery->code != WEIR_OK && weir_log_allowed(&limit, 5, 10000, weir_clock_mono_ms())) {
         weir_log(WEIR_LOG_WARN, "fact may not have reached the log", "why", delivery->detail, NULL);
     }
 }
 
-static void send(struct worker *worker, struct weir_event *event, weir_bus_delivery_fn *fn,
-                 void *ctx)
+/* Of the worker, a stream or a lease: one that got lost is said again by the plan. */
+static void on_delivered(void *ctx, const struct weir_bus_delivery *delivery)
+{
+    (void)ctx;
+    log_lost(delivery);
+}
+
+/* WEIR_EINVAL, WEIR_ELIMIT: it cannot be said at all. */
+static enum weir_code send(struct worker *worker, struct weir_event *event,
+                           weir_bus_delivery_fn *fn, void *ctx)
 {
     const char *bytes = NULL;
     size_t len = 0;
@@ -82,6 +88,7 @@ static void send(struct worker *worker, struct weir_event *event, weir_bus_deliv
         weir_log(WEIR_LOG_ERROR, "fact cannot be sent", "type", weir_ev_type_name(event->type),
                  "subject", event->subject, "why", err.msg, NULL);
     }
+    return code;
 }
 
 static struct weir_event about_worker(const struct worker *worker, enum weir_ev_type type)
@@ -249,7 +256,44 @@ void facts_lease_released(struct worker *worker, const struct lease *lease)
     send(worker, &event, on_delivered, worker);
 }
 
-void facts_health(struct worker *worker, const struct lease *lease)
+/* What is told of a camera is not told by the plan again: who said it is told that it got lost. */
+struct camera_fact {
+    struct worker *worker;
+    struct weir_id camera_id;
+    enum weir_ev_type type;
+    int64_t before_us; /* of fact.clock */
+};
+
+static void on_camera_delivered(void *ctx, const struct weir_bus_delivery *delivery)
+{
+    struct camera_fact *fact = ctx;
+    log_lost(delivery);
+    if (delivery->code != WEIR_OK) {
+        conditions_lost(fact->worker, &fact->camera_id, fact->type, fact->before_us);
+    }
+    free(fact);
+}
+
+static void send_of_camera(struct worker *worker, struct weir_event *event,
+                           const struct lease *lease, int64_t before_us)
+{
+    struct camera_fact *fact = weir_xalloc(sizeof(*fact));
+    *fact = (struct camera_fact){.worker = worker,
+                                 .camera_id = lease->row.camera_id,
+                                 .type = event->type,
+                                 .before_us = before_us};
+    enum weir_code code = send(worker, event, on_camera_delivered, fact);
+    if (code == WEIR_OK) {
+        return; /* it is in the producer's hands */
+    }
+    if (code != WEIR_EINVAL && code != WEIR_ELIMIT) {
+        conditions_lost(worker, &fact->camera_id, fact->type, before_us);
+    }
+    free(fact);
+}
+
+void facts_health(struct worker *worker, const struct lease *lease, enum weir_picture_health health,
+                  unsigned faults, const char *reason)
 {
     struct weir_event event =
         about(WEIR_EV_FACT_HEALTH, &lease->row.camera_id, &lease->row.tenant_id);
@@ -259,11 +303,11 @@ void facts_health(struct worker *worker, const struct lease *lease)
     fact->tenant_id = lease->row.tenant_id;
     fact->camera_id = lease->row.camera_id;
     fact->lease_generation = lease->row.lease_generation;
-    fact->health = lease->stats.health;
-    weir_faults_format((unsigned)lease->stats.faults, fact->faults);
-    fact->has_reason = lease->is_failing;
-    WEIR_STR_SET(fact->reason, lease->trouble.reason);
-    send(worker, &event, on_delivered, worker);
+    fact->health = health;
+    weir_faults_format(faults, fact->faults);
+    fact->has_reason = reason != NULL;
+    WEIR_STR_SET(fact->reason, reason ? reason : "");
+    send_of_camera(worker, &event, lease, 0);
 }
 
 void facts_clock(struct worker *worker, const struct lease *lease, int64_t before_us)
@@ -281,11 +325,12 @@ void facts_clock(struct worker *worker, const struct lease *lease, int64_t befor
     fact->source = lease->stats.has_clock_is_near && lease->stats.clock_is_near
                        ? WEIR_EV_FACT_CLOCK_SOURCE_RTCP_SR
                        : WEIR_EV_FACT_CLOCK_SOURCE_ARRIVAL;
-    fact->jumps = lease->stats.clock_jumps;
-    send(worker, &event, on_delivered, worker);
+    /* The tap that counted them may be gone. */
+    fact->jumps = lease->stats.clock_jumps > 0 ? lease->stats.clock_jumps : 1;
+    send_of_camera(worker, &event, lease, before_us);
 }
 
-void facts_remedy(struct worker *worker, const struct lease *lease, const struct weir_id *stream_id)
+void facts_remedy(struct worker *worker, const struct lease *lease)
 {
     struct weir_event event =
         about(WEIR_EV_FACT_REMEDY, &lease->row.camera_id, &lease->row.tenant_id);
@@ -296,13 +341,11 @@ void facts_remedy(struct worker *worker, const struct lease *lease, const struct
     fact->tenant_id = lease->row.tenant_id;
     fact->camera_id = lease->row.camera_id;
     fact->lease_generation = lease->row.lease_generation;
-    fact->has_stream_id = stream_id != NULL;
-    if (stream_id) {
-        fact->stream_id = *stream_id;
-    }
+    fact->has_stream_id = is->has_stream_id;
+    fact->stream_id = is->stream_id;
     fact->remedy = is->newest;
     WEIR_STR_SET(fact->reason, is->reason);
     fact->taken = is->taken;
     fact->next_in_ms = is->next_ms - is->at_ms;
-    send(worker, &event, on_delivered, worker);
+    send_of_camera(worker, &event, lease, 0);
 }

@@ -317,6 +317,9 @@ void leases_take_source_state(struct worker *worker, const struct weir_ctl_tap_s
     if (!lease || !lease->is_given) {
         return;
     }
+    if (lease->is_up && source->state == WEIR_CTL_TAP_SOURCE_STATE_FAILING) {
+        conditions_count_lost(worker, false);
+    }
     lease->info = *source;
     lease->is_up = source->state == WEIR_CTL_TAP_SOURCE_STATE_UP;
     lease->is_failing = source->state == WEIR_CTL_TAP_SOURCE_STATE_FAILING;
@@ -391,6 +394,7 @@ static void pass_one(struct worker *worker, struct lease *lease, int64_t now_ms)
         give(worker, lease);
         break;
     case PLAN_LEASE_RELEASE:
+        conditions_end(worker, lease);
         drop_from_tap(worker, lease);
         forget_source(lease);
         facts_lease_released(worker, lease);

@@ -25,6 +25,9 @@ static void note(struct worker *worker, struct lease *lease, const struct weir_i
     WEIR_STR_SET(is->reason, reason);
     is->at_ms = worker_now_ms();
     is->next_ms = is->at_ms + next_in_ms;
+    is->has_stream_id = stream_id != NULL;
+    is->stream_id = stream_id ? *stream_id : (struct weir_id){{0}};
+    is->due_at_ms = 0;
     if (worker->remedies[remedy]) {
         weir_metric_add(worker->remedies[remedy], 1);
     }
@@ -32,7 +35,7 @@ static void note(struct worker *worker, struct lease *lease, const struct weir_i
              WEIR_ID_TEXT(&lease->row.camera_id), "what", weir_remedy_name(remedy), "why", reason,
              NULL);
     if (worker->facts && worker->incarnation != WORKER_NOT_JOINED) {
-        facts_remedy(worker, lease, stream_id);
+        facts_remedy(worker, lease);
     }
 }
 

@@ -38,12 +38,22 @@ static size_t count(const struct worker *worker)
     return n;
 }
 
-static void look(struct worker *worker, const struct lease *lease)
+void sights_ask(const struct lease *lease, int64_t now_ms, struct weir_ctl_still_look *ret)
 {
-    child_send(worker->still,
-               &(struct weir_ctl){.type = WEIR_CTL_STILL_LOOK,
-                                  .u.still_look = {.tenant_id = lease->row.tenant_id,
-                                                   .camera_id = lease->row.camera_id}});
+    bool is_fresh = now_ms < lease->sights_until_ms;
+    *ret = (struct weir_ctl_still_look){.tenant_id = lease->row.tenant_id,
+                                        .camera_id = lease->row.camera_id,
+                                        .has_faults = is_fresh && lease->sights != 0,
+                                        .faults = lease->sights,
+                                        .has_noise = is_fresh && lease->sights != 0,
+                                        .noise = lease->noise};
+}
+
+static void look(struct worker *worker, const struct lease *lease, int64_t now_ms)
+{
+    struct weir_ctl ctl = {.type = WEIR_CTL_STILL_LOOK};
+    sights_ask(lease, now_ms, &ctl.u.still_look);
+    child_send(worker->still, &ctl);
 }
 
 void sights_tick(struct worker *worker)
@@ -63,10 +73,17 @@ void sights_tick(struct worker *worker)
             /* Somewhere in the first pause, so that no two go together. */
             lease->look_at_ms = now_ms + arc4random() % wait_ms;
         } else if (now_ms >= lease->look_at_ms && left-- > 0) {
-            look(worker, lease);
+            look(worker, lease, now_ms);
             lease->look_at_ms = now_ms + wait_ms;
         }
     }
+}
+
+/* What was seen is so since then; what nobody looked at any more went when it no longer held. */
+static int64_t of_ms(const struct lease *lease, int64_t now_ms)
+{
+    bool is_over = lease->sights != 0 && now_ms >= lease->sights_until_ms;
+    return is_over ? lease->sights_until_ms : lease->sights_of_ms;
 }
 
 void sights_take(struct worker *worker, const struct weir_ctl_still_scene *scene)
@@ -77,6 +94,10 @@ void sights_take(struct worker *worker, const struct weir_ctl_still_scene *scene
         return;
     }
     unsigned sights = (unsigned)scene->faults & WEIR_FAULTS_VISIBLE;
+    lease->sights_of_ms = of_ms(lease, now_ms);
+    if (now_ms >= lease->sights_until_ms) {
+        lease->sights = 0;
+    }
     for (unsigned come = sights & ~lease->sights; come != 0; come &= come - 1) {
         lease->sights_seen++;
     }
@@ -84,6 +105,7 @@ void sights_take(struct worker *worker, const struct weir_ctl_still_scene *scene
         lease->sights_of_ms = now_ms;
     }
     lease->sights = sights;
+    lease->noise = scene->has_noise ? scene->noise : 0;
     lease->sights_until_ms = now_ms + holds_ms(pause_ms(worker, count(worker)));
     if (scene->has_again_ms && lease->look_at_ms > now_ms + scene->again_ms) {
         lease->look_at_ms = now_ms + scene->again_ms;
@@ -106,7 +128,8 @@ void sights_join(const struct lease *lease, int64_t now_ms,
     if (sights != 0 && stats->health == WEIR_PICTURE_HEALTH_HEALTHY) {
         stats->health = WEIR_PICTURE_HEALTH_DEGRADED;
     }
-    if (lease->sights_of_ms > 0 && now_ms - lease->sights_of_ms < stats->health_ms) {
-        stats->health_ms = now_ms - lease->sights_of_ms;
+    int64_t since_ms = of_ms(lease, now_ms);
+    if (since_ms > 0 && now_ms - since_ms < stats->health_ms) {
+        stats->health_ms = now_ms - since_ms;
     }
 }

@@ -70,6 +70,9 @@ struct lease_remedies {
     char reason[WEIR_REASON_MAX + 1];
     int64_t at_ms;
     int64_t next_ms; /* the next one not before */
+    bool has_stream_id;
+    struct weir_id stream_id;
+    int64_t due_at_ms; /* its fact got lost and is said again then; 0: it did not */
 };
 
 /* One camera that this worker pulls. */
@@ -97,6 +100,7 @@ struct lease {
     struct weir_ctl_tap_stats_cameras stats;
     /* What weir-still saw of it, see sights.c: */
     unsigned sights;         /* bits of WEIR_FAULTS_VISIBLE */
+    int64_t noise;           /* of its picture, as weir-still counts it */
     int64_t sights_until_ms; /* they hold until then, if nobody looks again */
     int64_t sights_of_ms;    /* so since then; 0: since ever */
     int64_t sights_seen;     /* faults that came */
@@ -105,6 +109,7 @@ struct lease {
     enum weir_picture_health said_health;
     int64_t said_faults;
     int64_t health_said_ms;
+    bool is_health_due; /* what was said got lost */
     struct clock_news clock_news;
     struct lease_remedies remedies;
 };
@@ -207,6 +212,7 @@ struct worker {
     struct weir_timer *leave;
     struct weir_metric *clocks_set;
     struct weir_metric *remedies[WEIR_REMEDY_N];
+    struct weir_metric *sources_lost[2];      /* of main, of others */
     struct weir_metric *faults[WEIR_FAULT_N]; /* counters; NULL: nobody counts */
     struct load_reader load_reader;
     struct weir_ev_heartbeat_load load;
@@ -281,6 +287,8 @@ void leases_all_changed(struct worker *worker);
 /* Has weir-still look at the cameras whose turn it is. Each second. */
 void sights_tick(struct worker *worker);
 void sights_take(struct worker *worker, const struct weir_ctl_still_scene *scene);
+/* What weir-still is asked; with what it saw, for one that began since. Pure. */
+void sights_ask(const struct lease *lease, int64_t now_ms, struct weir_ctl_still_look *ret);
 /* Adds what was seen of it to what packets say. */
 void sights_join(const struct lease *lease, int64_t now_ms,
                  struct weir_ctl_tap_stats_cameras *stats);
@@ -300,6 +308,8 @@ void conditions_open(struct worker *worker); /* its counters */
  * lease->stats. */
 bool conditions_take(struct worker *worker, const struct lease *lease,
                      const struct weir_ctl_tap_stats_cameras *now);
+/* Main, or another source, could not be read. */
+void conditions_count_lost(struct worker *worker, bool is_other);
 /* Adds what the tap tells of another source of the camera, which is read because something is made
  * of it: its faults are the camera's, and so is what it costs. Pure. */
 void conditions_join(const struct weir_ctl_tap_stats_cameras *other,
@@ -307,8 +317,15 @@ void conditions_join(const struct weir_ctl_tap_stats_cameras *other,
 /* How a camera is doing. Pure. */
 void conditions_fill(const struct lease *lease, struct weir_ctl_camera_status *ret);
 void conditions_tell(struct worker *worker, const struct lease *lease); /* the origin */
-/* Each second: tells of all, and says what changed. */
+/* Says what changed, or got lost, as facts. */
+void conditions_say(struct worker *worker, struct lease *lease);
+/* Each second: tells and says of all. */
 void conditions_tick(struct worker *worker);
+/* A fact.health, fact.remedy or fact.clock got lost; it is said again, as things are then. */
+void conditions_lost(struct worker *worker, const struct weir_id *camera_id, enum weir_ev_type type,
+                     int64_t before_us);
+/* The camera is let go of: what was said to be wrong with it is no longer known. */
+void conditions_end(struct worker *worker, struct lease *lease);
 
 /* ---- streams.c ---- */
 
@@ -352,9 +369,10 @@ void facts_failing(struct worker *worker, const struct stream *stream,
 void facts_exited(struct worker *worker, const struct stream *stream, enum weir_reason reason);
 void facts_still_watched(struct worker *worker, const struct stream *stream, int64_t age_ms);
 void facts_lease_released(struct worker *worker, const struct lease *lease);
-void facts_health(struct worker *worker, const struct lease *lease);
-void facts_remedy(struct worker *worker, const struct lease *lease,
-                  const struct weir_id *stream_id); /* the newest one; NULL: of no stream */
+/* These three are given back to conditions_lost when they may not have reached the log. */
+void facts_health(struct worker *worker, const struct lease *lease, enum weir_picture_health health,
+                  unsigned faults, const char *reason);              /* or NULL */
+void facts_remedy(struct worker *worker, const struct lease *lease); /* the newest one */
 void facts_clock(struct worker *worker, const struct lease *lease, int64_t before_us);
 
 /* ---- heartbeat.c ---- */

@@ -864,7 +864,7 @@ static const struct codec_field weir_ctl_camera_status_fields[] = {
     {OPT(weir_ctl_camera_status, mem_bytes), INT(0, 9007199254740991)},
     {OPT(weir_ctl_camera_status, transport), ENUM(weir_transport)},
     {OPT(weir_ctl_camera_status, health), ENUM(weir_picture_health)},
-    {OPT(weir_ctl_camera_status, faults), INT(0, 1023)},
+    {OPT(weir_ctl_camera_status, faults), INT(0, 2047)},
     {OPT(weir_ctl_camera_status, health_ms), INT(0, 9007199254740991)},
     {OPT(weir_ctl_camera_status, faults_seen), INT(0, 9007199254740991)},
     {OPT(weir_ctl_camera_status, remedies), INT(0, 9007199254740991)},
@@ -1005,12 +1005,15 @@ OBJECT(weir_ctl_origin_unroute);
 static const struct codec_field weir_ctl_still_look_fields[] = {
     {REQ(weir_ctl_still_look, tenant_id), ID},
     {REQ(weir_ctl_still_look, camera_id), ID},
+    {OPT(weir_ctl_still_look, faults), INT(0, 2047)},
+    {OPT(weir_ctl_still_look, noise), INT(0, 255000)},
 };
 OBJECT(weir_ctl_still_look);
 
 static const struct codec_field weir_ctl_still_scene_fields[] = {
     {REQ(weir_ctl_still_scene, camera_id), ID},
-    {REQ(weir_ctl_still_scene, faults), INT(0, 1023)},
+    {REQ(weir_ctl_still_scene, faults), INT(0, 2047)},
+    {OPT(weir_ctl_still_scene, noise), INT(0, 255000)},
     {OPT(weir_ctl_still_scene, again_ms), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ctl_still_scene);
@@ -1179,7 +1182,7 @@ static const struct codec_field weir_ctl_tap_stats_cameras_fields[] = {
     {OPT(weir_ctl_tap_stats_cameras, mem_bytes), INT(0, 9007199254740991)},
     {OPT(weir_ctl_tap_stats_cameras, transport), ENUM(weir_transport)},
     {OPT(weir_ctl_tap_stats_cameras, health), ENUM(weir_picture_health)},
-    {OPT(weir_ctl_tap_stats_cameras, faults), INT(0, 1023)},
+    {OPT(weir_ctl_tap_stats_cameras, faults), INT(0, 2047)},
     {OPT(weir_ctl_tap_stats_cameras, health_ms), INT(0, 9007199254740991)},
     {OPT(weir_ctl_tap_stats_cameras, faults_seen), INT(0, 9007199254740991)},
     {REQ(weir_ctl_tap_stats_cameras, clock), ENUM(weir_ctl_tap_stats_cameras_clock)},

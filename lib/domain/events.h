@@ -428,8 +428,9 @@ struct weir_ev_fact_failing {
 };
 
 /* The picture of a camera is otherwise than it was, as far as packets and a look at it now and
- * then tell; at most every few seconds a camera. For whoever watches over cameras: the
- * scheduler takes no notice. */
+ * then tell; at most every few seconds a camera. Down for lease_released: the worker let go of
+ * a camera that was not well, and nobody knows until it is read again. For whoever watches
+ * over cameras: the scheduler takes no notice. */
 struct weir_ev_fact_health {
     struct weir_id worker_id; /* The worker */
     /* Offset of the worker's fact.joined; a restarted worker gets a new one; >= 0 */
@@ -440,8 +441,8 @@ struct weir_ev_fact_health {
     /* Of a camera's picture, as far as packets and a look at it now and then tell */
     enum weir_picture_health health;
     /* Names of what is wrong, a space between them: stalled, low_fps, no_keyframe, loss,
-     * drift, parameters, frozen, black, covered; 0..127 bytes, UTF-8 without control
-     * characters */
+     * drift, parameters, frozen, black, covered, overspeed, other_source; 0..127 bytes, UTF-8
+     * without control characters */
     char faults[127 + 1];
     /* Why, from the closed list lib/domain/reason.def; 1..64 bytes, snake_case */
     bool has_reason;
@@ -1071,7 +1072,8 @@ struct weir_ctl_camera_status {
     bool has_health;
     enum weir_picture_health health;
     /* What is wrong with it, a bit each: stalled 1, low_fps 2, no_keyframe 4, loss 8, drift
-     * 16, parameters 32, frozen 64, black 128, covered 256; 0..1023 */
+     * 16, parameters 32, frozen 64, black 128, covered 256, overspeed 512, other_source 1024;
+     * 0..2047 */
     bool has_faults;
     int64_t faults;
     bool has_health_ms;
@@ -1276,14 +1278,24 @@ struct weir_ctl_origin_unroute {
 struct weir_ctl_still_look {
     struct weir_id tenant_id; /* Whose camera it is */
     struct weir_id camera_id; /* The camera */
+    /* What was seen to be wrong before, for a weir-still that never looked at it; bits as in
+     * still.scene; 0..2047 */
+    bool has_faults;
+    int64_t faults;
+    bool has_noise;
+    int64_t noise; /* As still.scene told it with them; 0..255000 */
 };
 
 /* A camera was looked at. */
 struct weir_ctl_still_scene {
     struct weir_id camera_id; /* The camera */
     /* What its picture shows to be wrong, a bit each as in tap.stats: frozen 64, black 128,
-     * covered 256; 0..1023 */
+     * covered 256; 0..2047 */
     int64_t faults;
+    /* By how much pictures of it differ at least, thousandths of a level; 0: not known;
+     * 0..255000 */
+    bool has_noise;
+    int64_t noise;
     bool has_again_ms;
     int64_t again_ms; /* Something is suspected: the next look should be in that time; >= 0 */
 };
@@ -1551,7 +1563,7 @@ struct weir_ctl_tap_stats_cameras {
     bool has_health;
     enum weir_picture_health health;
     /* What is wrong with it, a bit each: stalled 1, low_fps 2, no_keyframe 4, loss 8, drift
-     * 16, parameters 32; 0..1023 */
+     * 16, parameters 32, overspeed 512, other_source 1024; 0..2047 */
     bool has_faults;
     int64_t faults;
     bool has_health_ms;

@@ -14,7 +14,9 @@ const char *weir_fault_name(enum weir_fault fault)
                                                     [WEIR_FAULT_PARAMETERS] = "parameters",
                                                     [WEIR_FAULT_FROZEN] = "frozen",
                                                     [WEIR_FAULT_BLACK] = "black",
-                                                    [WEIR_FAULT_COVERED] = "covered"};
+                                                    [WEIR_FAULT_COVERED] = "covered",
+                                                    [WEIR_FAULT_OVERSPEED] = "overspeed",
+                                                    [WEIR_FAULT_OTHER_SOURCE] = "other_source"};
     return names[fault];
 }
 

@@ -13,11 +13,13 @@ enum weir_fault {
     WEIR_FAULT_LOSS,
     WEIR_FAULT_DRIFT,
     WEIR_FAULT_PARAMETERS,
-    WEIR_FAULT_FROZEN, /* from here on by looking at pictures, docs/adr/0039 */
+    WEIR_FAULT_FROZEN, /* these three by looking at pictures, docs/adr/0039 */
     WEIR_FAULT_BLACK,
     WEIR_FAULT_COVERED,
+    WEIR_FAULT_OVERSPEED,
+    WEIR_FAULT_OTHER_SOURCE, /* another one than main is to be read, and cannot be */
 };
-#define WEIR_FAULT_N 9
+#define WEIR_FAULT_N 11
 
 /* Bits of those that pictures tell; the others are told by packets. */
 #define WEIR_FAULTS_VISIBLE                                                                        \

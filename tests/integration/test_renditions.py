@@ -349,6 +349,7 @@ def test_a_small_picture_is_another_stream_of_the_camera(rig: Rig) -> None:
         60,
     )  # fmt: skip
     assert line["effective"]["why"] == "the camera's picture is larger; wide: too large; sub: cannot be read"
+    wait_until("that is told", lambda: rig.tap.stats[f"{camera_id}/sub"].get("faults", 0) & 1024)
     assert rig.decode(low, 3).exit_code == 0
     assert sessions(main.port) == 1
     rig.drop(camera_id)

@@ -429,6 +429,12 @@ def test_a_camera_that_freezes_is_left_and_tried_again(rig: Rig) -> None:
     tap.await_line("tap.source", state="up", since=tap.lines.index(failing), seconds=30)
 
 
+def is_well(tap: Tap, camera_id: str) -> bool:
+    """As far as is known: for half a minute it is starting, since it stood still before."""
+    row = tap.stats[camera_id]
+    return row.get("health") in ("starting", "healthy") and row.get("faults") == 0
+
+
 def test_what_is_done_about_a_camera_has_a_budget(rig: Rig) -> None:
     """One that is never well for long: four new connections, then patience, and the old one is good
     for whatever comes."""
@@ -458,7 +464,7 @@ def test_what_is_done_about_a_camera_has_a_budget(rig: Rig) -> None:
     camera.fault("none")
     tap.await_line("tap.source", since=since, state="up", camera_id=camera_id)
     assert len(tap.lines) == since + 1 and len(remedies()) == 4
-    wait_until("a healthy picture", lambda: tap.stats[camera_id].get("health") == "healthy")
+    wait_until("no fault", lambda: is_well(tap, camera_id))
     assert tap.stats[camera_id]["reconnects"] == 4
 
 
@@ -482,7 +488,7 @@ def test_a_camera_that_sends_no_video_has_one_too(rig: Rig) -> None:
     assert tap.stats[camera_id]["bytes"] == before["bytes"]
     camera.fault("none")
     tap.await_line("tap.source", since=since, state="up", camera_id=camera_id)
-    wait_until("a healthy picture", lambda: tap.stats[camera_id].get("health") == "healthy")
+    wait_until("no fault", lambda: is_well(tap, camera_id))
     # By the old connection; some of the garbage may have looked like a picture of another size.
     assert {line["state"] for line in tap.lines[since:]} == {"up"}, tap.lines[since:]
     assert tap.stats[camera_id]["bytes"] > before["bytes"]

@@ -23,11 +23,6 @@ struct subject {
     uint8_t luma[WEIR_LUMA_BYTES];
 };
 
-struct question {
-    struct weir_id tenant_id;
-    struct weir_id camera_id;
-};
-
 struct looks {
     struct looks_config config;
     pthread_t thread;
@@ -39,7 +34,7 @@ struct looks {
     pthread_mutex_t mutex;
     pthread_cond_t asked;
     bool is_ending;
-    struct question queue[LOOKS_QUEUE_MAX];
+    struct weir_ctl_still_look queue[LOOKS_QUEUE_MAX];
     size_t head; /* queue[head % MAX] is next; head == tail: none */
     size_t tail;
     struct weir_ctl_still_scene told[LOOKS_QUEUE_MAX];
@@ -61,13 +56,11 @@ static void deliver(void *ctx)
     pthread_mutex_unlock(&looks->mutex);
 }
 
-void looks_ask(struct looks *looks, const struct weir_id *tenant_id,
-               const struct weir_id *camera_id)
+void looks_ask(struct looks *looks, const struct weir_ctl_still_look *ask)
 {
     pthread_mutex_lock(&looks->mutex);
     if (looks->tail - looks->head < LOOKS_QUEUE_MAX) {
-        looks->queue[looks->tail++ % LOOKS_QUEUE_MAX] =
-            (struct question){.tenant_id = *tenant_id, .camera_id = *camera_id};
+        looks->queue[looks->tail++ % LOOKS_QUEUE_MAX] = *ask;
         pthread_cond_signal(&looks->asked);
     }
     pthread_mutex_unlock(&looks->mutex);
@@ -94,13 +87,17 @@ static void sweep(struct looks *looks, int64_t now_ms)
 }
 
 /* NULL: there are too many. */
-static struct subject *subject_of(struct looks *looks, const struct weir_id *camera_id,
+static struct subject *subject_of(struct looks *looks, const struct weir_ctl_still_look *question,
                                   int64_t now_ms)
 {
+    const struct weir_id *camera_id = &question->camera_id;
     struct subject *subject = weir_map_find(looks->subjects, camera_id->b);
     if (!subject && weir_map_count(looks->subjects) < LOOKS_CAMERAS_MAX) {
         subject = weir_xalloc(sizeof(*subject));
         subject->looked_ms = now_ms;
+        if (question->has_faults && question->has_noise) {
+            scene_resume(&subject->scene, (unsigned)question->faults, question->noise);
+        }
         weir_map_put(looks->subjects, camera_id->b, subject);
     }
     return subject;
@@ -143,6 +140,8 @@ static void tell(struct looks *looks, const struct weir_id *camera_id, const str
         looks->told[looks->n_told++] = (struct weir_ctl_still_scene){
             .camera_id = *camera_id,
             .faults = scene->faults,
+            .has_noise = true,
+            .noise = scene_noise(scene, weir_clock_mono_ms()),
             .has_again_ms = scene_is_pressing(scene),
             .again_ms = SCENE_SOON_MS,
         };
@@ -151,8 +150,8 @@ static void tell(struct looks *looks, const struct weir_id *camera_id, const str
     weir_loop_post(looks->config.loop, deliver, looks);
 }
 
-static void judge(struct looks *looks, const struct question *question, struct subject *subject,
-                  const uint8_t *luma, int64_t ts)
+static void judge(struct looks *looks, const struct weir_ctl_still_look *question,
+                  struct subject *subject, const uint8_t *luma, int64_t ts)
 {
     struct scene_look look;
     int64_t now_ms = weir_clock_mono_ms();
@@ -167,7 +166,8 @@ static void judge(struct looks *looks, const struct question *question, struct s
 }
 
 /* False: it was none. */
-static bool look_at(struct looks *looks, const struct question *question, struct subject *subject)
+static bool look_at(struct looks *looks, const struct weir_ctl_still_look *question,
+                    struct subject *subject)
 {
     struct still_clip clip;
     struct weir_ctl_clip_ask ask = {.tenant_id = question->tenant_id,
@@ -191,11 +191,11 @@ static bool look_at(struct looks *looks, const struct question *question, struct
     return luma || is_old;
 }
 
-static void take(struct looks *looks, const struct question *question)
+static void take(struct looks *looks, const struct weir_ctl_still_look *question)
 {
     int64_t now_ms = weir_clock_mono_ms();
     sweep(looks, now_ms);
-    struct subject *subject = subject_of(looks, &question->camera_id, now_ms);
+    struct subject *subject = subject_of(looks, question, now_ms);
     bool is_seen = subject && now_ms >= subject->broken_until_ms &&
                    decoders_can_spare(looks->config.decoders) && look_at(looks, question, subject);
     atomic_fetch_add(is_seen ? &looks->looked : &looks->failed, 1);
@@ -210,7 +210,7 @@ static void *run(void *ctx)
             pthread_cond_wait(&looks->asked, &looks->mutex);
             continue;
         }
-        struct question question = looks->queue[looks->head++ % LOOKS_QUEUE_MAX];
+        struct weir_ctl_still_look question = looks->queue[looks->head++ % LOOKS_QUEUE_MAX];
         pthread_mutex_unlock(&looks->mutex);
         take(looks, &question);
         pthread_mutex_lock(&looks->mutex);

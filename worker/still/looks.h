@@ -7,10 +7,11 @@
  * One thread, one look at a time, so that looks take one decoder at most. Whatever comes between
  * (no decoder to spare, one that hangs or dies, a tap that does not answer, a picture with holes)
  * is no look: nothing is told. Of a keyframe that was seen already the same is told again. A camera
- * whose pictures break decoders is left alone for LOOKS_BROKEN_MS.
+ * whose pictures break decoders is left alone for LOOKS_BROKEN_MS. What weir-worker heard of a
+ * process before this one it says when it asks, so that a fault that stands goes on.
  *
  *     struct looks *looks = looks_new(&config);
- *     looks_ask(looks, &tenant_id, &camera_id);
+ *     looks_ask(looks, &ask);
  *     looks_free(&looks);
  */
 #ifndef WEIR_WORKER_STILL_LOOKS_H
@@ -48,8 +49,7 @@ struct looks *looks_new(const struct looks_config *config);
 void looks_free(struct looks **looks);
 
 /* Never blocks. */
-void looks_ask(struct looks *looks, const struct weir_id *tenant_id,
-               const struct weir_id *camera_id);
+void looks_ask(struct looks *looks, const struct weir_ctl_still_look *ask);
 
 struct looks_counts looks_counts(struct looks *looks);
 

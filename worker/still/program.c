@@ -39,7 +39,7 @@ static void take_line(struct program *program, const char *line, size_t len)
     if (weir_ctl_parse(line, len, arena, &ctl, &err) != WEIR_OK) {
         weir_log(WEIR_LOG_ERROR, "control: a line could not be read", "error", err.msg, NULL);
     } else if (ctl.type == WEIR_CTL_STILL_LOOK) {
-        looks_ask(program->looks, &ctl.u.still_look.tenant_id, &ctl.u.still_look.camera_id);
+        looks_ask(program->looks, &ctl.u.still_look);
     }
 }
 

@@ -174,6 +174,11 @@ static bool is_alike(const struct scene *scene, const struct scene_look *look)
     return is.ab > 0 && is.ab * is.ab >= ALIKE * is.aa * is.bb;
 }
 
+static bool has(const struct scene *scene, enum weir_fault fault)
+{
+    return (scene->faults >> fault & 1U) != 0;
+}
+
 /* ---- black and covered ---- */
 
 static bool is_black(const struct scene *scene, const struct scene_look *look)
@@ -186,13 +191,18 @@ static bool is_black(const struct scene *scene, const struct scene_look *look)
     if (look->dark_milli == 1000) {
         return look->detail <= noise + FAINT;
     }
-    return is_known && look->dark_milli >= DARK_MOSTLY && scene->usual_dark_milli < DARK_USUALLY;
+    bool is_unusual =
+        is_known ? scene->usual_dark_milli < DARK_USUALLY : has(scene, WEIR_FAULT_BLACK);
+    return is_unusual && look->dark_milli >= DARK_MOSTLY;
 }
 
 /* `parts`: of the usual contrast, that it must fall below. */
 static bool is_flat(const struct scene *scene, const struct scene_look *look, int64_t parts)
 {
-    return scene->n_usual >= USUAL_LEAST && scene->usual_detail >= DETAIL_LEAST &&
+    if (scene->n_usual < USUAL_LEAST) {
+        return has(scene, WEIR_FAULT_COVERED) && look->detail < DETAIL_LEAST;
+    }
+    return scene->usual_detail >= DETAIL_LEAST &&
            contrast_of(look) * parts < scene->usual_contrast && !is_alike(scene, look);
 }
 
@@ -207,11 +217,6 @@ static void weigh(struct scene *scene, enum weir_fault fault, bool is_for, bool 
     } else if (*n_against >= GOES) {
         scene->faults &= ~(1U << fault);
     }
-}
-
-static bool has(const struct scene *scene, enum weir_fault fault)
-{
-    return (scene->faults >> fault & 1U) != 0;
 }
 
 /* True while the view is none to learn from. */
@@ -234,6 +239,7 @@ static int64_t floor_of(const struct scene *scene, int64_t now_ms)
     for (size_t i = 0; i < n; i++) {
         least = scene->floors[i] < least ? scene->floors[i] : least;
     }
+    least = least == 0 ? scene->told_floor : least;
     bool is_proven = scene->proven_rest > 0 && now_ms - scene->proven_ms < PROVEN_MS;
     least = is_proven && scene->proven_rest < least ? scene->proven_rest : least;
     return least >= FLOOR_LEAST ? least : 0;
@@ -242,6 +248,12 @@ static int64_t floor_of(const struct scene *scene, int64_t now_ms)
 static void learn_floor(struct scene *scene, int64_t rest)
 {
     scene->floors[scene->n_floors++ % SCENE_FLOORS] = rest;
+}
+
+static void forget_noise(struct scene *scene)
+{
+    scene->n_floors = 0;
+    scene->told_floor = 0;
 }
 
 static void end_run(struct scene *scene)
@@ -266,7 +278,7 @@ static void take_life(struct scene *scene, const struct scene_look *look, int64_
         prove(scene, now_ms);
     }
     if (look->moved > MOVED_MOST) {
-        scene->n_floors = 0;
+        forget_noise(scene);
     } else {
         learn_floor(scene, look->rest);
     }
@@ -320,6 +332,17 @@ static void judge_frozen(struct scene *scene, const struct scene_look *look, int
 
 /* ---- together ---- */
 
+void scene_resume(struct scene *scene, unsigned faults, int64_t noise)
+{
+    *scene = (struct scene){.faults = faults & WEIR_FAULTS_VISIBLE, .told_floor = noise};
+    scene->has_life = noise > 0;
+}
+
+int64_t scene_noise(const struct scene *scene, int64_t now_ms)
+{
+    return floor_of(scene, now_ms);
+}
+
 bool scene_judge(struct scene *scene, const struct scene_look *look, int64_t now_ms)
 {
     unsigned before = scene->faults;
@@ -330,7 +353,7 @@ bool scene_judge(struct scene *scene, const struct scene_look *look, int64_t now
     if (is_strange) {
         /* Nothing to see does not move either. */
         end_run(scene);
-        scene->n_floors = 0;
+        forget_noise(scene);
         scene->faults &= ~(1U << WEIR_FAULT_FROZEN);
     } else if (look->has_before) {
         judge_frozen(scene, look, now_ms);

@@ -53,7 +53,7 @@ struct scene_look {
     int64_t moved;   /* between the means of blocks, their median */
 };
 
-/* Of one camera; zeroed storage is ready. */
+/* Of one camera; zeroed storage is ready, or is resumed. */
 struct scene {
     unsigned faults; /* bits: 1 << enum weir_fault; of FROZEN, BLACK, COVERED */
     int64_t looked_ms;
@@ -61,6 +61,7 @@ struct scene {
 
     int64_t floors[SCENE_FLOORS]; /* `rest` of looks without suspicion */
     size_t n_floors;              /* ever, since the whole picture changed */
+    int64_t told_floor;           /* until they are known; 0: none */
     bool has_life;                /* no two pictures were the same, at some time */
     int64_t same_ms;              /* the newest run of equal pictures began then */
     int n_same;                   /* in a row, as all of these: */
@@ -86,6 +87,14 @@ struct scene {
 
 /* `now` and `before` (NULL: none) are WEIR_LUMA_BYTES each. */
 void scene_look(const uint8_t *now, const uint8_t *before, struct scene_look *ret);
+
+/* Before the first look: these faults stood when another process knew the camera, with this noise.
+ * They stand until two looks speak against them: what is not black, differs, or has detail, for
+ * nothing else is known of it yet. */
+void scene_resume(struct scene *scene, unsigned faults, int64_t noise);
+
+/* The least difference between two looks, as far as it is known; else 0. */
+int64_t scene_noise(const struct scene *scene, int64_t now_ms);
 
 /* True when the faults are other than before. */
 bool scene_judge(struct scene *scene, const struct scene_look *look, int64_t now_ms);

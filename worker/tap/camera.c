@@ -124,6 +124,8 @@ static void on_opened(void *ctx, const struct tap_format *format)
     camera->is_up = true;
     camera->is_failing = false;
     camera->failures = 0;
+    if (!is_datagrams(camera->transport))
+        tap_remedy_proved(&camera->remedy);
     report_up(camera);
     weir_log(WEIR_LOG_INFO, "camera: up", "camera_id", WEIR_ID_TEXT(&camera->spec.camera_id),
              "source", name_of(camera), NULL);
@@ -199,8 +201,9 @@ static void on_ended(void *ctx, const struct tap_failure *failure)
     camera->reader = NULL;
     camera->in.stats.reconnects++;
     bool is_ours = camera->is_up && tap_remedy_is_for(failure->reason);
-    if (!camera->is_up && !is_datagrams(camera->transport))
-        tap_remedy_failed(&camera->remedy, weir_clock_mono_ms());
+    if (!camera->is_up && !is_datagrams(camera->transport) &&
+        tap_remedy_is_refusal(failure->reason, failure->has_answered))
+        tap_remedy_refused(&camera->remedy, weir_clock_mono_ms());
     after_end(camera);
     if (is_ours) {
         struct tap_failure told = *failure;
@@ -249,6 +252,7 @@ static void start_reader(struct tap_camera *camera)
                                    .trials = camera->shared.trials,
                                    .open_ms = camera->shared.open_ms,
                                    .keyframe_ms = camera->shared.keyframe_ms,
+                                   .group_ms = tap_health_group_ms(&camera->in.health),
                                    .not_before_ms = not_before_ms(camera),
                                    .turn = camera->attempts++};
     memcpy(spec.url, from->url, sizeof(spec.url));
@@ -440,6 +444,8 @@ void tap_camera_change(struct tap_camera *camera, const struct weir_ctl_tap_came
         (camera->reader != NULL || camera->is_holding || camera->failures > 0))
         return;
     stop_reader(camera);
+    if (!is_same)
+        tap_health_forget(&camera->in.health);
     camera->failures = 0;
     weir_timer_set(camera->timer, 0);
 }
@@ -508,6 +514,7 @@ bool tap_camera_judge(struct tap_camera *camera)
         return false;
     bool is_news = tap_health_tick(&camera->in.health, (int64_t)tap_reader_packets(reader),
                                    (int64_t)tap_reader_lost(reader), now_ms);
+    tap_reader_expect(camera->reader, tap_health_group_ms(&camera->in.health));
     judge_patience(camera, now_ms);
     bool is_lossy = tap_health_has(&camera->in.health, WEIR_FAULT_LOSS);
     bool is_udp = camera->is_up && is_datagrams(camera->transport);

@@ -54,6 +54,10 @@ bool tap_explain_answer(int code, struct tap_failure *failure)
     case AVERROR_HTTP_OTHER_4XX:
         tap_explain(failure, WEIR_REASON_source_refused, false, "the request was refused (4xx)");
         return true;
+    case AVERROR(EPROTONOSUPPORT):
+        tap_explain(failure, WEIR_REASON_source_refused, false,
+                    "461: it is not sent in this way (transport)");
+        return true;
     case AVERROR_HTTP_SERVER_ERROR:
         tap_explain(failure, WEIR_REASON_source_busy, false, "the camera cannot serve now (5xx)");
         return true;

@@ -8,16 +8,28 @@
 #define TICKS_MS (TAP_VIDEO_RATE / 1000)
 
 #define LEARN_S    5   /* until the rate is known */
-#define UNEVEN_S   30  /* or else what they are then */
+#define UNEVEN_S   25  /* more; then it is what it is */
 #define LOW        700 /* per mille of the frames */
 #define LOW_EVEN   400 /* where they come evenly */
 #define FAIR       800 /* back again */
 #define EVEN       800 /* per mille of frames that make it even */
 #define LOW_FOR_S  10  /* in a row */
 #define FAIR_FOR_S 5
+#define LOWER_S    900 /* then a lower rate is the usual one */
+
+#define OVER_MILLI  130000 /* frames in 1000 s */
+#define OVER        1400   /* per mille of the time in which they came */
+#define OVER_FOR_S  12     /* in a row: a burst, or a clock that was set, is in ten sums */
+#define UNDER_MILLI 120000
+#define UNDER       1200
+
+#define DOUBT_MS 30000
 
 #define KEY_LEAST_MS   4000
 #define KEY_UNKNOWN_MS 10000 /* before a whole group was seen */
+#define KEY_USUAL_MS   20000 /* a longer group has to come twice */
+#define KEYS_WELL      2
+#define HOUR_MS        3600000
 
 #define LOSS_PPM       10000
 #define CLEAN_PPM      2000
@@ -37,9 +49,11 @@
 static void clear_seconds(struct tap_health *health, int64_t now_ms)
 {
     health->n_seconds = 0;
+    health->learn_at = LEARN_S;
     health->now = (struct tap_health_second){0};
     health->second_ms = now_ms;
     health->low_s = health->fair_s = 0;
+    health->fast_s = health->slow_s = 0;
 }
 
 static void clear_delays(struct tap_health *health, int64_t pts, int64_t now_ms)
@@ -55,7 +69,12 @@ static void begin(struct tap_health *health, enum weir_picture_health state, int
 {
     int64_t counts[WEIR_FAULT_N];
     memcpy(counts, health->counts, sizeof(counts));
-    *health = (struct tap_health){.state = state, .since_ms = now_ms, .up_ms = now_ms};
+    *health = (struct tap_health){.state = state,
+                                  .since_ms = now_ms,
+                                  .fault_ms = now_ms,
+                                  .is_doubtful = health->is_doubtful,
+                                  .groups = health->groups,
+                                  .nominal_milli = health->nominal_milli};
     memcpy(health->counts, counts, sizeof(counts));
     health->frame_ms = health->key_ms = now_ms;
     clear_seconds(health, now_ms);
@@ -68,11 +87,31 @@ void tap_health_up(struct tap_health *health, int64_t now_ms)
 
 void tap_health_down(struct tap_health *health, int64_t now_ms)
 {
-    if (health->state != WEIR_PICTURE_HEALTH_DOWN)
-        begin(health, WEIR_PICTURE_HEALTH_DOWN, now_ms);
+    if (health->state == WEIR_PICTURE_HEALTH_DOWN)
+        return;
+    health->is_doubtful = health->is_doubtful || tap_health_has(health, WEIR_FAULT_STALLED) ||
+                          tap_health_has(health, WEIR_FAULT_NO_KEYFRAME);
+    begin(health, WEIR_PICTURE_HEALTH_DOWN, now_ms);
+}
+
+void tap_health_forget(struct tap_health *health)
+{
+    health->groups = (struct tap_health_groups){0};
+    health->nominal_milli = 0;
+    health->is_doubtful = false;
 }
 
 /* ---- what comes ---- */
+
+static void set(struct tap_health *health, enum weir_fault fault, bool is_there)
+{
+    if (is_there && !tap_health_has(health, fault)) {
+        health->faults |= 1U << fault;
+        health->counts[fault]++;
+    } else if (!is_there) {
+        health->faults &= ~(1U << fault);
+    }
+}
 
 static void count_step(struct tap_health *health, int64_t step)
 {
@@ -111,20 +150,57 @@ static void take_pts(struct tap_health *health, int64_t pts, int64_t now_ms)
     take_delay(health, health->max_pts, now_ms);
 }
 
+int64_t tap_health_group_ms(const struct tap_health *health)
+{
+    const struct tap_health_groups *groups = &health->groups;
+    return groups->longest_ms > groups->before_ms ? groups->longest_ms : groups->before_ms;
+}
+
+/* Without a keyframe. */
+static int64_t key_limit_ms(const struct tap_health *health)
+{
+    int64_t least_ms = health->has_group ? KEY_LEAST_MS : KEY_UNKNOWN_MS;
+    int64_t twice_ms = 2 * tap_health_group_ms(health);
+    return twice_ms > least_ms ? twice_ms : least_ms;
+}
+
+/* A camera may make its groups longer, as long as nothing moves; and it may fail to send a
+ * keyframe, which should not be usual from then on. */
+static void learn_group(struct tap_health *health, int64_t group_ms, int64_t now_ms)
+{
+    struct tap_health_groups *groups = &health->groups;
+    int64_t usual_ms = group_ms;
+    if (group_ms > KEY_USUAL_MS && group_ms > key_limit_ms(health)) {
+        usual_ms = group_ms < groups->odd_ms ? group_ms : groups->odd_ms;
+        groups->odd_ms = group_ms;
+    }
+    if (now_ms - groups->hour_ms >= HOUR_MS) {
+        groups->before_ms = now_ms - groups->hour_ms < 2 * HOUR_MS ? groups->longest_ms : 0;
+        groups->longest_ms = 0;
+        groups->hour_ms = now_ms;
+    }
+    groups->longest_ms = usual_ms > groups->longest_ms ? usual_ms : groups->longest_ms;
+}
+
+static void take_key(struct tap_health *health, int64_t now_ms)
+{
+    if (health->has_key) {
+        learn_group(health, now_ms - health->key_ms, now_ms);
+        health->has_group = true;
+    }
+    health->has_key = true;
+    health->key_ms = now_ms;
+    health->n_keys++;
+}
+
 void tap_health_frame(struct tap_health *health, int64_t pts, bool is_key, int64_t now_ms)
 {
     if (health->state == WEIR_PICTURE_HEALTH_DOWN)
         return;
     if (tap_health_has(health, WEIR_FAULT_STALLED))
         health->key_ms += now_ms - health->frame_ms; /* silence is not what a group lasts */
-    if (is_key) {
-        if (health->has_key) {
-            health->groups_ms[health->n_groups % TAP_HEALTH_GROUPS] = now_ms - health->key_ms;
-            health->n_groups++;
-        }
-        health->has_key = true;
-        health->key_ms = now_ms;
-    }
+    if (is_key)
+        take_key(health, now_ms);
     health->now.frames++;
     if (pts != TAP_NO_TIME)
         take_pts(health, pts, now_ms);
@@ -136,9 +212,18 @@ void tap_health_other_delay(struct tap_health *health)
     clear_delays(health, health->max_pts, health->frame_ms);
 }
 
+void tap_health_other_rate(struct tap_health *health)
+{
+    health->nominal_milli = 0;
+    health->low_s = health->fair_s = health->lower_s = 0;
+    health->learn_at = health->n_seconds > 0 ? health->n_seconds + TAP_HEALTH_SECONDS + 1 : LEARN_S;
+    set(health, WEIR_FAULT_LOW_FPS, false);
+}
+
 void tap_health_params(struct tap_health *health, int64_t now_ms)
 {
     health->params_ms = now_ms;
+    tap_health_other_rate(health);
 }
 
 /* ---- judging ---- */
@@ -158,26 +243,22 @@ static struct tap_health_second sum_of(const struct tap_health *health)
     return sum;
 }
 
-static void set(struct tap_health *health, enum weir_fault fault, bool is_there)
+static bool is_even(const struct tap_health_second *sum)
 {
-    if (is_there && !tap_health_has(health, fault)) {
-        health->faults |= 1U << fault;
-        health->counts[fault]++;
-    } else if (!is_there) {
-        health->faults &= ~(1U << fault);
-    }
+    return sum->even * 1000 >= sum->frames * EVEN;
 }
 
 /* The camera's rate by its own times; a burst out of its buffer does not count. */
 static void learn_rate(struct tap_health *health, const struct tap_health_second *sum)
 {
-    bool is_even = sum->even * 1000 >= sum->frames * EVEN;
-    bool is_late = health->nominal_milli == 0 && health->n_seconds >= UNEVEN_S;
-    if (health->n_seconds < LEARN_S || sum->ticks <= 0 || (!is_even && !is_late))
+    bool is_late = health->nominal_milli == 0 && health->n_seconds >= health->learn_at + UNEVEN_S;
+    if (health->n_seconds < health->learn_at || sum->ticks <= 0 || (!is_even(sum) && !is_late))
         return;
     int64_t milli = sum->frames * 1000 * TAP_VIDEO_RATE / sum->ticks;
-    if (milli > health->nominal_milli)
+    if (milli > health->nominal_milli || health->lower_s >= LOWER_S) {
         health->nominal_milli = milli;
+        health->lower_s = 0;
+    }
 }
 
 static void judge_rate(struct tap_health *health, const struct tap_health_second *sum)
@@ -185,13 +266,30 @@ static void judge_rate(struct tap_health *health, const struct tap_health_second
     if (health->nominal_milli == 0 || health->n_seconds < TAP_HEALTH_SECONDS)
         return;
     int64_t share = sum->frames * 1000000 / TAP_HEALTH_SECONDS / health->nominal_milli;
-    bool is_even = sum->even * 1000 >= sum->frames * EVEN;
-    health->low_s = share < (is_even ? LOW_EVEN : LOW) ? health->low_s + 1 : 0;
-    health->fair_s = share >= (is_even ? LOW_EVEN + 50 : FAIR) ? health->fair_s + 1 : 0;
+    bool is_steady = is_even(sum);
+    health->low_s = share < (is_steady ? LOW_EVEN : LOW) ? health->low_s + 1 : 0;
+    health->fair_s = share >= (is_steady ? LOW_EVEN + 50 : FAIR) ? health->fair_s + 1 : 0;
+    health->lower_s = is_steady && share < FAIR ? health->lower_s + 1 : 0;
     if (health->low_s >= LOW_FOR_S)
         set(health, WEIR_FAULT_LOW_FPS, true);
     else if (health->fair_s >= FAIR_FOR_S)
         set(health, WEIR_FAULT_LOW_FPS, false);
+}
+
+static void judge_speed(struct tap_health *health, const struct tap_health_second *sum)
+{
+    if (health->n_seconds < TAP_HEALTH_SECONDS)
+        return;
+    int64_t milli = sum->frames * 1000 / TAP_HEALTH_SECONDS;
+    int64_t pace = sum->ticks * 1000 / (TAP_HEALTH_SECONDS * TAP_VIDEO_RATE);
+    bool is_fast = milli > OVER_MILLI || pace > OVER;
+    bool is_slow = milli < UNDER_MILLI && pace < UNDER;
+    health->fast_s = is_fast ? health->fast_s + 1 : 0;
+    health->slow_s = is_slow ? health->slow_s + 1 : 0;
+    if (health->fast_s >= OVER_FOR_S)
+        set(health, WEIR_FAULT_OVERSPEED, true);
+    else if (health->slow_s >= FAIR_FOR_S)
+        set(health, WEIR_FAULT_OVERSPEED, false);
 }
 
 static void judge_loss(struct tap_health *health, const struct tap_health_second *sum)
@@ -280,16 +378,17 @@ static void end_second(struct tap_health *health, int64_t now_ms)
     struct tap_health_second sum = sum_of(health);
     learn_rate(health, &sum);
     judge_rate(health, &sum);
+    judge_speed(health, &sum);
     judge_loss(health, &sum);
     end_delays(health, now_ms);
 }
 
 static void judge_stall(struct tap_health *health, int64_t now_ms)
 {
-    int64_t most_ms = 5 * health->step / TICKS_MS;
-    most_ms = most_ms > TAP_HEALTH_STALL_MS ? most_ms : TAP_HEALTH_STALL_MS;
+    int64_t limit_ms = 5 * health->step / TICKS_MS;
+    limit_ms = limit_ms > TAP_HEALTH_STALL_MS ? limit_ms : TAP_HEALTH_STALL_MS;
     bool was_stalled = tap_health_has(health, WEIR_FAULT_STALLED);
-    bool is_stalled = now_ms - health->frame_ms > most_ms;
+    bool is_stalled = now_ms - health->frame_ms > limit_ms;
     if (is_stalled) {
         set(health, WEIR_FAULT_STALLED, true);
         clear_seconds(health, now_ms); /* what is missing is told already */
@@ -300,11 +399,13 @@ static void judge_stall(struct tap_health *health, int64_t now_ms)
 
 static void judge_keys(struct tap_health *health)
 {
-    int64_t most_ms = health->n_groups == 0 ? KEY_UNKNOWN_MS : KEY_LEAST_MS;
-    for (size_t i = 0; i < TAP_HEALTH_GROUPS && i < health->n_groups; i++)
-        most_ms = 2 * health->groups_ms[i] > most_ms ? 2 * health->groups_ms[i] : most_ms;
     /* Without any frames it is not keyframes that are missing. */
-    set(health, WEIR_FAULT_NO_KEYFRAME, health->frame_ms - health->key_ms > most_ms);
+    if (health->frame_ms - health->key_ms > key_limit_ms(health)) {
+        set(health, WEIR_FAULT_NO_KEYFRAME, true);
+        health->n_keys = 0;
+    } else if (health->n_keys >= KEYS_WELL) {
+        set(health, WEIR_FAULT_NO_KEYFRAME, false);
+    }
 }
 
 static enum weir_picture_health state_of(const struct tap_health *health)
@@ -313,9 +414,9 @@ static enum weir_picture_health state_of(const struct tap_health *health)
         return WEIR_PICTURE_HEALTH_STALLED;
     if (health->faults != 0)
         return WEIR_PICTURE_HEALTH_DEGRADED;
-    return health->state == WEIR_PICTURE_HEALTH_STARTING && health->n_seconds == 0
-               ? WEIR_PICTURE_HEALTH_STARTING
-               : WEIR_PICTURE_HEALTH_HEALTHY;
+    bool has_begun = health->state != WEIR_PICTURE_HEALTH_STARTING || health->n_seconds > 0;
+    return health->is_doubtful || !has_begun ? WEIR_PICTURE_HEALTH_STARTING
+                                             : WEIR_PICTURE_HEALTH_HEALTHY;
 }
 
 bool tap_health_tick(struct tap_health *health, int64_t packets, int64_t lost, int64_t now_ms)
@@ -333,6 +434,8 @@ bool tap_health_tick(struct tap_health *health, int64_t packets, int64_t lost, i
     end_second(health, now_ms);
     bool has_changed = health->params_ms != 0 && now_ms - health->params_ms < PARAMS_HOLD_MS;
     set(health, WEIR_FAULT_PARAMETERS, has_changed);
+    health->fault_ms = health->faults != 0 ? now_ms : health->fault_ms;
+    health->is_doubtful = health->is_doubtful && now_ms - health->fault_ms < DOUBT_MS;
     health->state = state_of(health);
     if (health->state == before && health->faults == faults)
         return false;

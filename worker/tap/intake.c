@@ -50,14 +50,18 @@ static bool is_same_param(const struct tap_param *a, const struct tap_param *b)
     return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
 }
 
+static bool is_same_picture(const struct tap_params *a, const struct tap_params *b)
+{
+    return is_same_param(&a->sps, &b->sps) && is_same_param(&a->vps, &b->vps);
+}
+
 /*
  * A picture of another kind needs a new init segment, which players get with a new session of the
  * engine. Not for an encoder that changes its mind all the time: its pictures carry their sets.
  */
 static void follow_picture(struct tap_intake *in, const struct tap_params *before)
 {
-    const struct tap_params *now = &in->format.params;
-    bool is_same = is_same_param(&before->sps, &now->sps) && is_same_param(&before->vps, &now->vps);
+    bool is_same = is_same_picture(before, &in->format.params);
     bool is_late = weir_clock_mono_ms() - in->over_mono_ms >= OVER_PAUSE_MS;
     if (!is_same && !tap_ring_is_empty(&in->ring) && is_late)
         start_over(in);
@@ -299,6 +303,8 @@ void tap_intake_up(struct tap_intake *in, const struct tap_format *format)
     follow_format(in, &before);
     tap_sound_follow(in->sound);
     tap_health_up(&in->health, weir_clock_mono_ms());
+    if (!is_same_picture(&before.params, &in->format.params))
+        tap_health_other_rate(&in->health);
     measure_picture(in);
 }
 

@@ -25,6 +25,7 @@ struct other {
     int64_t began_ms;        /* to be read, monotonic */
     int64_t left_ms;         /* by the last user */
     int64_t broken_until_ms; /* 0: it is not */
+    int64_t broken_ms;       /* since then */
     bool is_seen;            /* measured since it began */
     struct tap_facts facts;  /* as last measured */
     int64_t facts_until_ms;  /* they are believed until then; 0: there are none */
@@ -177,6 +178,14 @@ static void on_restart(void *ctx)
     other->others->calls->restart(other->others->ctx, other->source);
 }
 
+/* As it is, or still is. */
+static void mark_broken(struct other *other, int64_t now_ms)
+{
+    if (now_ms >= other->broken_until_ms)
+        other->broken_ms = now_ms;
+    other->broken_until_ms = now_ms + BROKEN_MS;
+}
+
 static void start(struct other *other)
 {
     const struct tap_others *others = other->others;
@@ -185,7 +194,7 @@ static void start(struct other *other)
         .name = from->name, .wake = on_wake, .restart = on_restart, .ctx = other};
     other->began_ms = weir_clock_mono_ms();
     if (tap_reader_count() >= others->shared->readers_max) {
-        other->broken_until_ms = other->began_ms + BROKEN_MS;
+        mark_broken(other, other->began_ms);
         weir_log(WEIR_LOG_WARN, "camera: a further source is one too many to be read", "camera_id",
                  WEIR_ID_TEXT(&others->base.camera_id), "source", from->name, NULL);
         return;
@@ -283,7 +292,7 @@ static void tick(struct other *other, int64_t now_ms)
     if (other->n_users > 0 && !other->is_seen)
         measure(other, now_ms);
     if (other->n_users > 0 && is_broken(other, now_ms)) {
-        other->broken_until_ms = now_ms + BROKEN_MS;
+        mark_broken(other, now_ms);
         others->calls->broken(others->ctx, other->source);
     }
     if (other->n_users == 0 && other->camera != NULL && now_ms - other->left_ms >= LINGER_MS)
@@ -336,13 +345,35 @@ void tap_others_share(struct tap_others *others, const struct tap_cost_all *all,
     }
 }
 
+/* False: there is nothing to tell. */
+static bool tell(const struct other *other, int64_t now_ms, struct weir_ctl_tap_stats_cameras *ret)
+{
+    bool is_told = now_ms < other->broken_until_ms;
+    if (other->camera == NULL && !is_told)
+        return false;
+    *ret = (struct weir_ctl_tap_stats_cameras){.camera_id = other->others->base.camera_id,
+                                               .has_source = true,
+                                               .has_health = true,
+                                               .health = WEIR_PICTURE_HEALTH_DOWN,
+                                               .has_faults = true,
+                                               .has_health_ms = true,
+                                               .clock = WEIR_CTL_TAP_STATS_CAMERAS_CLOCK_ARRIVAL};
+    WEIR_STR_SET(ret->source, other->spec.name);
+    if (other->camera != NULL)
+        tap_camera_stats(other->camera, ret);
+    if (is_told) {
+        ret->faults |= 1U << WEIR_FAULT_OTHER_SOURCE;
+        ret->health_ms = now_ms - other->broken_ms;
+    }
+    return true;
+}
+
 size_t tap_others_stats(const struct tap_others *others,
                         struct weir_ctl_tap_stats_cameras ret[static TAP_OTHERS_MAX])
 {
     size_t n = 0;
-    for (size_t i = 0; i < others->n; i++) {
-        if (others->other[i].camera != NULL)
-            tap_camera_stats(others->other[i].camera, &ret[n++]);
-    }
+    int64_t now_ms = weir_clock_mono_ms();
+    for (size_t i = 0; i < others->n; i++)
+        n += tell(&others->other[i], now_ms, &ret[n]);
     return n;
 }

@@ -63,7 +63,8 @@ void tap_others_shrink(struct tap_others *others); /* the largest */
 void tap_others_look(struct tap_others *others, struct tap_cost_all *all);
 void tap_others_share(struct tap_others *others, const struct tap_cost_all *all, int64_t now_us);
 
-/* One row for each that is read; returns their number. */
+/* One row for each that is read, or is told as a fault because it was to be read in the last minute
+ * and could not be; returns their number. */
 size_t tap_others_stats(const struct tap_others *others,
                         struct weir_ctl_tap_stats_cameras ret[static TAP_OTHERS_MAX]);
 

@@ -34,6 +34,7 @@ struct tap_reader {
     atomic_bool is_cancelled;
     atomic_bool is_senseless;
     atomic_int nap_ms;
+    atomic_int_fast64_t group_ms;
     atomic_uint_fast64_t gaps;
     atomic_uint_fast64_t lost;
     atomic_uint_fast64_t packets;
@@ -126,6 +127,16 @@ const atomic_bool *tap_reader_cancel_flag(const struct tap_reader *reader)
 atomic_int *tap_reader_nap_ms(struct tap_reader *reader)
 {
     return &reader->nap_ms;
+}
+
+void tap_reader_expect(struct tap_reader *reader, int64_t group_ms)
+{
+    atomic_store_explicit(&reader->group_ms, group_ms, memory_order_relaxed);
+}
+
+int64_t tap_reader_group_ms(const struct tap_reader *reader)
+{
+    return atomic_load_explicit(&reader->group_ms, memory_order_relaxed);
 }
 
 uint64_t tap_reader_gaps(const struct tap_reader *reader)
@@ -281,6 +292,7 @@ struct tap_reader *tap_reader_start(struct weir_loop *loop, const struct tap_rea
     reader->calls = calls;
     reader->ctx = ctx;
     reader->tail = &reader->head;
+    reader->group_ms = spec->group_ms;
     pthread_mutex_init(&reader->lock, NULL);
     pthread_attr_t attr;
     pthread_attr_init(&attr);

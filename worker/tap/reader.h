@@ -37,7 +37,8 @@ struct tap_reader_spec {
     struct weir_id tenant_id;
     struct tap_trials *trials; /* not owned */
     int64_t open_ms;           /* all of OPTIONS to PLAY */
-    int64_t keyframe_ms;       /* no key unit, or 3 intervals of them when that is longer */
+    int64_t keyframe_ms;       /* no key unit, or 3 groups when that is longer */
+    int64_t group_ms;          /* the longest that is usual; 0: not known */
     int64_t not_before_ms;     /* a connection that played is not ended by us before, monotonic */
     unsigned turn;             /* counts attempts: which of several addresses is tried */
 };
@@ -52,7 +53,8 @@ struct tap_failure {
      */
     bool is_hushed;
     char why[200];
-    int64_t retry_ms; /* 0: as usual */
+    int64_t retry_ms;  /* 0: as usual */
+    bool has_answered; /* the camera spoke RTSP in this attempt */
 };
 
 struct tap_reader_calls {
@@ -83,6 +85,9 @@ uint64_t tap_reader_gaps(const struct tap_reader *reader);
 uint64_t tap_reader_lost(const struct tap_reader *reader);
 uint64_t tap_reader_packets(const struct tap_reader *reader);
 
+/* The longest group that is usual, as it is known now. */
+void tap_reader_expect(struct tap_reader *reader, int64_t group_ms);
+
 /* Whether what came last is video; what is not is left out meanwhile. */
 bool tap_reader_makes_sense(const struct tap_reader *reader);
 
@@ -97,6 +102,7 @@ void tap_reader_give_back_stack(void); /* when the camera plays */
 bool tap_reader_is_cancelled(const struct tap_reader *reader);
 const atomic_bool *tap_reader_cancel_flag(const struct tap_reader *reader);
 atomic_int *tap_reader_nap_ms(struct tap_reader *reader);
+int64_t tap_reader_group_ms(const struct tap_reader *reader);
 void tap_reader_hand_format(struct tap_reader *reader, const struct tap_format *format);
 void tap_reader_hand_unit(struct tap_reader *reader, struct tap_unit *unit); /* takes it */
 void tap_reader_add_gap(struct tap_reader *reader, unsigned lost);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/tap/remedy.h"
 
+#define JUDGED_MOST_MS 1000 /* between two judgements, while the camera is read */
+
 bool tap_remedy_is_tcp(const struct tap_remedy *remedy, int64_t now_ms)
 {
     return remedy->is_tcp && now_ms < remedy->until_ms;
@@ -15,10 +17,25 @@ static void hold(struct tap_remedy *remedy, bool is_tcp, int64_t now_ms)
     remedy->until_ms = now_ms + remedy->hold_ms;
     remedy->is_tcp = is_tcp;
     remedy->lossy_since_ms = 0;
+    remedy->clean_ms = 0;
+    remedy->refusals = 0;
+}
+
+static void judge_udp(struct tap_remedy *remedy, bool is_lossy, int64_t now_ms)
+{
+    int64_t took_ms = now_ms - remedy->judged_ms;
+    remedy->judged_ms = now_ms;
+    remedy->clean_ms = is_lossy                    ? 0
+                       : took_ms <= JUDGED_MOST_MS ? remedy->clean_ms + took_ms
+                                                   : remedy->clean_ms;
+    if (remedy->clean_ms >= remedy->hold_ms)
+        remedy->hold_ms = 0;
 }
 
 bool tap_remedy_judge(struct tap_remedy *remedy, bool is_udp, bool is_lossy, int64_t now_ms)
 {
+    if (is_udp)
+        judge_udp(remedy, is_lossy, now_ms);
     bool may_act = weir_budget_wait_ms(&remedy->budget, now_ms) == 0;
     if (!is_udp || !is_lossy || !may_act || now_ms < remedy->until_ms) {
         remedy->lossy_since_ms = 0;
@@ -32,10 +49,26 @@ bool tap_remedy_judge(struct tap_remedy *remedy, bool is_udp, bool is_lossy, int
     return true;
 }
 
-void tap_remedy_failed(struct tap_remedy *remedy, int64_t now_ms)
+void tap_remedy_proved(struct tap_remedy *remedy)
 {
-    if (tap_remedy_is_tcp(remedy, now_ms))
-        hold(remedy, false, now_ms);
+    remedy->is_proved = true;
+    remedy->refusals = 0;
+}
+
+void tap_remedy_refused(struct tap_remedy *remedy, int64_t now_ms)
+{
+    int most = remedy->is_proved ? TAP_REMEDY_REFUSALS_PROVED : TAP_REMEDY_REFUSALS;
+    if (!tap_remedy_is_tcp(remedy, now_ms) || ++remedy->refusals < most)
+        return;
+    remedy->is_proved = false;
+    hold(remedy, false, now_ms);
+}
+
+bool tap_remedy_is_refusal(enum weir_reason reason, bool has_answered)
+{
+    return has_answered &&
+           (reason == WEIR_REASON_source_refused || reason == WEIR_REASON_source_closed ||
+            reason == WEIR_REASON_source_timeout || tap_remedy_is_for(reason));
 }
 
 bool tap_remedy_is_for(enum weir_reason reason)

@@ -454,7 +454,8 @@ static bool is_let_alone(const struct source *source, int64_t now)
 static bool check_health(struct source *source, struct tap_failure *failure)
 {
     int64_t now = source->now_ms;
-    int64_t most = 3 * source->key_interval_ms;
+    int64_t group = tap_reader_group_ms(source->reader);
+    int64_t most = 3 * (group > source->key_interval_ms ? group : source->key_interval_ms);
     most = most > source->keyframe_ms ? most : source->keyframe_ms;
     judge_sense(source, now);
     if (is_let_alone(source, now))
@@ -608,6 +609,7 @@ void tap_source_run(struct tap_reader *reader, const struct tap_reader_spec *spe
             tap_explain_hushed(ret, WEIR_REASON_source_unreachable,
                                "no camera answers there by RTSP");
     }
+    ret->has_answered = source.has_spoken;
     if (url.bytes != NULL)
         explicit_bzero(url.bytes, url.cap);
     weir_buf_done(&url);

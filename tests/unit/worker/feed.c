@@ -55,7 +55,10 @@ static void capture(struct feed_world *world)
 {
     const struct feed *feed = &world->feed;
     int64_t frame_us = INT64_C(1000000000) / feed->fps_milli;
-    bool is_key = world->since_key >= feed->gop_frames || world->frames == 0;
+    bool is_other = feed->other_gop_frames > 0 && world->groups % 2 == 0;
+    bool is_key = world->frames == 0 ||
+                  world->since_key >= (is_other ? feed->other_gop_frames : feed->gop_frames);
+    world->groups += is_key;
     bool is_skipped = !is_key && (int64_t)roll(world, 10) < feed->skips_of_10;
     world->since_key = is_key ? 0 : world->since_key;
     if (!feed->is_silent && !is_skipped) {
@@ -69,7 +72,7 @@ static void capture(struct feed_world *world)
     }
     world->frames++;
     world->since_key++;
-    world->due_us += frame_us;
+    world->due_us += feed->pace_pct > 0 ? frame_us * 100 / feed->pace_pct : frame_us;
     world->clock_us += frame_us + frame_us * feed->skew_ppm / 1000000;
 }
 

@@ -5,16 +5,18 @@
 
 #include "worker/tap/health.h"
 
-#define FEED_QUEUE_MAX 512
+#define FEED_QUEUE_MAX 1024
 
 /* What the camera does, and the network behind it. */
 struct feed {
     int64_t fps_milli;
     int64_t gop_frames;
-    int64_t jitter_ms; /* each frame is late by up to that */
-    int64_t pause_ms;  /* now and then the network stands still so long */
-    int64_t loss_ppm;  /* of packets */
-    int64_t skew_ppm;  /* of the camera's clock */
+    int64_t other_gop_frames; /* of every second group; 0: all are alike */
+    int64_t jitter_ms;        /* each frame is late by up to that */
+    int64_t pause_ms;         /* now and then the network stands still so long */
+    int64_t loss_ppm;         /* of packets */
+    int64_t skew_ppm;         /* of the camera's clock */
+    int64_t pace_pct;         /* at which it plays, of its own clock; 0: as it should */
     bool has_b_frames;
     int64_t skips_of_10; /* frames in ten that are not sent */
     bool is_silent;
@@ -30,6 +32,7 @@ struct feed_world {
     int64_t open_ms;  /* the network lets nothing through before */
     int64_t frames;
     int64_t since_key;
+    int64_t groups;
     int64_t packets;
     int64_t lost;
     uint32_t dice;

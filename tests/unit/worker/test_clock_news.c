@@ -32,6 +32,21 @@ static void many_in_a_while_are_told_as_one_from_before_the_first(void **state)
     assert_int_equal(before_us, 620); /* of the 62nd, the first one behind those told before */
 }
 
+static void what_got_lost_is_told_again_with_what_came_since(void **state)
+{
+    (void)state;
+    struct clock_news news = {0};
+    int64_t before_us = 0;
+    clock_news_take(&news, 1, -20000);
+    assert_true(clock_news_say(&news, 1000, &before_us));
+    clock_news_take(&news, 2, 5);
+    clock_news_lost(&news, before_us);
+    assert_false(clock_news_say(&news, 2000, &before_us));
+    assert_true(clock_news_say(&news, 1000 + CLOCK_NEWS_PAUSE_MS, &before_us));
+    assert_int_equal(before_us, -20000);
+    assert_false(clock_news_say(&news, 1000 + 9 * CLOCK_NEWS_PAUSE_MS, &before_us));
+}
+
 static void a_new_tap_counts_anew_and_says_nothing_by_that(void **state)
 {
     (void)state;
@@ -50,6 +65,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clock_that_is_set_is_told_once),
         cmocka_unit_test(many_in_a_while_are_told_as_one_from_before_the_first),
+        cmocka_unit_test(what_got_lost_is_told_again_with_what_came_since),
         cmocka_unit_test(a_new_tap_counts_anew_and_says_nothing_by_that),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -117,7 +117,16 @@ static void faults_and_cost_of_another_source_are_the_cameras(void **state)
     conditions_join(&sub, &is);
     assert_int_equal(is.health, WEIR_PICTURE_HEALTH_DEGRADED);
     assert_int_equal(is.faults, BIT(STALLED));
+    /* One that cannot be read at all. */
+    is = stats(WEIR_PICTURE_HEALTH_HEALTHY, 0);
+    sub = stats(WEIR_PICTURE_HEALTH_DOWN, BIT(OTHER_SOURCE));
+    sub.health_ms = 7000;
+    conditions_join(&sub, &is);
+    assert_int_equal(is.health, WEIR_PICTURE_HEALTH_DEGRADED);
+    assert_int_equal(is.faults, BIT(OTHER_SOURCE));
+    assert_int_equal(is.health_ms, 7000);
     /* Main is worse off. */
+    sub = stats(WEIR_PICTURE_HEALTH_STALLED, BIT(STALLED));
     is = stats(WEIR_PICTURE_HEALTH_STALLED, BIT(LOSS));
     conditions_join(&sub, &is);
     assert_int_equal(is.health, WEIR_PICTURE_HEALTH_STALLED);
@@ -131,7 +140,8 @@ static void faults_have_names(void **state)
     assert_string_equal(weir_faults_format(0, text), "");
     assert_string_equal(weir_faults_format(BIT(LOW_FPS) | BIT(LOSS), text), "low_fps loss");
     assert_string_equal(weir_faults_format(~0U, text),
-                        "stalled low_fps no_keyframe loss drift parameters frozen black covered");
+                        "stalled low_fps no_keyframe loss drift parameters frozen black covered "
+                        "overspeed other_source");
 }
 
 int main(void)

@@ -89,7 +89,19 @@ static void what_nobody_looks_at_any_more_is_forgotten(void **state)
     (void)state;
     see(BIT(FROZEN));
     assert_int_equal(joined(WEIR_PICTURE_HEALTH_HEALTHY, 0, 120000).faults, BIT(FROZEN));
-    assert_int_equal(joined(WEIR_PICTURE_HEALTH_HEALTHY, 0, 190000).faults, 0);
+    struct weir_ctl_tap_stats_cameras is = joined(WEIR_PICTURE_HEALTH_HEALTHY, 0, 190000);
+    assert_int_equal(is.faults, 0);
+    assert_in_range(is.health_ms, 9000, 100000); /* since it is forgotten */
+    /* It is seen again, long after that: as another one. */
+    lease.sights_until_ms = worker_now_ms() - 20000;
+    see(0);
+    assert_in_range(joined(WEIR_PICTURE_HEALTH_HEALTHY, 0, 0).health_ms, 20000, 100000);
+    see(BIT(FROZEN));
+    lease.sights_until_ms = worker_now_ms() - 20000;
+    see(BIT(FROZEN));
+    is = joined(WEIR_PICTURE_HEALTH_HEALTHY, 0, 0);
+    assert_in_range(is.health_ms, 0, 5000);
+    assert_int_equal(is.faults_seen, 5);
 }
 
 static void faults_that_packets_tell_are_not_taken_from_a_picture(void **state)
@@ -169,6 +181,23 @@ static void all_together_keep_within_the_limit(void **state)
     weir_loop_free(loop);
 }
 
+static void what_stands_is_told_to_who_looks_next(void **state)
+{
+    (void)state;
+    struct weir_ctl_still_look ask;
+    struct weir_ctl_still_scene scene = {
+        .camera_id = lease.row.camera_id, .faults = BIT(FROZEN), .has_noise = true, .noise = 900};
+    sights_ask(&lease, worker_now_ms(), &ask);
+    assert_false(ask.has_faults || ask.has_noise);
+    sights_take(&worker, &scene);
+    sights_ask(&lease, worker_now_ms(), &ask);
+    assert_true(ask.has_faults && ask.has_noise);
+    assert_int_equal(ask.faults, BIT(FROZEN));
+    assert_int_equal(ask.noise, 900);
+    sights_ask(&lease, worker_now_ms() + 190000, &ask);
+    assert_false(ask.has_faults || ask.has_noise);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +211,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nobody_looks_where_that_is_off, begin, end),
         cmocka_unit_test_setup_teardown(all_together_keep_within_the_limit, begin, end),
         cmocka_unit_test_setup_teardown(a_suspicion_brings_the_next_look_forward, begin, end),
+        cmocka_unit_test_setup_teardown(what_stands_is_told_to_who_looks_next, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

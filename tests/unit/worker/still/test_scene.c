@@ -305,6 +305,53 @@ static void a_covered_lens_is_found(void **state)
     }
 }
 
+/* Another process looks from now on. */
+static void restart(struct world *world)
+{
+    int64_t noise = scene_noise(&world->scene, world->stage.now_ms);
+    scene_resume(&world->scene, world->scene.faults, noise);
+    world->has_before = false;
+    world->seen = 0;
+}
+
+static void a_fault_that_stands_outlives_who_found_it(void **state)
+{
+    (void)state;
+    struct world *world = &the_world;
+    struct show held = room;
+    held.is_held = true;
+    held.coarse = 4;
+    struct show written = {.view = VIEW_NOTHING, .noise = 3, .has_clock = true};
+    const struct {
+        struct show show;
+        unsigned fault;
+    } cases[] = {{{.view = VIEW_HAND, .noise = 3}, COVERED},
+                 {{.view = VIEW_NOTHING, .noise = 3}, BLACK},
+                 {written, BLACK},
+                 {held, FROZEN}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        for (int is_over = 0; is_over < 2; is_over++) {
+            start(world, &room);
+            world->stage.show.coarse = held.coarse;
+            watch(world, HOUR_MS / 6);
+            world->stage.show = cases[i].show;
+            found_after(world, cases[i].fault);
+            watch(world, HOUR_MS / 60);
+            restart(world);
+            if (is_over == 0) {
+                watch(world, HOUR_MS / 8);
+                assert_int_equal(world->scene.faults, cases[i].fault);
+                assert_int_equal(world->seen, cases[i].fault);
+            }
+            world->stage.show = room;
+            look(world);
+            gone_after(world);
+            watch(world, HOUR_MS / 6);
+            assert_int_equal(world->scene.faults, 0);
+        }
+    }
+}
+
 static void two_strange_looks_are_no_fault(void **state)
 {
     (void)state;
@@ -353,6 +400,7 @@ int main(void)
         cmocka_unit_test(black_is_found_with_noise_and_without),
         cmocka_unit_test(a_camera_that_was_black_before_is_found),
         cmocka_unit_test(a_covered_lens_is_found),
+        cmocka_unit_test(a_fault_that_stands_outlives_who_found_it),
         cmocka_unit_test(two_strange_looks_are_no_fault),
         cmocka_unit_test(looks_far_apart_begin_anew),
     };

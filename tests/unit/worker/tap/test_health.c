@@ -52,6 +52,13 @@ static void assert_healthy(const struct world *world)
     assert_int_equal(world->feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
 }
 
+static void reconnect(struct world *world)
+{
+    tap_health_down(&world->feed.health, world->feed.now_ms);
+    tap_health_up(&world->feed.health, world->feed.now_ms);
+    world->feed.packets = world->feed.lost = 0;
+}
+
 /* ---- nothing is wrong ---- */
 
 static void an_hour_of_a_good_camera_raises_no_alarm(void **state)
@@ -147,6 +154,79 @@ static void a_fifth_of_the_rate_is_low_however_even(void **state)
     assert_in_range(found_after(&world, WEIR_FAULT_LOW_FPS, 0, 30000), 10000, 21000);
 }
 
+static void a_lower_rate_that_lasts_is_the_usual_one(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &feed_calm);
+    run(&world, MINUTE_MS);
+    world.feed.feed.fps_milli = 5000;
+    world.feed.feed.gop_frames = 10;
+    run(&world, 10 * MINUTE_MS);
+    assert_int_equal(world.feed.health.faults, 1U << WEIR_FAULT_LOW_FPS);
+    run(&world, 6 * MINUTE_MS);
+    world.seen = 0;
+    run(&world, MINUTE_MS);
+    assert_healthy(&world);
+    assert_in_range(world.feed.health.nominal_milli, 4900, 5100);
+    world.feed.feed = feed_calm;
+    run(&world, MINUTE_MS);
+    assert_in_range(world.feed.health.nominal_milli, 24500, 25500);
+    assert_healthy(&world);
+}
+
+static void another_connection_knows_the_rate_and_other_parameters_begin_anew(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &feed_calm);
+    run(&world, MINUTE_MS);
+    reconnect(&world);
+    world.feed.feed.skips_of_10 = 5; /* from its first frame */
+    assert_in_range(found_after(&world, WEIR_FAULT_LOW_FPS, 0, 30000), 10000, 30000);
+    world.feed.feed = feed_calm;
+    world.feed.feed.fps_milli = 8000; /* somebody set it */
+    world.feed.feed.gop_frames = 16;
+    tap_health_params(&world.feed.health, world.feed.now_ms);
+    world.seen = 0;
+    run(&world, 10 * MINUTE_MS);
+    assert_int_equal(world.seen, 1U << WEIR_FAULT_PARAMETERS);
+    assert_in_range(world.feed.health.nominal_milli, 7900, 8100);
+}
+
+static void more_frames_than_there_should_be_are_told_within_thirty_seconds(void **state)
+{
+    (void)state;
+    static const struct feed scenes[] = {
+        {.fps_milli = 500000, .gop_frames = 500, .jitter_ms = 5},
+        {.fps_milli = 25000, .gop_frames = 50, .jitter_ms = 20, .pace_pct = 150},
+    };
+    struct world world;
+    for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++) {
+        unsigned drift = i == 0 ? 0 : 1U << WEIR_FAULT_DRIFT;
+        start(&world, &scenes[i]);
+        assert_in_range(found_after(&world, WEIR_FAULT_OVERSPEED, drift, 30000), 10000, 25000);
+        assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_DEGRADED);
+        world.feed.feed = feed_calm;
+        run(&world, 16000);
+        assert_false(tap_health_has(&world.feed.health, WEIR_FAULT_OVERSPEED));
+    }
+}
+
+static void many_frames_and_more_than_before_are_no_overspeed(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &(struct feed){.fps_milli = 120000, .gop_frames = 240, .jitter_ms = 5});
+    run(&world, 20 * MINUTE_MS);
+    assert_healthy(&world);
+    start(&world, &(struct feed){.fps_milli = 5000, .gop_frames = 10, .jitter_ms = 5});
+    run(&world, 20 * MINUTE_MS);
+    world.feed.feed = feed_calm;
+    run(&world, 20 * MINUTE_MS);
+    assert_healthy(&world);
+}
+
 static void keyframes_that_do_not_come_are_told_after_two_groups(void **state)
 {
     (void)state;
@@ -156,8 +236,52 @@ static void keyframes_that_do_not_come_are_told_after_two_groups(void **state)
     world.feed.feed.has_no_keys = true;
     assert_in_range(found_after(&world, WEIR_FAULT_NO_KEYFRAME, 0, 10000), 2000, 4600);
     world.feed.feed.has_no_keys = false;
-    run(&world, 3000);
+    run(&world, 5000); /* two of them */
     assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+}
+
+static void groups_of_two_lengths_are_told_once(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &feed_calm);
+    run(&world, MINUTE_MS);
+    world.feed.feed.other_gop_frames = 250;
+    assert_in_range(found_after(&world, WEIR_FAULT_NO_KEYFRAME, 0, 30000), 2000, 8000);
+    run(&world, HOUR_MS);
+    reconnect(&world);
+    world.seen = 0;
+    run(&world, HOUR_MS);
+    assert_healthy(&world);
+    assert_int_equal(world.feed.health.counts[WEIR_FAULT_NO_KEYFRAME], 1);
+    assert_in_range(tap_health_group_ms(&world.feed.health), 9500, 10500);
+    /* For hours it has groups of one length again. */
+    world.feed.feed.other_gop_frames = 0;
+    run(&world, 3 * HOUR_MS);
+    assert_in_range(tap_health_group_ms(&world.feed.health), 1900, 2500);
+    assert_healthy(&world);
+}
+
+static void one_gap_of_minutes_is_not_usual_but_a_group_of_minutes_may_be(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &feed_calm);
+    run(&world, MINUTE_MS);
+    world.feed.feed.has_no_keys = true;
+    run(&world, 3 * MINUTE_MS);
+    world.feed.feed.has_no_keys = false;
+    run(&world, MINUTE_MS);
+    assert_in_range(tap_health_group_ms(&world.feed.health), 1900, 2500);
+    world.feed.feed.gop_frames = 3000; /* of two minutes */
+    run(&world, 10 * MINUTE_MS);
+    assert_in_range(tap_health_group_ms(&world.feed.health), 119000, 121000);
+    reconnect(&world);
+    world.seen = 0;
+    run(&world, 10 * MINUTE_MS);
+    assert_healthy(&world);
+    tap_health_forget(&world.feed.health);
+    assert_int_equal(tap_health_group_ms(&world.feed.health), 0);
 }
 
 static void loss_is_told_above_one_percent_only(void **state)
@@ -227,9 +351,40 @@ static void a_connection_begins_anew_and_counts_go_on(void **state)
     assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_STARTING);
     world.feed.feed.is_silent = false;
     world.feed.packets = world.feed.lost = 0;
-    run(&world, MINUTE_MS);
+    run(&world, 29000);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_STARTING);
+    run(&world, 2000);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
+    reconnect(&world);
+    run(&world, 2000); /* the one before was well */
     assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
     assert_int_equal(world.feed.health.counts[WEIR_FAULT_STALLED], 1);
+}
+
+static void one_that_hangs_after_every_connect_is_never_well(void **state)
+{
+    (void)state;
+    struct world world;
+    start(&world, &feed_calm);
+    run(&world, MINUTE_MS);
+    for (int i = 0; i < 10; i++) {
+        world.feed.feed.is_silent = true;
+        run(&world, MINUTE_MS);
+        assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_STALLED);
+        reconnect(&world);
+        world.feed.feed.is_silent = false;
+        for (int64_t end_ms = world.feed.now_ms + 10000; world.feed.now_ms < end_ms;) {
+            feed_tick(&world.feed);
+            assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_STARTING);
+        }
+    }
+    world.feed.feed.is_silent = true;
+    run(&world, 5000);
+    world.feed.feed.is_silent = false; /* by itself */
+    run(&world, 20000);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_STARTING);
+    run(&world, 20000);
+    assert_int_equal(world.feed.health.state, WEIR_PICTURE_HEALTH_HEALTHY);
 }
 
 static void times_that_make_no_sense_do_no_harm(void **state)
@@ -257,11 +412,18 @@ int main(void)
         cmocka_unit_test(silence_is_told_within_two_seconds_and_forgiven_in_a_few),
         cmocka_unit_test(missing_frames_are_told_within_twenty_seconds),
         cmocka_unit_test(a_fifth_of_the_rate_is_low_however_even),
+        cmocka_unit_test(a_lower_rate_that_lasts_is_the_usual_one),
+        cmocka_unit_test(another_connection_knows_the_rate_and_other_parameters_begin_anew),
+        cmocka_unit_test(more_frames_than_there_should_be_are_told_within_thirty_seconds),
+        cmocka_unit_test(many_frames_and_more_than_before_are_no_overspeed),
         cmocka_unit_test(keyframes_that_do_not_come_are_told_after_two_groups),
+        cmocka_unit_test(groups_of_two_lengths_are_told_once),
+        cmocka_unit_test(one_gap_of_minutes_is_not_usual_but_a_group_of_minutes_may_be),
         cmocka_unit_test(loss_is_told_above_one_percent_only),
         cmocka_unit_test(a_clock_that_runs_off_is_told_and_one_that_steps_is_not),
         cmocka_unit_test(changed_parameters_are_told_for_a_while),
         cmocka_unit_test(a_connection_begins_anew_and_counts_go_on),
+        cmocka_unit_test(one_that_hangs_after_every_connect_is_never_well),
         cmocka_unit_test(times_that_make_no_sense_do_no_harm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,12 @@ static int64_t judge(struct tap_remedy *remedy, bool is_lossy, int64_t *now_ms, 
     return -1;
 }
 
+static void refuse(struct tap_remedy *remedy, int times, int64_t now_ms)
+{
+    for (int i = 0; i < times; i++)
+        tap_remedy_refused(remedy, now_ms);
+}
+
 static void loss_that_lasts_leads_to_tcp(void **state)
 {
     (void)state;
@@ -50,11 +56,63 @@ static void a_camera_without_tcp_is_left_with_udp(void **state)
     struct tap_remedy remedy = {0};
     int64_t now_ms = 1000;
     assert_true(judge(&remedy, true, &now_ms, 60000) > 0);
-    tap_remedy_failed(&remedy, now_ms);
+    refuse(&remedy, TAP_REMEDY_REFUSALS - 1, now_ms); /* the connection before is not over there */
+    assert_true(tap_remedy_is_tcp(&remedy, now_ms));
+    refuse(&remedy, 1, now_ms);
     assert_false(tap_remedy_is_tcp(&remedy, now_ms));
     assert_int_equal(judge(&remedy, true, &now_ms, TAP_REMEDY_HOLD_MS), -1);
-    tap_remedy_failed(&remedy, now_ms); /* by UDP: that says nothing of TCP */
+    refuse(&remedy, TAP_REMEDY_REFUSALS, now_ms); /* by UDP: that says nothing of TCP */
     assert_true(judge(&remedy, true, &now_ms, 2 * TAP_REMEDY_HOLD_MS) > 0);
+}
+
+static void a_camera_that_starts_anew_stays_with_tcp(void **state)
+{
+    (void)state;
+    struct tap_remedy remedy = {0};
+    int64_t now_ms = 1000;
+    assert_true(judge(&remedy, true, &now_ms, 60000) > 0);
+    tap_remedy_proved(&remedy);
+    refuse(&remedy, TAP_REMEDY_REFUSALS_PROVED - 1, now_ms);
+    assert_true(tap_remedy_is_tcp(&remedy, now_ms));
+    tap_remedy_proved(&remedy);
+    refuse(&remedy, TAP_REMEDY_REFUSALS_PROVED - 1, now_ms);
+    assert_true(tap_remedy_is_tcp(&remedy, now_ms));
+    refuse(&remedy, 1, now_ms); /* somebody took TCP from it */
+    assert_false(tap_remedy_is_tcp(&remedy, now_ms));
+}
+
+static void one_that_cannot_be_reached_says_nothing_of_tcp(void **state)
+{
+    (void)state;
+    assert_true(tap_remedy_is_refusal(WEIR_REASON_source_refused, true));
+    assert_true(tap_remedy_is_refusal(WEIR_REASON_source_silent, true));
+    assert_true(tap_remedy_is_refusal(WEIR_REASON_source_protocol_error, true));
+    assert_false(tap_remedy_is_refusal(WEIR_REASON_source_refused, false)); /* the connection */
+    assert_false(tap_remedy_is_refusal(WEIR_REASON_source_timeout, false));
+    assert_false(tap_remedy_is_refusal(WEIR_REASON_source_unreachable, false));
+    assert_false(tap_remedy_is_refusal(WEIR_REASON_source_busy, true));
+    assert_false(tap_remedy_is_refusal(WEIR_REASON_source_auth_failed, true));
+}
+
+static void udp_that_was_good_for_as_long_is_tried_soon_again(void **state)
+{
+    (void)state;
+    struct tap_remedy remedy = {0};
+    int64_t now_ms = 1000;
+    for (int i = 0; i < 2; i++) {
+        assert_true(judge(&remedy, true, &now_ms, 60000) > 0);
+        now_ms += remedy.hold_ms;
+    }
+    assert_int_equal(remedy.hold_ms, 2 * TAP_REMEDY_HOLD_MS);
+    judge(&remedy, false, &now_ms, remedy.hold_ms / 2);
+    judge(&remedy, true, &now_ms, STEP_MS);
+    judge(&remedy, false, &now_ms, remedy.hold_ms / 2);
+    now_ms += remedy.hold_ms; /* it was not read meanwhile */
+    judge(&remedy, false, &now_ms, remedy.hold_ms / 4);
+    assert_int_equal(remedy.hold_ms, 2 * TAP_REMEDY_HOLD_MS);
+    judge(&remedy, false, &now_ms, remedy.hold_ms);
+    assert_true(judge(&remedy, true, &now_ms, 60000) > 0);
+    assert_int_equal(remedy.hold_ms, TAP_REMEDY_HOLD_MS);
 }
 
 static void what_comes_by_tcp_is_left_alone(void **state)
@@ -123,6 +181,9 @@ int main(void)
         cmocka_unit_test(loss_that_lasts_leads_to_tcp),
         cmocka_unit_test(udp_is_tried_again_ever_more_rarely),
         cmocka_unit_test(a_camera_without_tcp_is_left_with_udp),
+        cmocka_unit_test(a_camera_that_starts_anew_stays_with_tcp),
+        cmocka_unit_test(one_that_cannot_be_reached_says_nothing_of_tcp),
+        cmocka_unit_test(udp_that_was_good_for_as_long_is_tried_soon_again),
         cmocka_unit_test(what_comes_by_tcp_is_left_alone),
         cmocka_unit_test(what_was_done_in_vain_is_not_done_for_ever),
         cmocka_unit_test(a_day_of_a_camera_that_always_stands_still_is_no_loop),
