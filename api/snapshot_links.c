@@ -78,6 +78,7 @@ static void answer_link(struct api_call *call, const struct snapshot_taking *tak
     const struct weir_json *about = &taken->about;
     const struct weir_json *offset = weir_json_find(about, "clock_offset_us");
     int64_t frame_us = snapshot_number(about, "frame_us");
+    int64_t at_us = snapshot_moment(&taking->query, about);
     char expires_at[WEIR_TIME_TEXT_MAX];
     struct weir_json_out out = {0};
     weir_clock_format_ms(ends_at_ms, expires_at);
@@ -85,9 +86,9 @@ static void answer_link(struct api_call *call, const struct snapshot_taking *tak
     weir_json_str(&out, "camera_id", WEIR_ID_TEXT(&taking->camera_id));
     weir_json_str(&out, "url", url);
     weir_json_str(&out, "expires_at", expires_at);
-    weir_json_str(&out, "requested_time", snapshot_time_text(call, taking->query.at_us));
+    weir_json_str(&out, "requested_time", snapshot_time_text(call, at_us));
     weir_json_str(&out, "frame_time", snapshot_time_text(call, frame_us));
-    weir_json_int(&out, "frame_error_us", frame_us - taking->query.at_us);
+    weir_json_int(&out, "frame_error_us", frame_us - at_us);
     weir_json_str(&out, "time_source", weir_json_find_str(about, "source"));
     if (offset) {
         weir_json_int(&out, "clock_offset_us", offset->integer);

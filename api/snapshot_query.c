@@ -194,6 +194,7 @@ enum weir_code snapshot_lapse_read(snapshot_value_fn *value, void *ctx, int64_t 
     if (code != WEIR_OK) {
         return code;
     }
+    ret->query.is_now = false;
     ret->every_us = every_ms * 1000;
     ret->query.tolerance_us = ret->every_us / 2;
     if (strcmp(ret->query.mode, "latest") == 0) {

@@ -3,7 +3,8 @@
  * The query of GET /v1/cameras/{camera_id}/snapshot: what may be asked, what is meant where nothing
  * is said, and the words weir-origin is asked with. Pure: the time is an argument.
  *
- *     at            RFC 3339 with a zone, or now (default). At most 2 s ahead.
+ *     at            RFC 3339 with a zone, or now (default; by the camera's clock, where that is
+ *                   known and believed). At most 2 s ahead.
  *     mode          exact (default), keyframe, latest
  *     tolerance_ms  how far from `at` the frame may be: 0..60000; 1000 for exact, else 10000
  *     format        jpeg (default), png, webp, avif

@@ -44,6 +44,11 @@ const char *snapshot_ms_text(struct api_call *call, int64_t us)
                              (us < 0 ? -us : us) / 1000, (us < 0 ? -us : us) % 1000 / 100);
 }
 
+int64_t snapshot_moment(const struct snapshot_query *query, const struct weir_json *about)
+{
+    return weir_json_find(about, "at_us") ? snapshot_number(about, "at_us") : query->at_us;
+}
+
 /* ---- the question ---- */
 
 const char *snapshot_parameter(void *req, const char *name)
@@ -193,12 +198,13 @@ static const char *url_of(struct api_call *call, const struct snapshot_taking *t
         call->arena,
         "http://%s/still/v1/%s/%s?at_us=%" PRId64 "&mode=%s&tolerance_us=%" PRId64
         "&wait_ms=%" PRId64 "&format=%s&width=%" PRId64 "&quality=%" PRId64
-        "&long_side=%d&short_side=%d%s",
+        "&long_side=%d&short_side=%d%s%s",
         upstream, weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)),
         weir_arena_strdup(call->arena, WEIR_ID_TEXT(&taking->camera_id)), query->at_us, query->mode,
         query->tolerance_us, query->wait_ms, snapshot_format_name(query->format), query->width,
         query->quality, query->box.long_side, query->box.short_side,
-        query->has_ts ? weir_arena_printf(call->arena, "&ts=%" PRId64, query->ts) : "");
+        query->has_ts ? weir_arena_printf(call->arena, "&ts=%" PRId64, query->ts) : "",
+        query->is_now ? "&is_now=1" : "");
 }
 
 /* ---- the picture ---- */

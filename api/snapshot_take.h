@@ -90,6 +90,8 @@ bool snapshot_is_damaged(const struct weir_json *about);
 
 /* A number of `about`; 0 where there is none. */
 int64_t snapshot_number(const struct weir_json *about, const char *name);
+/* What was looked for: `at`, and where that was now, now by the camera's clock. */
+int64_t snapshot_moment(const struct snapshot_query *query, const struct weir_json *about);
 /* In the call's arena: RFC 3339 with microseconds (half a frame at 60 fps is 8 ms); milliseconds
  * with one decimal. */
 const char *snapshot_time_text(struct api_call *call, int64_t wall_us);

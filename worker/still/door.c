@@ -72,6 +72,9 @@ static void answer(struct weir_http_response *res, const struct still_question *
     weir_json_str(&out, "format", still_format_name(question->format));
     weir_json_int(&out, "frame_us", found->frame_us);
     weir_json_int(&out, "ts", found->ts);
+    if (found->has_at_us) {
+        weir_json_int(&out, "at_us", found->at_us);
+    }
     if (found->has_source) {
         weir_json_str(&out, "source",
                       found->source == WEIR_CTL_CLIP_ANSWER_SOURCE_RTCP_SR ? "rtcp_sr" : "arrival");

@@ -33,7 +33,7 @@ struct number {
     bool is_optional; /* 0 then */
 };
 
-enum { N_AT, N_TOLERANCE, N_WAIT, N_WIDTH, N_QUALITY, N_LONG, N_SHORT, N_NUMBERS };
+enum { N_AT, N_TOLERANCE, N_WAIT, N_WIDTH, N_QUALITY, N_LONG, N_SHORT, N_NOW, N_NUMBERS };
 
 static const struct number numbers[N_NUMBERS] = {
     [N_AT] = {"at_us", 0, US_MAX},
@@ -43,6 +43,7 @@ static const struct number numbers[N_NUMBERS] = {
     [N_QUALITY] = {"quality", 1, 100},
     [N_LONG] = {"long_side", 0, WEIR_STILL_SIDE_MAX, true},
     [N_SHORT] = {"short_side", 0, WEIR_STILL_SIDE_MAX, true},
+    [N_NOW] = {"is_now", 0, 1, true},
 };
 
 enum weir_code still_question_read(const char *tenant_id, const char *camera_id,
@@ -81,6 +82,8 @@ enum weir_code still_question_read(const char *tenant_id, const char *camera_id,
         ret->ask.mode = (enum weir_ctl_clip_ask_mode)mode;
         ret->ask.at_us = read[N_AT];
         ret->ask.wait_ms = read[N_WAIT];
+        ret->ask.has_is_now = true;
+        ret->ask.is_now = read[N_NOW] == 1;
         ret->tolerance_us = read[N_TOLERANCE];
         ret->format = (enum weir_still_format)format;
         ret->width = (uint32_t)read[N_WIDTH];
@@ -104,7 +107,8 @@ bool still_question_allows(const struct still_question *question,
         *ret = refusals[found->status];
         return false;
     }
-    int64_t off_us = found->frame_us - question->ask.at_us;
+    int64_t at_us = found->has_at_us ? found->at_us : question->ask.at_us;
+    int64_t off_us = found->frame_us - at_us;
     if (off_us > question->tolerance_us || off_us < -question->tolerance_us) {
         *ret = (struct still_refusal){409, "no_picture_near"};
         return false;

@@ -194,6 +194,13 @@ bool tap_clock_is_near(const struct tap_clock *clock)
            behind_us >= -TAP_CLOCK_TRUST_US;
 }
 
+int64_t tap_clock_now_shift(const struct tap_clock *clock)
+{
+    int64_t offset_us = -clock->camera.diff_us;
+    bool is_delay = offset_us <= 0 && offset_us >= -TAP_CLOCK_DELAY_US;
+    return tap_clock_is_near(clock) && !is_delay ? offset_us : 0;
+}
+
 bool tap_clock_offset(const struct tap_clock *clock, int64_t *ret_us)
 {
     if (!clock->has_reports)

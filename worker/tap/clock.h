@@ -30,8 +30,9 @@
 #define TAP_CLOCK_JUMP_US  100000
 #define TAP_CLOCK_OTHER_US                                                                         \
     500000 /* between two lines or connections, which have delays of their own */
-#define TAP_CLOCK_DRIFT_PPM 200 /* what a bad crystal does */
-#define TAP_CLOCK_REPORTS   24  /* two minutes of most cameras */
+#define TAP_CLOCK_DELAY_US  1000000 /* what the way from a camera takes at most */
+#define TAP_CLOCK_DRIFT_PPM 200     /* what a bad crystal does */
+#define TAP_CLOCK_REPORTS   24      /* two minutes of most cameras */
 
 /* The least difference seen of late. */
 struct tap_clock_least {
@@ -74,5 +75,12 @@ bool tap_clock_offset(const struct tap_clock *clock, int64_t *ret_us);
 
 /* Whether it is near enough to ours to be believed; false without reports. */
 bool tap_clock_is_near(const struct tap_clock *clock);
+
+/*
+ * What is added to our clock to have the camera's now: its offset where it is believed, else 0. An
+ * offset of up to TAP_CLOCK_DELAY_US behind ours may be the way of the frames, not the clock, and
+ * is left alone: the frame of our now comes so much later.
+ */
+int64_t tap_clock_now_shift(const struct tap_clock *clock);
 
 #endif

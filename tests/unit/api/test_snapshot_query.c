@@ -132,6 +132,7 @@ static void several_are_at_equal_distances(void **state)
     struct snapshot_lapse lapse;
     assert_int_equal(read_lapse(LAPSE_FROM, LAPSE_TO, NULL, NULL, &lapse), WEIR_OK);
     assert_int_equal(lapse.n, 7);
+    assert_false(lapse.query.is_now);
     assert_int_equal(lapse.every_us, 1000000);
     assert_int_equal(lapse.query.tolerance_us, 500000);
     snapshot_lapse_aim(&lapse, 6, NOW_US);

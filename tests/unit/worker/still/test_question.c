@@ -54,6 +54,9 @@ static void a_whole_question_is_read(void **state)
     assert_int_equal(question.width, 640);
     assert_int_equal(question.quality, 80);
     assert_true(question.long_side == 0 && question.short_side == 0);
+    assert_false(question.ask.is_now);
+    assert_int_equal(read_with("is_now", "1", &question), WEIR_OK);
+    assert_true(question.ask.has_is_now && question.ask.is_now);
     assert_int_equal(read_with("long_side", "640", &question), WEIR_OK);
     assert_int_equal(question.long_side, 640);
     assert_int_equal(read_with("short_side", "360", &question), WEIR_OK);
@@ -85,7 +88,7 @@ static void each_value_has_its_limits_and_is_needed(void **state)
         {"wait_ms", "10001"}, {"format", "gif"}, {"format", NULL},
         {"width", "8193"},    {"width", "1e3"},  {"quality", "0"},
         {"quality", "101"},   {"quality", ""},   {"long_side", "8193"},
-        {"short_side", ""},
+        {"short_side", ""},   {"is_now", "2"},
     };
     struct still_question question;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -114,6 +117,19 @@ static void what_is_too_far_from_the_time_is_never_shown(void **state)
         assert_int_equal(why.status, 409);
         assert_string_equal(why.code, "no_picture_near");
     }
+}
+
+static void the_distance_is_that_from_the_moment_that_the_tap_looked_for(void **state)
+{
+    (void)state;
+    struct still_question question = {.ask.at_us = 1000000, .tolerance_us = 5000};
+    struct weir_ctl_clip_answer found = {
+        .status = WEIR_CTL_CLIP_ANSWER_STATUS_OK, .has_at_us = true, .at_us = 5000000};
+    struct still_refusal why;
+    found.frame_us = 5004000;
+    assert_true(still_question_allows(&question, &found, &why));
+    found.frame_us = 1000000;
+    assert_false(still_question_allows(&question, &found, &why));
 }
 
 static void what_the_tap_lacks_is_said(void **state)
@@ -146,6 +162,7 @@ int main(void)
         cmocka_unit_test(a_frame_can_be_named),
         cmocka_unit_test(each_value_has_its_limits_and_is_needed),
         cmocka_unit_test(what_is_too_far_from_the_time_is_never_shown),
+        cmocka_unit_test(the_distance_is_that_from_the_moment_that_the_tap_looked_for),
         cmocka_unit_test(what_the_tap_lacks_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

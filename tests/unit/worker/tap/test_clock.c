@@ -217,6 +217,28 @@ static void the_offset_before_a_jump_is_kept(void **state)
     assert_false(tap_clock_is_near(&clock));
 }
 
+static void now_is_by_the_cameras_clock_where_that_is_believed(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t off_us;
+        int64_t shift_us;
+    } rows[] = {{4000000, 4000000 - 80000},
+                {-4000000, -4000000 - 80000},
+                {0, 0}, /* the way takes 80 ms */
+                {-900000, 0},
+                {100000, 20000},
+                {11000000, 0},
+                {-11000000, 0}};
+    struct tap_clock clock = {0};
+    assert_int_equal(tap_clock_now_shift(&clock), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        clock = (struct tap_clock){0};
+        map(&clock, 0, NOW + rows[i].off_us, NOW + 80000);
+        assert_int_equal(tap_clock_now_shift(&clock), rows[i].shift_us);
+    }
+}
+
 /* Of two reports one may be chance, but not by so much. */
 static void soon_after_the_start_only_a_large_jump_counts(void **state)
 {
@@ -276,6 +298,7 @@ int main(void)
         cmocka_unit_test(one_that_is_off_among_many_is_left_out),
         cmocka_unit_test(sound_does_not_count_as_a_report),
         cmocka_unit_test(the_offset_before_a_jump_is_kept),
+        cmocka_unit_test(now_is_by_the_cameras_clock_where_that_is_believed),
         cmocka_unit_test(soon_after_the_start_only_a_large_jump_counts),
         cmocka_unit_test(a_clock_that_was_set_while_nobody_looked_is_found_by_the_third_report),
         cmocka_unit_test(the_encoders_delay_is_taken_out_at_once),
