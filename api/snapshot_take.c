@@ -236,7 +236,8 @@ static enum weir_code refuse_as_worker(struct api_call *call, const struct snaps
         {"no_picture_yet", "the camera has sent nothing that could be shown; see its streams"},
         {"no_picture_near", "no frame lies that near to the time; tolerance_ms allows more"},
         {"outside_ring", "the time lies before what is kept; Weir-Ring-From says what is"},
-        {"group_too_large", "too much lies between the keyframe and this frame"},
+        {"group_too_large",
+         "too much lies between the keyframe and this frame; mode=keyframe takes less"},
         {"undecodable", "the frame came broken from the camera"},
         {"picture_too_large", "the picture is larger than can be made"},
     };

@@ -112,11 +112,6 @@ static bool is_alone(const struct still_question *question)
 static struct picture *make(struct door *door, const struct still_question *question,
                             struct still_clip *clip, struct still_refusal *why)
 {
-    static const struct still_refusal refusals[] = {
-        [WEIR_DECODE_UNDECODABLE] = {409, "undecodable"},
-        [WEIR_DECODE_TOO_LARGE] = {409, "picture_too_large"},
-        [WEIR_DECODE_FAILED] = {409, "picture_too_large"},
-    };
     struct weir_decode_ask ask = {.magic = WEIR_DECODE_MAGIC,
                                   .codec = (uint32_t)clip->found.codec,
                                   .format = question->format,
@@ -126,12 +121,13 @@ static struct picture *make(struct door *door, const struct still_question *ques
                                   .long_side = question->long_side,
                                   .short_side = question->short_side,
                                   .ts = clip->found.ts,
+                                  .n_units = (uint32_t)clip->found.n_units,
                                   .park_ms = is_alone(question) ? 0 : door->config.park_ms};
     struct weir_decode_answer is = {0};
     uint8_t *image WEIR_CLEANUP(weir_freep) = NULL;
     uint8_t *bytes WEIR_CLEANUP(weir_freep) = still_clip_read(clip);
-    *why = (struct still_refusal){503, "busy"};
     if (!bytes) {
+        *why = (struct still_refusal){503, "busy"};
         return NULL;
     }
     enum weir_code code = decoders_make(door->config.decoders, &question->ask.camera_id, &ask,
@@ -141,10 +137,8 @@ static struct picture *make(struct door *door, const struct still_question *ques
         atomic_fetch_add(&door->gone_on, is.has_gone_on != 0);
         return picture_new(&is, image);
     }
-    if (code != WEIR_EUNAVAILABLE) {
-        *why = refusals[code == WEIR_OK ? is.status : WEIR_DECODE_UNDECODABLE];
-        atomic_fetch_add(&door->failed, 1);
-    }
+    *why = still_refusal_of(code, (enum weir_decode_status)is.status, clip->found.n_units);
+    atomic_fetch_add(&door->failed, code != WEIR_EUNAVAILABLE);
     return NULL;
 }
 

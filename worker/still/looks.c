@@ -114,7 +114,8 @@ static uint8_t *decode(struct looks *looks, struct subject *subject, struct stil
                                   .format = WEIR_STILL_LUMA,
                                   .quality = 1,
                                   .bytes = (uint32_t)clip->found.bytes,
-                                  .ts = clip->found.ts};
+                                  .ts = clip->found.ts,
+                                  .n_units = (uint32_t)clip->found.n_units};
     struct weir_decode_answer is = {0};
     uint8_t *image = NULL;
     uint8_t *bytes WEIR_CLEANUP(weir_freep) = still_clip_read(clip);
@@ -123,7 +124,7 @@ static uint8_t *decode(struct looks *looks, struct subject *subject, struct stil
     }
     enum weir_code code =
         decoders_make_spare(looks->config.decoders, &ask, bytes, &is, &image, NULL);
-    if (code == WEIR_EIO) {
+    if (code == WEIR_EIO || code == WEIR_ETIMEOUT) {
         subject->broken_until_ms = weir_clock_mono_ms() + LOOKS_BROKEN_MS;
     }
     bool is_whole = code == WEIR_OK && is.status == WEIR_DECODE_OK && !is.is_damaged &&

@@ -5,7 +5,8 @@
 
 #include "lib/base/str.h"
 
-#define US_MAX ((int64_t)1 << 53)
+#define US_MAX     ((int64_t)1 << 53)
+#define MANY_UNITS 250 /* a decoder that takes too long over so many does so again */
 
 static const char *const modes[] = {"exact", "keyframe", "latest"};
 static const char *const formats[] = {"jpeg", "png", "webp", "avif"};
@@ -114,4 +115,19 @@ bool still_question_allows(const struct still_question *question,
         return false;
     }
     return true;
+}
+
+struct still_refusal still_refusal_of(enum weir_code code, enum weir_decode_status status,
+                                      int64_t n_units)
+{
+    static const struct still_refusal undecodable = {409, "undecodable"};
+    static const struct still_refusal too_large = {409, "picture_too_large"};
+    if (code == WEIR_OK) {
+        return status == WEIR_DECODE_TOO_LARGE || status == WEIR_DECODE_FAILED ? too_large
+                                                                               : undecodable;
+    }
+    if (code == WEIR_ETIMEOUT && n_units >= MANY_UNITS) {
+        return (struct still_refusal){409, "group_too_large"};
+    }
+    return code == WEIR_EIO ? undecodable : (struct still_refusal){503, "busy"};
 }

@@ -49,6 +49,11 @@ struct still_refusal {
 bool still_question_allows(const struct still_question *question,
                            const struct weir_ctl_clip_answer *found, struct still_refusal *ret);
 
+/* Why there is no picture of what may be shown: what decoders_make returned, the decoder's status
+ * with WEIR_OK, and how many units the clip had. */
+struct still_refusal still_refusal_of(enum weir_code code, enum weir_decode_status status,
+                                      int64_t n_units);
+
 const char *still_format_name(enum weir_still_format format); /* "jpeg" */
 
 #endif

@@ -155,6 +155,31 @@ static void what_the_tap_lacks_is_said(void **state)
     }
 }
 
+static void what_a_decoder_does_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        enum weir_code code;
+        enum weir_decode_status status;
+        int64_t n_units;
+        int http;
+        const char *is;
+    } rows[] = {
+        {WEIR_OK, WEIR_DECODE_UNDECODABLE, 3000, 409, "undecodable"},
+        {WEIR_OK, WEIR_DECODE_TOO_LARGE, 1, 409, "picture_too_large"},
+        {WEIR_OK, WEIR_DECODE_FAILED, 1, 409, "picture_too_large"},
+        {WEIR_EIO, WEIR_DECODE_OK, 3000, 409, "undecodable"},
+        {WEIR_EUNAVAILABLE, WEIR_DECODE_OK, 3000, 503, "busy"},
+        {WEIR_ETIMEOUT, WEIR_DECODE_OK, 50, 503, "busy"},
+        {WEIR_ETIMEOUT, WEIR_DECODE_OK, 500, 409, "group_too_large"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct still_refusal why = still_refusal_of(rows[i].code, rows[i].status, rows[i].n_units);
+        assert_int_equal(why.status, rows[i].http);
+        assert_string_equal(why.code, rows[i].is);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +189,7 @@ int main(void)
         cmocka_unit_test(what_is_too_far_from_the_time_is_never_shown),
         cmocka_unit_test(the_distance_is_that_from_the_moment_that_the_tap_looked_for),
         cmocka_unit_test(what_the_tap_lacks_is_said),
+        cmocka_unit_test(what_a_decoder_does_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
