@@ -24,7 +24,7 @@ struct tap_assembler {
     bool is_skipping;    /* the unit in progress is too long */
     int64_t pts;
     int64_t camera_us;
-    int64_t arrival_us;
+    int64_t arrival_mono_us;
 };
 
 /* `extradata` (parameter sets with start codes) may be empty; not kept. */
@@ -37,7 +37,7 @@ void tap_assembler_done(struct tap_assembler *as);
  * the caller to free, or NULL.
  */
 struct tap_unit *tap_assembler_add(struct tap_assembler *as, int64_t pts, int64_t camera_us,
-                                   int64_t arrival_us, const uint8_t *bytes, size_t len);
+                                   int64_t arrival_mono_us, const uint8_t *bytes, size_t len);
 
 /* Ends the unit in progress. */
 struct tap_unit *tap_assembler_flush(struct tap_assembler *as);

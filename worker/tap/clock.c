@@ -29,7 +29,9 @@ void tap_clock_restart(struct tap_clock *clock)
                                 .before_us = clock->before_us,
                                 .has_last = is_sure || clock->has_last,
                                 .last_us = is_sure ? -clock->camera.diff_us : clock->last_us,
-                                .delay_us = clock->delay_us};
+                                .delay_us = clock->delay_us,
+                                .has_wall = clock->has_wall,
+                                .wall_us = clock->wall_us};
 }
 
 /* ---- the line through the reports ---- */
@@ -160,6 +162,19 @@ static void follow(struct tap_clock *clock, int64_t line_us, int64_t diff_us)
 }
 
 /* ---- units ---- */
+
+void tap_clock_set_wall(struct tap_clock *clock, int64_t wall_us)
+{
+    int64_t set_us = clock->has_wall ? wall_us - clock->wall_us : 0;
+    clock->has_wall = true;
+    clock->wall_us = wall_us;
+    clock->arrival.diff_us += set_us;
+    clock->arrival.at_us += set_us;
+    clock->camera.diff_us += set_us;
+    clock->camera.at_us += set_us;
+    clock->last_us -= set_us;
+    clock->before_us -= set_us;
+}
 
 /* Sound lies on the line as it suits video; it goes by its own newest report. */
 static int64_t camera_time(struct tap_clock *clock, const struct tap_unit *unit, int64_t line_us)

@@ -13,7 +13,8 @@
  * taken out and only its regularity is used.
  *
  * Without reports the time is that of arrival, freed of jitter: of all delays the least is the
- * truest (minimum-delay filter), and it is let go slowly so that clocks may drift.
+ * truest (minimum-delay filter), and it is let go slowly so that clocks may drift. Our own clock
+ * may be set meanwhile.
  *
  * What the camera's encoder takes lies between the capture and both of these times, where reports
  * tell the time of sending; a camera whose delay is known has it taken out of every frame's time.
@@ -62,10 +63,19 @@ struct tap_clock {
     bool has_last; /* the offset at the restart is known, and no line was compared with it yet */
     int64_t last_us;
     int64_t delay_us; /* of its encoder; may be set at any time */
+    bool has_wall;
+    int64_t wall_us; /* our wall clock minus the monotonic one */
 };
 
 /* After each jump of the line and each reconnect. Zeroed storage is ready too. */
 void tap_clock_restart(struct tap_clock *clock);
+
+/*
+ * `wall_us`: our wall clock minus the monotonic one, before each unit. When our clock is set, all
+ * that was learnt of arrivals moves along; by the least difference seen, frames would stay at the
+ * old time for hours. What reports say of the camera's own clock stays.
+ */
+void tap_clock_set_wall(struct tap_clock *clock, int64_t wall_us);
 
 /* `line_us`: the unit's place on the gapless line. Sets unit->capture_us and unit->is_cameras. */
 void tap_clock_map(struct tap_clock *clock, struct tap_unit *unit, int64_t line_us);
