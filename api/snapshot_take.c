@@ -284,13 +284,6 @@ enum weir_code snapshot_refuse(struct api_call *call, const struct snapshot_taki
                : refuse_busy(call);
 }
 
-static enum weir_code finish(struct api_call *call, const struct snapshot_taking *taking,
-                             struct snapshot_taken *ret)
-{
-    int status = snapshot_collect(call, taking, ret);
-    return status == 200 ? WEIR_OK : snapshot_refuse(call, taking, status, ret);
-}
-
 /* A moment that is to come is waited for here, where that costs nobody a thread. */
 static bool wait_for_moment(struct api_call *call, struct snapshot_taking *taking)
 {
@@ -369,8 +362,12 @@ static enum weir_code start_first(struct api_call *call, struct snapshot_taking 
     struct api_starting *starting = &taking->starting;
     enum api_start_phase was = starting->phase;
     if (was == API_START_NEW) {
-        starting->wish = (struct api_start_wish){.camera_id = taking->camera_id,
-                                                 .class = START_CLASS}; /* by its defaults */
+        starting->wish = (struct api_start_wish){
+            .camera_id = taking->camera_id,
+            .profile = {.names_quality = true,
+                        .names_fps = true,
+                        .profile = {.quality = WEIR_QUALITY_SOURCE, .fps = 0}},
+            .class = START_CLASS};
         taking->start_until_mono_ms = weir_clock_mono_ms() + START_MS;
     }
     if (taking->is_watched) {
@@ -396,13 +393,37 @@ static enum weir_code start_first(struct api_call *call, struct snapshot_taking 
     return code == WEIR_OK ? snapshot_fetch(call, taking) : code;
 }
 
+/* Whether nothing reads the camera, or what does has nothing of it so far. */
+static bool needs_start(int status, const struct weir_json *about)
+{
+    const char *code = weir_json_find_str(about, "code");
+    return status == 404 || (code && strcmp(code, "no_picture_yet") == 0);
+}
+
+/* The worker that has the camera was asked in vain, and that was a while ago. */
+static enum weir_code start_instead(struct api_call *call, struct snapshot_taking *taking)
+{
+    taking->fetch = NULL; /* the request releases it */
+    snapshot_query_set_now(&taking->query, weir_clock_wall_us());
+    enum weir_code code = taking->may(call, taking);
+    return code == WEIR_OK ? start_first(call, taking) : code;
+}
+
+/* Who reads the camera is asked first: a picture of it needs no stream. */
 static enum weir_code take(struct api_call *call, struct snapshot_taking *taking,
                            struct snapshot_taken *ret)
 {
-    if (taking->fetch) {
-        return finish(call, taking, ret);
+    bool is_starting = taking->starting.phase != API_START_NEW;
+    bool may_start = taking->query.starts && !is_starting;
+    if (!taking->fetch) {
+        return is_starting || (may_start && !url_of(call, taking)) ? start_first(call, taking)
+                                                                   : snapshot_fetch(call, taking);
     }
-    return taking->query.starts ? start_first(call, taking) : snapshot_fetch(call, taking);
+    int status = snapshot_collect(call, taking, ret);
+    if (may_start && needs_start(status, &ret->about)) {
+        return start_instead(call, taking);
+    }
+    return status == 200 ? WEIR_OK : snapshot_refuse(call, taking, status, ret);
 }
 
 enum weir_code snapshot_run(struct api_call *call, snapshot_begin_fn *begin, snapshot_end_fn *end)

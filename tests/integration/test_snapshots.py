@@ -454,6 +454,7 @@ def test_it_is_started_for_a_picture(stack: Stack) -> None:
     user = stack.user("acme")
     cameras = {"asleep": stack.camera("asleep", "--gop", "1"), "gone": "rtsp://127.0.0.1:1/none"}
     eyes = {name: Eye(user, user.add_camera(name, url)["id"], "") for name, url in cameras.items()}
+    warm = Eye(user, user.add_camera("awake", stack.camera("awake", "--gop", "1"), warm=True)["id"], "")
     with ThreadPoolExecutor() as pool:
         gone = pool.submit(eyes["gone"].ask, start="true")
         answer = eyes["asleep"].ask(start="true").expect(200, 202)
@@ -467,7 +468,11 @@ def test_it_is_started_for_a_picture(stack: Stack) -> None:
     assert late.json["state"] not in ("running", "stopped"), late.json
     # As anybody's stream, after those who watch.
     stream = user.get(f"/v1/streams?camera_id={eyes['asleep'].camera}").expect(200).json["items"]
-    assert [(one["quality"], one["class"]) for one in stream] == [("source", 2)]
+    assert [(one["quality"], one["fps"], one["class"]) for one in stream] == [("source", 0, 2)]
+    # What is read needs none.
+    wait_for("a picture of the warm one", lambda: warm.ask().status == 200, 60)
+    warm.ask(start="true").expect(200)
+    assert user.get(f"/v1/streams?camera_id={warm.camera}").expect(200).json["items"] == []
     for one in (stream[0]["id"], late.json["stream_id"]):
         user.call("DELETE", f"/v1/streams/{one}").expect(202)
 
