@@ -183,9 +183,17 @@ def test_what_was_lost_on_the_way_is_said(stack: Stack, eyes: dict[str, Eye]) ->
                 pytest.fail(f"a picture {off_ms} ms off that is called whole")
         return min(found.values()) > 0
 
+    def damaged_link() -> str | None:
+        wish = {"at": text_of(now() - timedelta(seconds=dice.uniform(0, BACK_S / 2)))}
+        answer = eye.user.call("POST", f"/v1/cameras/{eye.camera}/snapshots", wish)
+        return answer.json["url"] if answer.status == 201 and answer.json["damaged"] else None
+
     stack.dev("camera", "fault", "eye-udp", "lossy")
     try:
         wait_for("pictures, whole ones and others", both, 60)
+        # A link says it too: of what the worker keeps, nobody asks the ring.
+        url = wait_for("a link to a damaged one", damaged_link, 60)
+        assert shown(stack, url).expect(200).headers["weir-frame-damaged"] == "true"
     finally:
         stack.dev("camera", "fault", "eye-udp", "none")
     print(f"lossy: {found}")

@@ -84,8 +84,7 @@ static void answer(struct weir_http_response *res, const struct still_question *
     }
     weir_json_int(&out, "width", picture->answer.width);
     weir_json_int(&out, "height", picture->answer.height);
-    weir_json_bool(&out, "is_damaged",
-                   picture->answer.is_damaged != 0 || (found->has_lost && found->lost));
+    weir_json_bool(&out, "is_damaged", picture->answer.is_damaged != 0);
     write_range(&out, found);
     weir_json_close(&out, '}');
     const char *json = weir_json_take(&out, res->arena, &len);
@@ -133,6 +132,7 @@ static struct picture *make(struct door *door, const struct still_question *ques
     enum weir_code code = decoders_make(door->config.decoders, &question->ask.camera_id, &ask,
                                         bytes, weir_clock_mono_ms() + MAKE_MS, &is, &image, NULL);
     if (code == WEIR_OK && is.status == WEIR_DECODE_OK) {
+        is.is_damaged |= clip->found.has_lost && clip->found.lost; /* kept with it, for links */
         atomic_fetch_add(&door->decoded, 1);
         atomic_fetch_add(&door->gone_on, is.has_gone_on != 0);
         return picture_new(&is, image);
