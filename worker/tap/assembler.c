@@ -155,6 +155,7 @@ static struct tap_unit *write_unit(const struct tap_assembler *as, const struct 
 struct tap_unit *tap_assembler_flush(struct tap_assembler *as)
 {
     struct tap_unit *unit = NULL;
+    uint64_t broken = as->broken;
     if (as->is_skipping) {
         as->broken++;
     } else if (as->buf.len > 0 && as->pts != TAP_NO_TIME) {
@@ -165,6 +166,10 @@ struct tap_unit *tap_assembler_flush(struct tap_assembler *as)
             unit = write_unit(as, &s);
         }
     }
+    bool is_thrown = unit == NULL && as->is_started && as->broken > broken;
+    if (unit != NULL)
+        unit->has_gap = as->has_hole;
+    as->has_hole = is_thrown || (as->has_hole && unit == NULL);
     clear(as);
     as->is_skipping = false;
     return unit;

@@ -6,7 +6,8 @@
  *
  * The parameter sets of the session description are given at the start; newer ones are taken from
  * the stream. Each key unit is given its parameter sets if it came without. Until the first key
- * unit with complete sets, everything is left out.
+ * unit with complete sets, everything is left out. What comes behind a unit that was thrown away,
+ * too long or broken as a whole, has a gap.
  */
 #ifndef WEIR_WORKER_TAP_ASSEMBLER_H
 #define WEIR_WORKER_TAP_ASSEMBLER_H
@@ -22,6 +23,7 @@ struct tap_assembler {
     uint64_t broken;     /* of these; and units thrown away because they passed TAP_UNIT_MAX */
     struct weir_buf buf; /* the unit in progress */
     bool is_skipping;    /* the unit in progress is too long */
+    bool has_hole;       /* a unit was thrown away since the last one that was given out */
     int64_t pts;
     int64_t camera_us;
     int64_t arrival_mono_us;

@@ -97,7 +97,7 @@ static inline void tap_format_take_sound(struct tap_format *format, const struct
 struct tap_unit {
     enum tap_track track;
     bool is_key;
-    bool has_gap;            /* packets were lost on the way, of it or right before it */
+    bool has_gap;            /* something was lost on the way, of it or right before it */
     bool is_tied;            /* `pts` follows sender reports, and may move with each of them */
     int64_t pts;             /* presentation time as the source gave it, in ticks of the track */
     int64_t camera_us;       /* capture, camera's wall clock by RTCP; TAP_NO_TIME when unknown */

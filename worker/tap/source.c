@@ -389,7 +389,7 @@ static void read_video(struct source *source, const AVPacket *packet)
         source->unit_has_gap = source->unit_has_gap || has_gap;
         return;
     }
-    unit->has_gap = source->unit_has_gap || has_gap;
+    unit->has_gap = unit->has_gap || source->unit_has_gap || has_gap;
     source->unit_has_gap = has_gap;
     if (!was_started) {
         source->format.params = source->assembler.params;
