@@ -9,6 +9,7 @@
 #include "api/ticket_ids.h"
 #include "api/tickets.h"
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 
 #define LINK_MS 60000
 
@@ -105,6 +106,15 @@ static void answer_link(struct api_call *call, const struct snapshot_taking *tak
     api_call_json(call, 201, &out);
 }
 
+static void note(struct api_call *call, const char *action, const struct snapshot_taking *taking,
+                 const struct snapshot_taken *taken, const struct weir_id *ticket_id)
+{
+    int64_t frame_us = snapshot_number(&taken->about, "frame_us");
+    api_call_note(call, action, "camera", &taking->camera_id, WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED,
+                  weir_arena_printf(call->arena, "frame of %s, ticket %s",
+                                    snapshot_time_text(call, frame_us), WEIR_ID_TEXT(ticket_id)));
+}
+
 static enum weir_code link_to(struct api_call *call, const struct snapshot_taking *taking,
                               const struct snapshot_taken *taken)
 {
@@ -135,10 +145,7 @@ static enum weir_code link_to(struct api_call *call, const struct snapshot_takin
     answer_link(call, taking, taken,
                 weir_arena_printf(call->arena, "/v1/snapshots/%s/%s", text, name),
                 issue.ends_at_ms);
-    api_call_note(
-        call, "snapshot.link", "camera", &taking->camera_id, WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED,
-        weir_arena_printf(call->arena, "frame of %s, ticket %s", snapshot_time_text(call, frame_us),
-                          WEIR_ID_TEXT(&ticket.ticket_id)));
+    note(call, "snapshot.link", taking, taken, &ticket.ticket_id);
     return WEIR_OK;
 }
 
@@ -204,17 +211,21 @@ static enum weir_code begin_get(struct api_call *call, struct snapshot_taking *t
     }
     call->tenant_id = ticket.tenant_id;
     taking->camera_id = ticket.camera_id;
+    taking->ticket_id = ticket.ticket_id;
     taking->may = may_follow;
     return snapshot_name_read(name, &taking->query) ? snapshot_check_quota(call, &ticket.viewer_id)
                                                     : api_call_not_found(call);
 }
 
+/* Whoever has the link: the note of its making has the same ticket, and who made it. */
 static enum weir_code show(struct api_call *call, const struct snapshot_taking *taking,
                            const struct snapshot_taken *taken)
 {
     snapshot_show(call, &taking->query, taken);
     weir_http_add_header(call->res, "Cache-Control", "private, no-store");
     weir_http_add_header(call->res, "Referrer-Policy", "no-referrer");
+    WEIR_IGNORE(!WEIR_STR_SET(call->actor, "link"), "it fits");
+    note(call, "snapshot.show", taking, taken, &taking->ticket_id);
     return WEIR_OK;
 }
 

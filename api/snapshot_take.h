@@ -22,7 +22,8 @@ typedef enum weir_code snapshot_may_fn(struct api_call *call, struct snapshot_ta
 struct snapshot_taking {
     struct snapshot_query query;
     struct weir_id camera_id;
-    snapshot_may_fn *may; /* asked again when the call has waited, before the picture is made */
+    struct weir_id ticket_id; /* of the link that is followed */
+    snapshot_may_fn *may;     /* asked again when the call has waited, before the picture is made */
     /* The stream that is started for it. */
     struct api_starting starting;
     bool is_watched;

@@ -621,13 +621,33 @@ def renewed(stack: Stack, eye: Eye, old: list[int]) -> bool:
     return not set(old) & set(children(stack.home, "worker-0", "weir-decode"))
 
 
-def test_the_audit_knows_who_took_it(eyes: dict[str, Eye]) -> None:
+def test_the_audit_knows_who_took_it(stack: Stack, eyes: dict[str, Eye]) -> None:
     eye = eyes["tcp"]
+    path = f"/v1/cameras/{eye.camera}/snapshots"
     frame = eye.ask().expect(200).headers["weir-frame-time"]
+    made = eye.user.call("POST", path, {"width": 64}).expect(201).json
+    shown(stack, made["url"]).expect(200)
+    begin = now() - timedelta(seconds=2)
+    eye.user.get(f"{path}?from={text_of(begin)}&to={text_of(begin)}").expect(200)
+    subject = claims(eye.user)["sub"]
+    expected = {
+        "snapshot.take": (subject, frame),
+        "snapshot.link": (subject, made["frame_time"]),
+        "snapshot.show": ("link", made["frame_time"]),
+        "snapshot.lapse": (subject, f"1 frames from {text_of(begin)[:-1]}"),
+    }
 
-    def is_noted() -> bool:
+    def noted() -> dict[str, str] | None:
+        """The details of all four, by their action."""
         events = eye.user.get("/v1/audit-events?limit=200").expect(200).json["items"]
-        taken = [event for event in events if event.get("action") == "snapshot.take"]
-        return any(event["object_id"] == eye.camera and frame in event["detail"] for event in taken)
+        found = {}
+        for action, (actor, text) in expected.items():
+            for event in events:
+                is_it = (event.get("action"), event.get("actor")) == (action, actor)
+                if is_it and event["object_id"] == eye.camera and text in event["detail"]:
+                    found[action] = str(event["detail"])
+        return found if len(found) == len(expected) else None
 
-    wait_for("the audit's event", is_noted, 60)
+    details = wait_for("the audit's events", noted, 60)
+    # By its ticket it is known whose link was followed.
+    assert details["snapshot.show"] == details["snapshot.link"]
