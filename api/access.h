@@ -14,7 +14,7 @@ struct api_access;
 
 struct api_access_note {
     const struct weir_id *tenant_id; /* the tenant that owns the object, or of the caller */
-    const char *actor;               /* subject, or "gateway", "worker" */
+    const char *actor;               /* subject, or "gateway", "worker", "link" */
     const char *action;              /* "camera.create" */
     const char *object_type;         /* "camera" */
     const struct weir_id *object_id; /* may be NULL */

@@ -89,11 +89,12 @@ static enum weir_code answer(struct api_call *call, const struct lapse *lapse)
 
 static enum weir_code fetch_next(struct api_call *call, struct lapse *lapse)
 {
-    if (lapse->next == lapse->wish.n) {
+    bool is_late = weir_clock_mono_ms() >= lapse->end_mono_ms;
+    if (lapse->next == lapse->wish.n || (is_late && lapse->n > 0)) {
         enum weir_code code = lapse->taking.may(call, &lapse->taking);
         return code == WEIR_OK ? answer(call, lapse) : code;
     }
-    if (weir_clock_mono_ms() >= lapse->end_mono_ms) {
+    if (is_late) {
         return weir_fail(&call->err, WEIR_EUNAVAILABLE, "the pictures took too long");
     }
     enum weir_code code = snapshot_check_quota(call, NULL);
@@ -112,15 +113,23 @@ static bool is_new(const struct lapse *lapse, const struct snapshot_taken *taken
 }
 
 /* A hole is left out; that the ring begins later, or that nothing is there, is said. */
+static bool is_hole(struct lapse *lapse, const struct snapshot_taken *taken)
+{
+    const char *code = weir_json_find_str(&taken->about, "code");
+    bool is_near_none = code && strcmp(code, "no_picture_near") == 0;
+    if (is_near_none && weir_json_find(&taken->about, "to_us")) {
+        snapshot_lapse_miss(&lapse->wish, snapshot_number(&taken->about, "to_us"));
+    }
+    return is_near_none || (code && strcmp(code, "undecodable") == 0);
+}
+
 static enum weir_code take_one(struct api_call *call, struct lapse *lapse)
 {
     struct snapshot_taken taken;
     int status = snapshot_collect(call, &lapse->taking, &taken);
     if (status != 200) {
-        const char *code = weir_json_find_str(&taken.about, "code");
-        bool is_hole =
-            code && (strcmp(code, "no_picture_near") == 0 || strcmp(code, "undecodable") == 0);
-        return is_hole ? WEIR_OK : snapshot_refuse(call, &lapse->taking, status, &taken);
+        return is_hole(lapse, &taken) ? WEIR_OK
+                                      : snapshot_refuse(call, &lapse->taking, status, &taken);
     }
     if (!is_new(lapse, &taken)) {
         return WEIR_OK;

@@ -3,7 +3,8 @@
  * Several pictures in one answer: GET /v1/cameras/{camera_id}/snapshots?from=..&to=..&every=..
  *
  * One after the other, so that it takes one decoder at a time; each counts for the quota, and all
- * together have SNAPSHOT_LAPSE_BYTES_MAX.
+ * together have SNAPSHOT_LAPSE_BYTES_MAX and half a minute: then those that are there are the
+ * answer.
  */
 #ifndef WEIR_API_SNAPSHOT_LAPSE_H
 #define WEIR_API_SNAPSHOT_LAPSE_H

@@ -9,6 +9,7 @@
 #include "api/ticket_ids.h"
 #include "api/tickets.h"
 #include "lib/base/clock.h"
+#include "lib/base/str.h"
 
 #define LINK_MS 60000
 
@@ -78,6 +79,7 @@ static void answer_link(struct api_call *call, const struct snapshot_taking *tak
     const struct weir_json *about = &taken->about;
     const struct weir_json *offset = weir_json_find(about, "clock_offset_us");
     int64_t frame_us = snapshot_number(about, "frame_us");
+    int64_t at_us = snapshot_moment(&taking->query, about);
     char expires_at[WEIR_TIME_TEXT_MAX];
     struct weir_json_out out = {0};
     weir_clock_format_ms(ends_at_ms, expires_at);
@@ -85,9 +87,9 @@ static void answer_link(struct api_call *call, const struct snapshot_taking *tak
     weir_json_str(&out, "camera_id", WEIR_ID_TEXT(&taking->camera_id));
     weir_json_str(&out, "url", url);
     weir_json_str(&out, "expires_at", expires_at);
-    weir_json_str(&out, "requested_time", snapshot_time_text(call, taking->query.at_us));
+    weir_json_str(&out, "requested_time", snapshot_time_text(call, at_us));
     weir_json_str(&out, "frame_time", snapshot_time_text(call, frame_us));
-    weir_json_int(&out, "frame_error_us", frame_us - taking->query.at_us);
+    weir_json_int(&out, "frame_error_us", frame_us - at_us);
     weir_json_str(&out, "time_source", weir_json_find_str(about, "source"));
     if (offset) {
         weir_json_int(&out, "clock_offset_us", offset->integer);
@@ -102,6 +104,15 @@ static void answer_link(struct api_call *call, const struct snapshot_taking *tak
     weir_json_close(&out, '}');
     weir_http_add_header(call->res, "Location", url);
     api_call_json(call, 201, &out);
+}
+
+static void note(struct api_call *call, const char *action, const struct snapshot_taking *taking,
+                 const struct snapshot_taken *taken, const struct weir_id *ticket_id)
+{
+    int64_t frame_us = snapshot_number(&taken->about, "frame_us");
+    api_call_note(call, action, "camera", &taking->camera_id, WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED,
+                  weir_arena_printf(call->arena, "frame of %s, ticket %s",
+                                    snapshot_time_text(call, frame_us), WEIR_ID_TEXT(ticket_id)));
 }
 
 static enum weir_code link_to(struct api_call *call, const struct snapshot_taking *taking,
@@ -134,10 +145,7 @@ static enum weir_code link_to(struct api_call *call, const struct snapshot_takin
     answer_link(call, taking, taken,
                 weir_arena_printf(call->arena, "/v1/snapshots/%s/%s", text, name),
                 issue.ends_at_ms);
-    api_call_note(
-        call, "snapshot.link", "camera", &taking->camera_id, WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED,
-        weir_arena_printf(call->arena, "frame of %s, ticket %s", snapshot_time_text(call, frame_us),
-                          WEIR_ID_TEXT(&ticket.ticket_id)));
+    note(call, "snapshot.link", taking, taken, &ticket.ticket_id);
     return WEIR_OK;
 }
 
@@ -203,17 +211,21 @@ static enum weir_code begin_get(struct api_call *call, struct snapshot_taking *t
     }
     call->tenant_id = ticket.tenant_id;
     taking->camera_id = ticket.camera_id;
+    taking->ticket_id = ticket.ticket_id;
     taking->may = may_follow;
     return snapshot_name_read(name, &taking->query) ? snapshot_check_quota(call, &ticket.viewer_id)
                                                     : api_call_not_found(call);
 }
 
+/* Whoever has the link: the note of its making has the same ticket, and who made it. */
 static enum weir_code show(struct api_call *call, const struct snapshot_taking *taking,
                            const struct snapshot_taken *taken)
 {
     snapshot_show(call, &taking->query, taken);
     weir_http_add_header(call->res, "Cache-Control", "private, no-store");
     weir_http_add_header(call->res, "Referrer-Policy", "no-referrer");
+    WEIR_IGNORE(!WEIR_STR_SET(call->actor, "link"), "it fits");
+    note(call, "snapshot.show", taking, taken, &taking->ticket_id);
     return WEIR_OK;
 }
 

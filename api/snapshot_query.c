@@ -15,10 +15,12 @@
 #define QUALITY_DEFAULT    85
 /* For the frame behind the moment, which may be the nearer one. */
 #define NEXT_FRAME_MS 2000
-#define EVERY_MIN_MS  40
-#define EVERY_MAX_MS  60000
-#define EVERY_MS      1000
-#define NUMBER_MAX    ((int64_t)1 << 53)
+/* By a camera's clock that is ten seconds slow, and believed, what was then comes now. */
+#define LATE_MS      12000
+#define EVERY_MIN_MS 40
+#define EVERY_MAX_MS 60000
+#define EVERY_MS     1000
+#define NUMBER_MAX   ((int64_t)1 << 53)
 
 const char *const snapshot_parameters[] = {"at",    "mode",    "tolerance_ms", "format",
                                            "width", "quality", "start",        NULL};
@@ -72,6 +74,15 @@ void snapshot_query_set_now(struct snapshot_query *query, int64_t now_us)
     query->wait_ms = NEXT_FRAME_MS;
 }
 
+static int64_t wait_ms_for(int64_t at_us, int64_t now_us)
+{
+    int64_t ahead_ms = (at_us - now_us) / 1000;
+    if (ahead_ms < -LATE_MS) {
+        return 0;
+    }
+    return NEXT_FRAME_MS + (ahead_ms > 0 ? ahead_ms : 0);
+}
+
 static enum weir_code read_at(const char *text, int64_t now_us, struct snapshot_query *ret,
                               struct api_fault *fault)
 {
@@ -90,7 +101,7 @@ static enum weir_code read_at(const char *text, int64_t now_us, struct snapshot_
     }
     /* Before 1970 no camera was read either. */
     ret->at_us = at_ms > 0 ? at_ms * 1000 : 0;
-    ret->wait_ms += ret->at_us > now_us ? (ret->at_us - now_us) / 1000 : 0;
+    ret->wait_ms = wait_ms_for(ret->at_us, now_us);
     return WEIR_OK;
 }
 
@@ -194,6 +205,7 @@ enum weir_code snapshot_lapse_read(snapshot_value_fn *value, void *ctx, int64_t 
     if (code != WEIR_OK) {
         return code;
     }
+    ret->query.is_now = false;
     ret->every_us = every_ms * 1000;
     ret->query.tolerance_us = ret->every_us / 2;
     if (strcmp(ret->query.mode, "latest") == 0) {
@@ -212,7 +224,12 @@ void snapshot_lapse_aim(struct snapshot_lapse *lapse, int64_t i, int64_t now_us)
 {
     int64_t at_us = lapse->from_us + i * lapse->every_us;
     lapse->query.at_us = at_us;
-    lapse->query.wait_ms = NEXT_FRAME_MS + (at_us > now_us ? (at_us - now_us) / 1000 : 0);
+    lapse->query.wait_ms = lapse->has_ended ? 0 : wait_ms_for(at_us, now_us);
+}
+
+void snapshot_lapse_miss(struct snapshot_lapse *lapse, int64_t to_us)
+{
+    lapse->has_ended = lapse->has_ended || to_us < lapse->query.at_us;
 }
 
 /* ---- ceilings ---- */

@@ -3,7 +3,8 @@
  * The query of GET /v1/cameras/{camera_id}/snapshot: what may be asked, what is meant where nothing
  * is said, and the words weir-origin is asked with. Pure: the time is an argument.
  *
- *     at            RFC 3339 with a zone, or now (default). At most 2 s ahead.
+ *     at            RFC 3339 with a zone, or now (default; by the camera's clock, where that is
+ *                   known and believed). At most 2 s ahead.
  *     mode          exact (default), keyframe, latest
  *     tolerance_ms  how far from `at` the frame may be: 0..60000; 1000 for exact, else 10000
  *     format        jpeg (default), png, webp, avif
@@ -29,7 +30,7 @@ struct snapshot_query {
     int64_t width; /* 0: as it is */
     int64_t quality;
     struct weir_box box; /* of the ceiling, into which it is made to fit; 0: none */
-    int64_t wait_ms;     /* for what is not captured yet */
+    int64_t wait_ms;     /* for what is not captured yet; 0: the moment is long past */
     bool is_now;         /* no time was named */
     bool starts;
     bool has_ts; /* that very frame, as a link names it */
@@ -50,7 +51,8 @@ struct snapshot_lapse {
     struct snapshot_query query; /* of each picture, but for at_us and wait_ms */
     int64_t from_us;
     int64_t every_us;
-    int64_t n; /* 1..SNAPSHOT_LAPSE_MAX */
+    int64_t n;      /* 1..SNAPSHOT_LAPSE_MAX */
+    bool has_ended; /* one was waited for in vain, so none is any more */
 };
 
 WEIR_MUST_USE enum weir_code snapshot_lapse_read(snapshot_value_fn *value, void *ctx,
@@ -58,6 +60,9 @@ WEIR_MUST_USE enum weir_code snapshot_lapse_read(snapshot_value_fn *value, void 
                                                  struct api_fault *ret_fault);
 /* Sets the query's moment: the i-th one. */
 void snapshot_lapse_aim(struct snapshot_lapse *lapse, int64_t i, int64_t now_us);
+
+/* No frame lies near the query's moment, and `to_us` is the newest that there is. */
+void snapshot_lapse_miss(struct snapshot_lapse *lapse, int64_t to_us);
 
 extern const char *const snapshot_lapse_parameters[];
 

@@ -44,6 +44,11 @@ const char *snapshot_ms_text(struct api_call *call, int64_t us)
                              (us < 0 ? -us : us) / 1000, (us < 0 ? -us : us) % 1000 / 100);
 }
 
+int64_t snapshot_moment(const struct snapshot_query *query, const struct weir_json *about)
+{
+    return weir_json_find(about, "at_us") ? snapshot_number(about, "at_us") : query->at_us;
+}
+
 /* ---- the question ---- */
 
 const char *snapshot_parameter(void *req, const char *name)
@@ -193,12 +198,13 @@ static const char *url_of(struct api_call *call, const struct snapshot_taking *t
         call->arena,
         "http://%s/still/v1/%s/%s?at_us=%" PRId64 "&mode=%s&tolerance_us=%" PRId64
         "&wait_ms=%" PRId64 "&format=%s&width=%" PRId64 "&quality=%" PRId64
-        "&long_side=%d&short_side=%d%s",
+        "&long_side=%d&short_side=%d%s%s",
         upstream, weir_arena_strdup(call->arena, WEIR_ID_TEXT(&call->tenant_id)),
         weir_arena_strdup(call->arena, WEIR_ID_TEXT(&taking->camera_id)), query->at_us, query->mode,
         query->tolerance_us, query->wait_ms, snapshot_format_name(query->format), query->width,
         query->quality, query->box.long_side, query->box.short_side,
-        query->has_ts ? weir_arena_printf(call->arena, "&ts=%" PRId64, query->ts) : "");
+        query->has_ts ? weir_arena_printf(call->arena, "&ts=%" PRId64, query->ts) : "",
+        query->is_now ? "&is_now=1" : "");
 }
 
 /* ---- the picture ---- */
@@ -243,7 +249,8 @@ static enum weir_code refuse_as_worker(struct api_call *call, const struct snaps
         {"no_picture_yet", "the camera has sent nothing that could be shown; see its streams"},
         {"no_picture_near", "no frame lies that near to the time; tolerance_ms allows more"},
         {"outside_ring", "the time lies before what is kept; Weir-Ring-From says what is"},
-        {"group_too_large", "too much lies between the keyframe and this frame"},
+        {"group_too_large",
+         "too much lies between the keyframe and this frame; mode=keyframe takes less"},
         {"undecodable", "the frame came broken from the camera"},
         {"picture_too_large", "the picture is larger than can be made"},
     };
@@ -288,13 +295,6 @@ enum weir_code snapshot_refuse(struct api_call *call, const struct snapshot_taki
     return taken->about.type == WEIR_JSON_OBJ
                ? refuse_as_worker(call, &taking->query, status, &taken->about)
                : refuse_busy(call);
-}
-
-static enum weir_code finish(struct api_call *call, const struct snapshot_taking *taking,
-                             struct snapshot_taken *ret)
-{
-    int status = snapshot_collect(call, taking, ret);
-    return status == 200 ? WEIR_OK : snapshot_refuse(call, taking, status, ret);
 }
 
 /* A moment that is to come is waited for here, where that costs nobody a thread. */
@@ -382,8 +382,12 @@ static enum weir_code start_first(struct api_call *call, struct snapshot_taking 
     struct api_starting *starting = &taking->starting;
     enum api_start_phase was = starting->phase;
     if (was == API_START_NEW) {
-        starting->wish = (struct api_start_wish){.camera_id = taking->camera_id,
-                                                 .class = START_CLASS}; /* by its defaults */
+        starting->wish = (struct api_start_wish){
+            .camera_id = taking->camera_id,
+            .profile = {.names_quality = true,
+                        .names_fps = true,
+                        .profile = {.quality = WEIR_QUALITY_SOURCE, .fps = 0}},
+            .class = START_CLASS};
         taking->start_until_mono_ms = weir_clock_mono_ms() + START_MS;
     }
     if (taking->is_watched) {
@@ -409,13 +413,37 @@ static enum weir_code start_first(struct api_call *call, struct snapshot_taking 
     return code == WEIR_OK ? snapshot_fetch(call, taking) : code;
 }
 
+/* Whether nothing reads the camera, or what does has nothing of it so far. */
+static bool needs_start(int status, const struct weir_json *about)
+{
+    const char *code = weir_json_find_str(about, "code");
+    return status == 404 || (code && strcmp(code, "no_picture_yet") == 0);
+}
+
+/* The worker that has the camera was asked in vain, and that was a while ago. */
+static enum weir_code start_instead(struct api_call *call, struct snapshot_taking *taking)
+{
+    taking->fetch = NULL; /* the request releases it */
+    snapshot_query_set_now(&taking->query, weir_clock_wall_us());
+    enum weir_code code = taking->may(call, taking);
+    return code == WEIR_OK ? start_first(call, taking) : code;
+}
+
+/* Who reads the camera is asked first: a picture of it needs no stream. */
 static enum weir_code take(struct api_call *call, struct snapshot_taking *taking,
                            struct snapshot_taken *ret)
 {
-    if (taking->fetch) {
-        return finish(call, taking, ret);
+    bool is_starting = taking->starting.phase != API_START_NEW;
+    bool may_start = taking->query.starts && !is_starting;
+    if (!taking->fetch) {
+        return is_starting || (may_start && !url_of(call, taking)) ? start_first(call, taking)
+                                                                   : snapshot_fetch(call, taking);
     }
-    return taking->query.starts ? start_first(call, taking) : snapshot_fetch(call, taking);
+    int status = snapshot_collect(call, taking, ret);
+    if (may_start && needs_start(status, &ret->about)) {
+        return start_instead(call, taking);
+    }
+    return status == 200 ? WEIR_OK : snapshot_refuse(call, taking, status, ret);
 }
 
 enum weir_code snapshot_run(struct api_call *call, snapshot_begin_fn *begin, snapshot_end_fn *end)

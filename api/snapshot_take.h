@@ -22,7 +22,8 @@ typedef enum weir_code snapshot_may_fn(struct api_call *call, struct snapshot_ta
 struct snapshot_taking {
     struct snapshot_query query;
     struct weir_id camera_id;
-    snapshot_may_fn *may; /* asked again when the call has waited, before the picture is made */
+    struct weir_id ticket_id; /* of the link that is followed */
+    snapshot_may_fn *may;     /* asked again when the call has waited, before the picture is made */
     /* The stream that is started for it. */
     struct api_starting starting;
     bool is_watched;
@@ -90,6 +91,8 @@ bool snapshot_is_damaged(const struct weir_json *about);
 
 /* A number of `about`; 0 where there is none. */
 int64_t snapshot_number(const struct weir_json *about, const char *name);
+/* What was looked for: `at`, and where that was now, now by the camera's clock. */
+int64_t snapshot_moment(const struct snapshot_query *query, const struct weir_json *about);
 /* In the call's arena: RFC 3339 with microseconds (half a frame at 60 fps is 8 ms); milliseconds
  * with one decimal. */
 const char *snapshot_time_text(struct api_call *call, int64_t wall_us);

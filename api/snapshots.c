@@ -23,12 +23,12 @@ static void add_headers(struct api_call *call, const struct snapshot_taking *tak
                         const struct weir_json *about)
 {
     int64_t frame_us = snapshot_number(about, "frame_us");
+    int64_t at_us = snapshot_moment(&taking->query, about);
     const char *source = weir_json_find_str(about, "source");
     weir_http_add_header(call->res, "Cache-Control", "private, no-cache");
-    weir_http_add_header(call->res, "Weir-Requested-Time",
-                         snapshot_time_text(call, taking->query.at_us));
+    weir_http_add_header(call->res, "Weir-Requested-Time", snapshot_time_text(call, at_us));
     weir_http_add_header(call->res, "Weir-Frame-Error-Ms",
-                         snapshot_ms_text(call, frame_us - taking->query.at_us));
+                         snapshot_ms_text(call, frame_us - at_us));
     weir_http_add_header(call->res, "Weir-Time-Source", source ? source : "arrival");
     if (weir_json_find(about, "clock_offset_us")) {
         weir_http_add_header(call->res, "Weir-Clock-Offset-Ms",

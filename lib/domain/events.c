@@ -906,6 +906,7 @@ static const struct codec_field weir_ctl_clip_answer_fields[] = {
     {OPT(weir_ctl_clip_answer, clock_offset_us), INT(-9007199254740991, 9007199254740991)},
     {OPT(weir_ctl_clip_answer, from_us), INT(0, 9007199254740991)},
     {OPT(weir_ctl_clip_answer, to_us), INT(0, 9007199254740991)},
+    {OPT(weir_ctl_clip_answer, at_us), INT(0, 9007199254740991)},
 };
 OBJECT(weir_ctl_clip_answer);
 
@@ -921,6 +922,7 @@ static const struct codec_field weir_ctl_clip_ask_fields[] = {
     {REQ(weir_ctl_clip_ask, mode), ENUM(weir_ctl_clip_ask_mode)},
     {REQ(weir_ctl_clip_ask, at_us), INT(0, 9007199254740991)},
     {REQ(weir_ctl_clip_ask, wait_ms), INT(0, 10000)},
+    {OPT(weir_ctl_clip_ask, is_now), BOOL},
 };
 OBJECT(weir_ctl_clip_ask);
 

@@ -1152,6 +1152,8 @@ struct weir_ctl_clip_answer {
     int64_t from_us; /* With ok and past: the oldest frame in the ring; >= 0 */
     bool has_to_us;
     int64_t to_us; /* Likewise the newest; >= 0 */
+    bool has_at_us;
+    int64_t at_us; /* The moment that was looked for, by the clock that frame_us is of; >= 0 */
 };
 
 /* The frame nearest to the time, the keyframe nearest to it, or the newest frame whatever the
@@ -1172,6 +1174,9 @@ struct weir_ctl_clip_ask {
     enum weir_ctl_clip_ask_mode mode;
     int64_t at_us; /* Time of capture by the worker's wall clock, microseconds since 1970; >= 0 */
     int64_t wait_ms; /* How long a frame that is not captured yet may be waited for; 0..10000 */
+    /* `at_us` is now: where the camera's clock is believed, now by that clock is meant */
+    bool has_is_now;
+    bool is_now;
 };
 
 /* What came of trying one engine that encodes in hardware. */

@@ -56,7 +56,7 @@ struct weir_decode_ask {
     int64_t ts; /* of the frame that is wanted */
     uint32_t
         park_ms; /* the decoder may be gone on with, and kept so long where it came to; 0: no */
-    uint32_t reserved; /* 0 */
+    uint32_t n_units; /* of the clip: how long it may take */
 };
 
 enum weir_decode_status {

@@ -199,10 +199,18 @@ def test_what_was_lost_on_the_way_is_said(stack: Stack, eyes: dict[str, Eye]) ->
                 pytest.fail(f"a picture {off_ms} ms off that is called whole")
         return min(found.values()) > 0
 
+    def damaged_link() -> str | None:
+        wish = {"at": text_of(now() - timedelta(seconds=dice.uniform(0, BACK_S / 2)))}
+        answer = eye.user.call("POST", f"/v1/cameras/{eye.camera}/snapshots", wish)
+        return answer.json["url"] if answer.status == 201 and answer.json["damaged"] else None
+
     stack.dev("camera", "fault", "eye-udp", "lossy")
     try:
         wait_for("pictures, whole ones and others", both, 60)
         wait_for("the holes are counted", lambda: gaps(eye) > 0, 60)
+        # A link says it too: of what the worker keeps, nobody asks the ring.
+        url = wait_for("a link to a damaged one", damaged_link, 60)
+        assert shown(stack, url).expect(200).headers["weir-frame-damaged"] == "true"
     finally:
         stack.dev("camera", "fault", "eye-udp", "none")
     print(f"lossy: {found}")
@@ -471,6 +479,7 @@ def test_it_is_started_for_a_picture(stack: Stack) -> None:
     user = stack.user("acme")
     cameras = {"asleep": stack.camera("asleep", "--gop", "1"), "gone": "rtsp://127.0.0.1:1/none"}
     eyes = {name: Eye(user, user.add_camera(name, url)["id"], "") for name, url in cameras.items()}
+    warm = Eye(user, user.add_camera("awake", stack.camera("awake", "--gop", "1"), warm=True)["id"], "")
     with ThreadPoolExecutor() as pool:
         gone = pool.submit(eyes["gone"].ask, start="true")
         answer = eyes["asleep"].ask(start="true").expect(200, 202)
@@ -484,7 +493,11 @@ def test_it_is_started_for_a_picture(stack: Stack) -> None:
     assert late.json["state"] not in ("running", "stopped"), late.json
     # As anybody's stream, after those who watch.
     stream = user.get(f"/v1/streams?camera_id={eyes['asleep'].camera}").expect(200).json["items"]
-    assert [(one["quality"], one["class"]) for one in stream] == [("source", 2)]
+    assert [(one["quality"], one["fps"], one["class"]) for one in stream] == [("source", 0, 2)]
+    # What is read needs none.
+    wait_for("a picture of the warm one", lambda: warm.ask().status == 200, 60)
+    warm.ask(start="true").expect(200)
+    assert user.get(f"/v1/streams?camera_id={warm.camera}").expect(200).json["items"] == []
     for one in (stream[0]["id"], late.json["stream_id"]):
         user.call("DELETE", f"/v1/streams/{one}").expect(202)
 
@@ -641,13 +654,33 @@ def renewed(stack: Stack, eye: Eye, old: list[int]) -> bool:
     return not set(old) & set(children(stack.home, "worker-0", "weir-decode"))
 
 
-def test_the_audit_knows_who_took_it(eyes: dict[str, Eye]) -> None:
+def test_the_audit_knows_who_took_it(stack: Stack, eyes: dict[str, Eye]) -> None:
     eye = eyes["tcp"]
+    path = f"/v1/cameras/{eye.camera}/snapshots"
     frame = eye.ask().expect(200).headers["weir-frame-time"]
+    made = eye.user.call("POST", path, {"width": 64}).expect(201).json
+    shown(stack, made["url"]).expect(200)
+    begin = now() - timedelta(seconds=2)
+    eye.user.get(f"{path}?from={text_of(begin)}&to={text_of(begin)}").expect(200)
+    subject = claims(eye.user)["sub"]
+    expected = {
+        "snapshot.take": (subject, frame),
+        "snapshot.link": (subject, made["frame_time"]),
+        "snapshot.show": ("link", made["frame_time"]),
+        "snapshot.lapse": (subject, f"1 frames from {text_of(begin)[:-1]}"),
+    }
 
-    def is_noted() -> bool:
+    def noted() -> dict[str, str] | None:
+        """The details of all four, by their action."""
         events = eye.user.get("/v1/audit-events?limit=200").expect(200).json["items"]
-        taken = [event for event in events if event.get("action") == "snapshot.take"]
-        return any(event["object_id"] == eye.camera and frame in event["detail"] for event in taken)
+        found = {}
+        for action, (actor, text) in expected.items():
+            for event in events:
+                is_it = (event.get("action"), event.get("actor")) == (action, actor)
+                if is_it and event["object_id"] == eye.camera and text in event["detail"]:
+                    found[action] = str(event["detail"])
+        return found if len(found) == len(expected) else None
 
-    wait_for("the audit's event", is_noted, 60)
+    details = wait_for("the audit's events", noted, 60)
+    # By its ticket it is known whose link was followed.
+    assert details["snapshot.show"] == details["snapshot.link"]

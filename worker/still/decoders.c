@@ -434,10 +434,15 @@ static bool is_sane(const struct weir_decode_answer *answer)
            (answer->status == WEIR_DECODE_OK) == (answer->bytes > 0);
 }
 
-static bool talk(int fd, const struct weir_decode_ask *ask, const uint8_t *clip,
-                 struct weir_decode_answer *answer, uint8_t **ret_image)
+static int64_t most_ms(const struct weir_decode_ask *ask)
 {
-    int64_t deadline_ms = weir_clock_mono_ms() + DECODERS_HANG_MS;
+    int64_t ms = DECODERS_HANG_MS + (int64_t)ask->n_units * DECODERS_UNIT_MS;
+    return ms < DECODERS_MOST_MS ? ms : DECODERS_MOST_MS;
+}
+
+static bool talk(int fd, const struct weir_decode_ask *ask, const uint8_t *clip,
+                 int64_t deadline_ms, struct weir_decode_answer *answer, uint8_t **ret_image)
+{
     if (!wire_write(fd, ask, sizeof(*ask), deadline_ms) ||
         !wire_write(fd, clip, ask->bytes, deadline_ms) ||
         !wire_read(fd, answer, sizeof(*answer), deadline_ms) || !is_sane(answer)) {
@@ -463,12 +468,16 @@ static enum weir_code make(struct decoders *decoders, struct decoder *decoder,
     if (!decoder) {
         return weir_fail(err, WEIR_EUNAVAILABLE, "every decoder is busy");
     }
-    bool is_good = talk(decoder->process.channel_fd, ask, clip, ret_answer, ret_image);
+    int64_t deadline_ms = weir_clock_mono_ms() + most_ms(ask);
+    bool is_good = talk(decoder->process.channel_fd, ask, clip, deadline_ms, ret_answer, ret_image);
+    bool is_late = !is_good && weir_clock_mono_ms() >= deadline_ms;
     if (is_good) {
         note_parked(decoders, decoder, ask, ret_answer);
     }
     give(decoders, decoder, is_good);
-    return is_good ? WEIR_OK : weir_fail(err, WEIR_EIO, "the decoder broke over it");
+    return is_good   ? WEIR_OK
+           : is_late ? weir_fail(err, WEIR_ETIMEOUT, "the decoder takes too long over it")
+                     : weir_fail(err, WEIR_EIO, "the decoder broke over it");
 }
 
 enum weir_code decoders_make(struct decoders *decoders, const struct weir_id *tenant_id,

@@ -25,7 +25,9 @@
 #include "lib/service/loop.h"
 
 #define DECODERS_LIFE    1000
-#define DECODERS_HANG_MS 3000 /* for one picture */
+#define DECODERS_HANG_MS 3000 /* for one picture, */
+#define DECODERS_UNIT_MS 10   /* and more for each unit of its clip, */
+#define DECODERS_MOST_MS 7000 /* but no more: the api waits nine seconds */
 #define DECODERS_REST_MS 60000
 
 struct decoders;
@@ -42,8 +44,8 @@ void decoders_free(struct decoders *decoders);
  * the deadline (CLOCK_MONOTONIC), then for it. First come first served, but while others wait no
  * camera gets the last decoder that is free: one with pictures that take long does not keep all of
  * them. Any thread. WEIR_EUNAVAILABLE: none was free in time. WEIR_EIO: the decoder broke over it.
- * Else WEIR_OK and `ret_answer` tells; with its status WEIR_DECODE_OK `*ret_image` are its bytes,
- * malloced.
+ * WEIR_ETIMEOUT: it took longer than a clip of so many units may. Else WEIR_OK and `ret_answer`
+ * tells; with its status WEIR_DECODE_OK `*ret_image` are its bytes, malloced.
  */
 WEIR_MUST_USE enum weir_code
 decoders_make(struct decoders *decoders, const struct weir_id *tenant_id,

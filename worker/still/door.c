@@ -75,6 +75,9 @@ static void answer(struct weir_http_response *res, const struct still_question *
     weir_json_str(&out, "format", still_format_name(question->format));
     weir_json_int(&out, "frame_us", found->frame_us);
     weir_json_int(&out, "ts", found->ts);
+    if (found->has_at_us) {
+        weir_json_int(&out, "at_us", found->at_us);
+    }
     if (found->has_source) {
         weir_json_str(&out, "source",
                       found->source == WEIR_CTL_CLIP_ANSWER_SOURCE_RTCP_SR ? "rtcp_sr" : "arrival");
@@ -84,8 +87,7 @@ static void answer(struct weir_http_response *res, const struct still_question *
     }
     weir_json_int(&out, "width", picture->answer.width);
     weir_json_int(&out, "height", picture->answer.height);
-    weir_json_bool(&out, "is_damaged",
-                   picture->answer.is_damaged != 0 || (found->has_lost && found->lost));
+    weir_json_bool(&out, "is_damaged", picture->answer.is_damaged != 0);
     write_range(&out, found);
     weir_json_close(&out, '}');
     const char *json = weir_json_take(&out, res->arena, &len);
@@ -112,11 +114,6 @@ static bool is_alone(const struct still_question *question)
 static struct picture *make(struct door *door, const struct still_question *question,
                             struct still_clip *clip, struct still_refusal *why)
 {
-    static const struct still_refusal refusals[] = {
-        [WEIR_DECODE_UNDECODABLE] = {409, "undecodable"},
-        [WEIR_DECODE_TOO_LARGE] = {409, "picture_too_large"},
-        [WEIR_DECODE_FAILED] = {409, "picture_too_large"},
-    };
     struct weir_decode_ask ask = {.magic = WEIR_DECODE_MAGIC,
                                   .codec = (uint32_t)clip->found.codec,
                                   .format = question->format,
@@ -126,26 +123,26 @@ static struct picture *make(struct door *door, const struct still_question *ques
                                   .long_side = question->long_side,
                                   .short_side = question->short_side,
                                   .ts = clip->found.ts,
+                                  .n_units = (uint32_t)clip->found.n_units,
                                   .park_ms = is_alone(question) ? 0 : door->config.park_ms};
     struct weir_decode_answer is = {0};
     uint8_t *image WEIR_CLEANUP(weir_freep) = NULL;
     uint8_t *bytes WEIR_CLEANUP(weir_freep) = still_clip_read(clip);
-    *why = (struct still_refusal){503, "busy"};
     if (!bytes) {
+        *why = (struct still_refusal){503, "busy"};
         return NULL;
     }
     enum weir_code code =
         decoders_make(door->config.decoders, &question->ask.tenant_id, &question->ask.camera_id,
                       &ask, bytes, weir_clock_mono_ms() + MAKE_MS, &is, &image, NULL);
     if (code == WEIR_OK && is.status == WEIR_DECODE_OK) {
+        is.is_damaged |= clip->found.has_lost && clip->found.lost; /* kept with it, for links */
         atomic_fetch_add(&door->decoded, 1);
         atomic_fetch_add(&door->gone_on, is.has_gone_on != 0);
         return picture_new(&is, image);
     }
-    if (code != WEIR_EUNAVAILABLE) {
-        *why = refusals[code == WEIR_OK ? is.status : WEIR_DECODE_UNDECODABLE];
-        atomic_fetch_add(&door->failed, 1);
-    }
+    *why = still_refusal_of(code, (enum weir_decode_status)is.status, clip->found.n_units);
+    atomic_fetch_add(&door->failed, code != WEIR_EUNAVAILABLE);
     return NULL;
 }
 

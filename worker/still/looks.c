@@ -112,7 +112,8 @@ static uint8_t *decode(struct looks *looks, const struct weir_id *tenant_id,
                                   .format = WEIR_STILL_LUMA,
                                   .quality = 1,
                                   .bytes = (uint32_t)clip->found.bytes,
-                                  .ts = clip->found.ts};
+                                  .ts = clip->found.ts,
+                                  .n_units = (uint32_t)clip->found.n_units};
     struct weir_decode_answer is = {0};
     uint8_t *image = NULL;
     uint8_t *bytes WEIR_CLEANUP(weir_freep) = still_clip_read(clip);
@@ -121,7 +122,7 @@ static uint8_t *decode(struct looks *looks, const struct weir_id *tenant_id,
     }
     enum weir_code code =
         decoders_make_spare(looks->config.decoders, tenant_id, &ask, bytes, &is, &image, NULL);
-    if (code == WEIR_EIO) {
+    if (code == WEIR_EIO || code == WEIR_ETIMEOUT) {
         subject->broken_until_ms = weir_clock_mono_ms() + LOOKS_BROKEN_MS;
     }
     bool is_whole = code == WEIR_OK && is.status == WEIR_DECODE_OK && !is.is_damaged &&

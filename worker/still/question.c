@@ -5,7 +5,8 @@
 
 #include "lib/base/str.h"
 
-#define US_MAX ((int64_t)1 << 53)
+#define US_MAX     ((int64_t)1 << 53)
+#define MANY_UNITS 250 /* a decoder that takes too long over so many does so again */
 
 static const char *const modes[] = {"exact", "keyframe", "latest"};
 static const char *const formats[] = {"jpeg", "png", "webp", "avif"};
@@ -33,7 +34,7 @@ struct number {
     bool is_optional; /* 0 then */
 };
 
-enum { N_AT, N_TOLERANCE, N_WAIT, N_WIDTH, N_QUALITY, N_LONG, N_SHORT, N_NUMBERS };
+enum { N_AT, N_TOLERANCE, N_WAIT, N_WIDTH, N_QUALITY, N_LONG, N_SHORT, N_NOW, N_NUMBERS };
 
 static const struct number numbers[N_NUMBERS] = {
     [N_AT] = {"at_us", 0, US_MAX},
@@ -43,6 +44,7 @@ static const struct number numbers[N_NUMBERS] = {
     [N_QUALITY] = {"quality", 1, 100},
     [N_LONG] = {"long_side", 0, WEIR_STILL_SIDE_MAX, true},
     [N_SHORT] = {"short_side", 0, WEIR_STILL_SIDE_MAX, true},
+    [N_NOW] = {"is_now", 0, 1, true},
 };
 
 enum weir_code still_question_read(const char *tenant_id, const char *camera_id,
@@ -81,6 +83,8 @@ enum weir_code still_question_read(const char *tenant_id, const char *camera_id,
         ret->ask.mode = (enum weir_ctl_clip_ask_mode)mode;
         ret->ask.at_us = read[N_AT];
         ret->ask.wait_ms = read[N_WAIT];
+        ret->ask.has_is_now = true;
+        ret->ask.is_now = read[N_NOW] == 1;
         ret->tolerance_us = read[N_TOLERANCE];
         ret->format = (enum weir_still_format)format;
         ret->width = (uint32_t)read[N_WIDTH];
@@ -104,10 +108,26 @@ bool still_question_allows(const struct still_question *question,
         *ret = refusals[found->status];
         return false;
     }
-    int64_t off_us = found->frame_us - question->ask.at_us;
+    int64_t at_us = found->has_at_us ? found->at_us : question->ask.at_us;
+    int64_t off_us = found->frame_us - at_us;
     if (off_us > question->tolerance_us || off_us < -question->tolerance_us) {
         *ret = (struct still_refusal){409, "no_picture_near"};
         return false;
     }
     return true;
+}
+
+struct still_refusal still_refusal_of(enum weir_code code, enum weir_decode_status status,
+                                      int64_t n_units)
+{
+    static const struct still_refusal undecodable = {409, "undecodable"};
+    static const struct still_refusal too_large = {409, "picture_too_large"};
+    if (code == WEIR_OK) {
+        return status == WEIR_DECODE_TOO_LARGE || status == WEIR_DECODE_FAILED ? too_large
+                                                                               : undecodable;
+    }
+    if (code == WEIR_ETIMEOUT && n_units >= MANY_UNITS) {
+        return (struct still_refusal){409, "group_too_large"};
+    }
+    return code == WEIR_EIO ? undecodable : (struct still_refusal){503, "busy"};
 }

@@ -3,11 +3,12 @@
  * What is asked of weir-still, and what may be answered. Pure.
  *
  *     GET /v1/still/<tenant_id>/<camera_id>?at_us=..&mode=..&tolerance_us=..&wait_ms=..&format=..
- *         &width=..&quality=..[&long_side=..&short_side=..][&ts=..]
+ *         &width=..&quality=..[&long_side=..&short_side=..][&ts=..][&is_now=1]
  *
  * With `ts`, the presentation time that an earlier answer gave, that very frame is meant: it is
  * answered from what was kept, also when the ring has gone on. The sides are those of the box that
  * the picture is made to fit into, however it is turned.
+ * With `is_now`, now by the camera's clock is meant; the answer's `at_us` says when that is.
  * The api names every value; it is the api that knows what a user may leave out.
  */
 #ifndef WEIR_WORKER_STILL_QUESTION_H
@@ -47,6 +48,11 @@ struct still_refusal {
 /* Whether what the tap found may be shown; false fills `ret`. */
 bool still_question_allows(const struct still_question *question,
                            const struct weir_ctl_clip_answer *found, struct still_refusal *ret);
+
+/* Why there is no picture of what may be shown: what decoders_make returned, the decoder's status
+ * with WEIR_OK, and how many units the clip had. */
+struct still_refusal still_refusal_of(enum weir_code code, enum weir_decode_status status,
+                                      int64_t n_units);
 
 const char *still_format_name(enum weir_still_format format); /* "jpeg" */
 

@@ -147,7 +147,7 @@ static struct tap_unit *write_unit(const struct tap_assembler *as, const struct 
     unit->is_key = s->is_key;
     unit->pts = as->pts;
     unit->camera_us = as->camera_us;
-    unit->arrival_us = as->arrival_us;
+    unit->arrival_mono_us = as->arrival_mono_us;
     unit->len = len;
     return unit;
 }
@@ -155,6 +155,7 @@ static struct tap_unit *write_unit(const struct tap_assembler *as, const struct 
 struct tap_unit *tap_assembler_flush(struct tap_assembler *as)
 {
     struct tap_unit *unit = NULL;
+    uint64_t broken = as->broken;
     if (as->is_skipping) {
         as->broken++;
     } else if (as->buf.len > 0 && as->pts != TAP_NO_TIME) {
@@ -165,20 +166,24 @@ struct tap_unit *tap_assembler_flush(struct tap_assembler *as)
             unit = write_unit(as, &s);
         }
     }
+    bool is_thrown = unit == NULL && as->is_started && as->broken > broken;
+    if (unit != NULL)
+        unit->has_gap = as->has_hole;
+    as->has_hole = is_thrown || (as->has_hole && unit == NULL);
     clear(as);
     as->is_skipping = false;
     return unit;
 }
 
 struct tap_unit *tap_assembler_add(struct tap_assembler *as, int64_t pts, int64_t camera_us,
-                                   int64_t arrival_us, const uint8_t *bytes, size_t len)
+                                   int64_t arrival_mono_us, const uint8_t *bytes, size_t len)
 {
     struct tap_unit *ended = NULL;
     if (pts != TAP_NO_TIME && pts != as->pts) {
         ended = tap_assembler_flush(as);
         as->pts = pts;
         as->camera_us = camera_us;
-        as->arrival_us = arrival_us;
+        as->arrival_mono_us = arrival_mono_us;
     }
     if (!as->is_skipping && !weir_buf_add(&as->buf, bytes, len)) {
         clear(as);

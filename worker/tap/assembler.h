@@ -6,7 +6,8 @@
  *
  * The parameter sets of the session description are given at the start; newer ones are taken from
  * the stream. Each key unit is given its parameter sets if it came without. Until the first key
- * unit with complete sets, everything is left out.
+ * unit with complete sets, everything is left out. What comes behind a unit that was thrown away,
+ * too long or broken as a whole, has a gap.
  */
 #ifndef WEIR_WORKER_TAP_ASSEMBLER_H
 #define WEIR_WORKER_TAP_ASSEMBLER_H
@@ -22,9 +23,10 @@ struct tap_assembler {
     uint64_t broken;     /* of these; and units thrown away because they passed TAP_UNIT_MAX */
     struct weir_buf buf; /* the unit in progress */
     bool is_skipping;    /* the unit in progress is too long */
+    bool has_hole;       /* a unit was thrown away since the last one that was given out */
     int64_t pts;
     int64_t camera_us;
-    int64_t arrival_us;
+    int64_t arrival_mono_us;
 };
 
 /* `extradata` (parameter sets with start codes) may be empty; not kept. */
@@ -37,7 +39,7 @@ void tap_assembler_done(struct tap_assembler *as);
  * the caller to free, or NULL.
  */
 struct tap_unit *tap_assembler_add(struct tap_assembler *as, int64_t pts, int64_t camera_us,
-                                   int64_t arrival_us, const uint8_t *bytes, size_t len);
+                                   int64_t arrival_mono_us, const uint8_t *bytes, size_t len);
 
 /* Ends the unit in progress. */
 struct tap_unit *tap_assembler_flush(struct tap_assembler *as);

@@ -3,6 +3,9 @@
 
 #include "lib/domain/still.h"
 
+#define SET_BACK_US                                                                                \
+    1000000 /* what a frame's time goes back by when a clock is set, not by chance */
+
 /* The next unit of video from number `*at` on; NULL at the ring's end. */
 static const struct tap_unit *next_video(const struct tap_ring *ring, uint64_t *at)
 {
@@ -23,6 +26,53 @@ static int64_t distance(int64_t a, int64_t b)
     return a > b ? a - b : b - a;
 }
 
+/* Over the video of a ring, from its end to its beginning. */
+struct walk {
+    const struct tap_ring *ring;
+    uint64_t at;      /* number of what `step` returned */
+    int64_t least_us; /* earliest capture of what was sent after that; INT64_MAX: nothing was */
+    int64_t least_us_ts;
+    int64_t least_ts;
+};
+
+static struct walk walk_of(const struct tap_ring *ring)
+{
+    return (struct walk){
+        .ring = ring, .at = ring->end, .least_us = INT64_MAX, .least_ts = INT64_MAX};
+}
+
+/* A clock was set back since: what is sent now is of a time before it. Frames that were sent in
+ * another order than they are shown are none such, however few there are a second. */
+static bool is_overtaken(const struct walk *walk, const struct tap_unit *unit)
+{
+    return walk->least_us != INT64_MAX && unit->capture_us > walk->least_us + SET_BACK_US &&
+           unit->ts < walk->least_us_ts;
+}
+
+/* Whether what was sent after it is shown before it. */
+static bool is_ahead_of_order(const struct walk *walk, const struct tap_unit *unit)
+{
+    return walk->least_ts < unit->ts;
+}
+
+/* NULL at the ring's beginning. `passed` is what the step before returned. */
+static const struct tap_unit *step(struct walk *walk, const struct tap_unit *passed)
+{
+    if (passed != NULL) {
+        if (passed->capture_us < walk->least_us) {
+            walk->least_us = passed->capture_us;
+            walk->least_us_ts = passed->ts;
+        }
+        walk->least_ts = passed->ts < walk->least_ts ? passed->ts : walk->least_ts;
+    }
+    while (walk->at > walk->ring->first) {
+        const struct tap_unit *unit = tap_ring_find(walk->ring, --walk->at);
+        if (unit->track == TAP_VIDEO)
+            return unit;
+    }
+    return NULL;
+}
+
 static bool is_candidate(enum tap_clip_mode mode, const struct tap_unit *unit)
 {
     return mode != TAP_CLIP_KEYFRAME || unit->is_key;
@@ -35,10 +85,10 @@ static bool is_better(enum tap_clip_mode mode, int64_t at_us, const struct tap_u
     if (best == NULL)
         return true;
     if (mode == TAP_CLIP_LATEST)
-        return unit->capture_us > best->capture_us;
+        return unit->ts > best->ts;
     int64_t is = distance(unit->capture_us, at_us);
     int64_t was = distance(best->capture_us, at_us);
-    return is < was || (is == was && unit->capture_us < best->capture_us);
+    return is < was || (is == was && unit->capture_us <= best->capture_us);
 }
 
 /* The key unit that the frame `last` is decoded from. */
@@ -75,18 +125,16 @@ enum tap_clip_status tap_clip_choose(const struct tap_ring *ring, enum tap_clip_
                                      int64_t at_us, struct tap_clip *ret)
 {
     const struct tap_unit *best = NULL;
-    const struct tap_unit *unit;
-    *ret = (struct tap_clip){0};
-    for (uint64_t at = ring->first; (unit = next_video(ring, &at)) != NULL; at++) {
-        if (!is_decodable(ring, unit))
+    struct walk walk = walk_of(ring);
+    *ret = (struct tap_clip){.from_us = INT64_MAX, .to_us = INT64_MIN};
+    for (const struct tap_unit *unit = NULL; (unit = step(&walk, unit)) != NULL;) {
+        if (!is_decodable(ring, unit) || is_overtaken(&walk, unit))
             continue;
-        if (best == NULL || unit->capture_us < ret->from_us)
-            ret->from_us = unit->capture_us;
-        if (best == NULL || unit->capture_us > ret->to_us)
-            ret->to_us = unit->capture_us;
+        ret->from_us = unit->capture_us < ret->from_us ? unit->capture_us : ret->from_us;
+        ret->to_us = unit->capture_us > ret->to_us ? unit->capture_us : ret->to_us;
         if (is_candidate(mode, unit) && is_better(mode, at_us, unit, best)) {
             best = unit;
-            ret->last = at;
+            ret->last = walk.at;
         }
     }
     if (best == NULL)
@@ -104,19 +152,22 @@ enum tap_clip_status tap_clip_choose(const struct tap_ring *ring, enum tap_clip_
  */
 static bool is_settled(const struct tap_ring *ring, int64_t at_us)
 {
-    const struct tap_unit *unit;
-    int64_t newest_us = INT64_MIN;
-    int64_t reached_us = INT64_MAX; /* by the first that is not before `at_us` */
-    bool is_passed = false;
+    struct walk walk = walk_of(ring);
+    int64_t newest_us = INT64_MIN; /* of what was sent after the unit */
+    bool is_reached = false;
+    bool is_passed = false; /* by what was sent after the first that is not before `at_us` */
     bool has_reorder = false;
-    for (uint64_t at = ring->first; (unit = next_video(ring, &at)) != NULL; at++) {
-        has_reorder = has_reorder || unit->capture_us < newest_us;
-        is_passed = is_passed || unit->capture_us > reached_us;
-        if (reached_us == INT64_MAX && unit->capture_us >= at_us)
-            reached_us = unit->capture_us;
+    for (const struct tap_unit *unit = NULL; (unit = step(&walk, unit)) != NULL;) {
+        if (is_overtaken(&walk, unit))
+            continue;
+        has_reorder = has_reorder || is_ahead_of_order(&walk, unit);
+        if (unit->capture_us >= at_us) {
+            is_reached = true;
+            is_passed = newest_us > unit->capture_us;
+        }
         newest_us = unit->capture_us > newest_us ? unit->capture_us : newest_us;
     }
-    return is_passed || (!has_reorder && reached_us != INT64_MAX);
+    return is_passed || (!has_reorder && is_reached);
 }
 
 bool tap_clip_is_ahead(const struct tap_ring *ring, enum tap_clip_mode mode, int64_t at_us,

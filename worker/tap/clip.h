@@ -6,6 +6,10 @@
  * distance the earlier one. Pictures that lead a keyframe (shown before it, sent after it) need the
  * group before; those that lead the ring's oldest keyframe have lost it and are never chosen, for
  * they would be decoded from what they were not made from.
+ *
+ * Where a clock was set back, frames lie in the ring whose times came again, and others that are of
+ * times to come. A frame that is more than a second later than one that was sent after it, to be
+ * shown after it, is as if it were not there.
  */
 #ifndef WEIR_WORKER_TAP_CLIP_H
 #define WEIR_WORKER_TAP_CLIP_H

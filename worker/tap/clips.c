@@ -122,6 +122,11 @@ static void copy_clip(struct asker *asker, const struct tap_ring *ring, const st
     asker->clips->bytes += asker->n_counted;
 }
 
+static int64_t shift_of(const struct asker *asker, const struct tap_clips_camera *camera)
+{
+    return asker->ask.has_is_now && asker->ask.is_now ? camera->now_shift_us : 0;
+}
+
 static void answer(struct asker *asker, const struct tap_clips_camera *camera)
 {
     static const enum weir_ctl_clip_answer_status statuses[] = {
@@ -138,8 +143,10 @@ static void answer(struct asker *asker, const struct tap_clips_camera *camera)
     size_t len;
     is->status = WEIR_CTL_CLIP_ANSWER_STATUS_UNKNOWN;
     if (camera != NULL) {
-        enum tap_clip_status found = tap_clip_choose(
-            camera->ring, (enum tap_clip_mode)asker->ask.mode, asker->ask.at_us, &clip);
+        is->has_at_us = true;
+        is->at_us = asker->ask.at_us + shift_of(asker, camera);
+        enum tap_clip_status found =
+            tap_clip_choose(camera->ring, (enum tap_clip_mode)asker->ask.mode, is->at_us, &clip);
         if (found == TAP_CLIP_OK && !has_room(asker->clips, clip.bytes)) {
             weir_timer_set(asker->timer, LOOK_MS);
             return;
@@ -173,8 +180,9 @@ static void look(struct asker *asker)
         answer(asker, NULL);
         return;
     }
+    int64_t shift_us = shift_of(asker, &camera);
     bool is_ahead = tap_clip_is_ahead(camera.ring, (enum tap_clip_mode)asker->ask.mode,
-                                      asker->ask.at_us, weir_clock_wall_us());
+                                      asker->ask.at_us + shift_us, weir_clock_wall_us() + shift_us);
     if (is_ahead && weir_clock_mono_ms() < asker->wait_until_mono_ms)
         weir_timer_set(asker->timer, LOOK_MS);
     else

@@ -5,7 +5,8 @@
  * The question is one line (clip.ask), the answer one line (clip.answer) and, with status ok, the
  * records of lib/domain/still.h; then the connection is closed. A question for a moment that is not
  * captured yet waits, as long as it says. At most TAP_CLIPS_MAX connections; the next one waits in
- * the socket's backlog. A clip is copied out of its ring, so copies have a ceiling: one that would
+ * the socket's backlog. Now is now by the camera's own clock, where its frames have their times
+ * from it. A clip is copied out of its ring, so copies have a ceiling: one that would
  * pass it waits for others to be taken up. Nothing here blocks.
  */
 #ifndef WEIR_WORKER_TAP_CLIPS_H
@@ -25,6 +26,7 @@ struct tap_clips_camera {
     enum tap_codec codec;
     bool has_clock_offset;
     int64_t clock_offset_us;
+    int64_t now_shift_us; /* tap_clock_now_shift */
 };
 
 /* False when no such camera of that tenant is read here. */

@@ -29,7 +29,9 @@ void tap_clock_restart(struct tap_clock *clock)
                                 .before_us = clock->before_us,
                                 .has_last = is_sure || clock->has_last,
                                 .last_us = is_sure ? -clock->camera.diff_us : clock->last_us,
-                                .delay_us = clock->delay_us};
+                                .delay_us = clock->delay_us,
+                                .has_wall = clock->has_wall,
+                                .wall_us = clock->wall_us};
 }
 
 /* ---- the line through the reports ---- */
@@ -161,6 +163,19 @@ static void follow(struct tap_clock *clock, int64_t line_us, int64_t diff_us)
 
 /* ---- units ---- */
 
+void tap_clock_set_wall(struct tap_clock *clock, int64_t wall_us)
+{
+    int64_t set_us = clock->has_wall ? wall_us - clock->wall_us : 0;
+    clock->has_wall = true;
+    clock->wall_us = wall_us;
+    clock->arrival.diff_us += set_us;
+    clock->arrival.at_us += set_us;
+    clock->camera.diff_us += set_us;
+    clock->camera.at_us += set_us;
+    clock->last_us -= set_us;
+    clock->before_us -= set_us;
+}
+
 /* Sound lies on the line as it suits video; it goes by its own newest report. */
 static int64_t camera_time(struct tap_clock *clock, const struct tap_unit *unit, int64_t line_us)
 {
@@ -192,6 +207,13 @@ bool tap_clock_is_near(const struct tap_clock *clock)
     int64_t behind_us = clock->camera.diff_us;
     return clock->has_reports && behind_us <= TAP_CLOCK_TRUST_US &&
            behind_us >= -TAP_CLOCK_TRUST_US;
+}
+
+int64_t tap_clock_now_shift(const struct tap_clock *clock)
+{
+    int64_t offset_us = -clock->camera.diff_us;
+    bool is_delay = offset_us <= 0 && offset_us >= -TAP_CLOCK_DELAY_US;
+    return tap_clock_is_near(clock) && !is_delay ? offset_us : 0;
 }
 
 bool tap_clock_offset(const struct tap_clock *clock, int64_t *ret_us)

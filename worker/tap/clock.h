@@ -13,7 +13,8 @@
  * taken out and only its regularity is used.
  *
  * Without reports the time is that of arrival, freed of jitter: of all delays the least is the
- * truest (minimum-delay filter), and it is let go slowly so that clocks may drift.
+ * truest (minimum-delay filter), and it is let go slowly so that clocks may drift. Our own clock
+ * may be set meanwhile.
  *
  * What the camera's encoder takes lies between the capture and both of these times, where reports
  * tell the time of sending; a camera whose delay is known has it taken out of every frame's time.
@@ -30,8 +31,9 @@
 #define TAP_CLOCK_JUMP_US  100000
 #define TAP_CLOCK_OTHER_US                                                                         \
     500000 /* between two lines or connections, which have delays of their own */
-#define TAP_CLOCK_DRIFT_PPM 200 /* what a bad crystal does */
-#define TAP_CLOCK_REPORTS   24  /* two minutes of most cameras */
+#define TAP_CLOCK_DELAY_US  1000000 /* what the way from a camera takes at most */
+#define TAP_CLOCK_DRIFT_PPM 200     /* what a bad crystal does */
+#define TAP_CLOCK_REPORTS   24      /* two minutes of most cameras */
 
 /* The least difference seen of late. */
 struct tap_clock_least {
@@ -61,10 +63,19 @@ struct tap_clock {
     bool has_last; /* the offset at the restart is known, and no line was compared with it yet */
     int64_t last_us;
     int64_t delay_us; /* of its encoder; may be set at any time */
+    bool has_wall;
+    int64_t wall_us; /* our wall clock minus the monotonic one */
 };
 
 /* After each jump of the line and each reconnect. Zeroed storage is ready too. */
 void tap_clock_restart(struct tap_clock *clock);
+
+/*
+ * `wall_us`: our wall clock minus the monotonic one, before each unit. When our clock is set, all
+ * that was learnt of arrivals moves along; by the least difference seen, frames would stay at the
+ * old time for hours. What reports say of the camera's own clock stays.
+ */
+void tap_clock_set_wall(struct tap_clock *clock, int64_t wall_us);
 
 /* `line_us`: the unit's place on the gapless line. Sets unit->capture_us and unit->is_cameras. */
 void tap_clock_map(struct tap_clock *clock, struct tap_unit *unit, int64_t line_us);
@@ -74,5 +85,12 @@ bool tap_clock_offset(const struct tap_clock *clock, int64_t *ret_us);
 
 /* Whether it is near enough to ours to be believed; false without reports. */
 bool tap_clock_is_near(const struct tap_clock *clock);
+
+/*
+ * What is added to our clock to have the camera's now: its offset where it is believed, else 0. An
+ * offset of up to TAP_CLOCK_DELAY_US behind ours may be the way of the frames, not the clock, and
+ * is left alone: the frame of our now comes so much later.
+ */
+int64_t tap_clock_now_shift(const struct tap_clock *clock);
 
 #endif

@@ -15,6 +15,8 @@
 #include "worker/tap/report.h"
 
 #define OVER_PAUSE_MS 10000
+#define CLOCK_TRIES   3
+#define CLOCK_SURE_US 50
 
 static void measure_picture(struct tap_intake *in)
 {
@@ -122,10 +124,27 @@ static void follow_params(struct tap_intake *in, const struct tap_unit *unit)
 /* Units come in handfuls, and each at its own time. */
 static int64_t heard_ms(const struct tap_unit *unit)
 {
-    int64_t age_ms = (weir_clock_wall_us() - unit->arrival_us) / 1000;
+    int64_t age_ms = (weir_clock_mono_us() - unit->arrival_mono_us) / 1000;
     int64_t most_ms = 2 * TAP_HEALTH_TICK_MS;
     age_ms = age_ms < 0 ? 0 : age_ms < most_ms ? age_ms : most_ms;
     return weir_clock_mono_ms() - age_ms;
+}
+
+/* Of some tries, for one of them may be interrupted between the clocks. */
+static int64_t wall_less_mono_us(void)
+{
+    int64_t best_us = 0;
+    int64_t least_us = INT64_MAX;
+    for (int i = 0; i < CLOCK_TRIES && least_us > CLOCK_SURE_US; i++) {
+        int64_t mono_us = weir_clock_mono_us();
+        int64_t wall_us = weir_clock_wall_us();
+        int64_t took_us = weir_clock_mono_us() - mono_us;
+        if (took_us < least_us) {
+            least_us = took_us;
+            best_us = wall_us - mono_us - took_us / 2;
+        }
+    }
+    return best_us;
 }
 
 static void count_unit(struct tap_intake *in, const struct tap_unit *unit)
@@ -201,6 +220,8 @@ void tap_intake_take(struct tap_intake *in, struct tap_unit *unit)
         follow_params(in, unit);
     if (unit->track == TAP_VIDEO)
         tap_health_frame(&in->health, unit->pts, unit->is_key, heard_ms(unit));
+    tap_clock_set_wall(&in->clock, wall_less_mono_us());
+    unit->arrival_us = unit->arrival_mono_us + in->clock.wall_us;
     uint64_t jumps = in->line.jumps;
     if (!tap_timeline_map(&in->line, unit, rate)) {
         free(unit);

@@ -70,7 +70,7 @@ bool tap_jpeg_size(const struct tap_param *sof, int *ret_width, int *ret_height)
 }
 
 struct tap_unit *tap_jpeg_unit(struct tap_assembler *as, int64_t pts, int64_t camera_us,
-                               int64_t arrival_us, const uint8_t *image, size_t len)
+                               int64_t arrival_mono_us, const uint8_t *image, size_t len)
 {
     struct tap_param sof = {0};
     int width;
@@ -88,7 +88,7 @@ struct tap_unit *tap_jpeg_unit(struct tap_assembler *as, int64_t pts, int64_t ca
     unit->is_key = true;
     unit->pts = pts;
     unit->camera_us = camera_us;
-    unit->arrival_us = arrival_us;
+    unit->arrival_mono_us = arrival_mono_us;
     unit->len = len;
     memcpy(unit->bytes, image, len);
     return unit;

@@ -21,6 +21,6 @@ bool tap_jpeg_size(const struct tap_param *sof, int *ret_width, int *ret_height)
  * is of TAP_CODEC_MJPEG and keeps nothing of it but its frame header.
  */
 struct tap_unit *tap_jpeg_unit(struct tap_assembler *as, int64_t pts, int64_t camera_us,
-                               int64_t arrival_us, const uint8_t *image, size_t len);
+                               int64_t arrival_mono_us, const uint8_t *image, size_t len);
 
 #endif

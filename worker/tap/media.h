@@ -97,14 +97,15 @@ static inline void tap_format_take_sound(struct tap_format *format, const struct
 struct tap_unit {
     enum tap_track track;
     bool is_key;
-    bool has_gap;       /* packets were lost on the way, of it or right before it */
-    bool is_tied;       /* `pts` follows sender reports, and may move with each of them */
-    int64_t pts;        /* presentation time as the source gave it, in ticks of the track */
-    int64_t camera_us;  /* capture, camera's wall clock by RTCP; TAP_NO_TIME when unknown */
-    int64_t arrival_us; /* our wall clock */
-    int64_t ts;         /* presentation time on the gapless line (timeline.h), ticks */
-    int64_t capture_us; /* capture in our wall clock (clock.h) */
-    bool is_cameras;    /* ... by the camera's own clock, which is near to ours */
+    bool has_gap;            /* something was lost on the way, of it or right before it */
+    bool is_tied;            /* `pts` follows sender reports, and may move with each of them */
+    int64_t pts;             /* presentation time as the source gave it, in ticks of the track */
+    int64_t camera_us;       /* capture, camera's wall clock by RTCP; TAP_NO_TIME when unknown */
+    int64_t arrival_mono_us; /* monotonic clock, where a source gave it */
+    int64_t arrival_us;      /* the same in our wall clock, as that was set when it was taken in */
+    int64_t ts;              /* presentation time on the gapless line (timeline.h), ticks */
+    int64_t capture_us;      /* capture in our wall clock (clock.h) */
+    bool is_cameras;         /* ... by the camera's own clock, which is near to ours */
     size_t len;
     uint8_t bytes[];
 };

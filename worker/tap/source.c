@@ -380,7 +380,7 @@ static void read_video(struct source *source, const AVPacket *packet)
     /* Images come whole, all others in fragments. */
     bool is_image = source->format.video == TAP_CODEC_MJPEG;
     struct tap_unit *unit = (is_image ? tap_jpeg_unit : tap_assembler_add)(
-        &source->assembler, pts, camera_time(packet), is_image || begins ? weir_clock_wall_us() : 0,
+        &source->assembler, pts, camera_time(packet), is_image || begins ? weir_clock_mono_us() : 0,
         packet->data, (size_t)packet->size);
     /* What is missing may have been the end of the unit before. */
     bool has_gap = source->has_gap;
@@ -389,7 +389,7 @@ static void read_video(struct source *source, const AVPacket *packet)
         source->unit_has_gap = source->unit_has_gap || has_gap;
         return;
     }
-    unit->has_gap = source->unit_has_gap || has_gap;
+    unit->has_gap = unit->has_gap || source->unit_has_gap || has_gap;
     source->unit_has_gap = has_gap;
     if (!was_started) {
         source->format.params = source->assembler.params;
@@ -414,7 +414,7 @@ static void read_audio(struct source *source, const AVPacket *packet)
     unit->track = TAP_AUDIO;
     unit->pts = pts;
     unit->camera_us = camera_time(packet);
-    unit->arrival_us = weir_clock_wall_us();
+    unit->arrival_mono_us = weir_clock_mono_us();
     unit->len = (size_t)packet->size;
     memcpy(unit->bytes, packet->data, unit->len);
     hand(source, unit);

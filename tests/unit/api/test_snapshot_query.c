@@ -132,11 +132,14 @@ static void several_are_at_equal_distances(void **state)
     struct snapshot_lapse lapse;
     assert_int_equal(read_lapse(LAPSE_FROM, LAPSE_TO, NULL, NULL, &lapse), WEIR_OK);
     assert_int_equal(lapse.n, 7);
+    assert_false(lapse.query.is_now);
     assert_int_equal(lapse.every_us, 1000000);
     assert_int_equal(lapse.query.tolerance_us, 500000);
     snapshot_lapse_aim(&lapse, 6, NOW_US);
     assert_int_equal(lapse.query.at_us, INT64_C(1794999996000000));
     assert_int_equal(lapse.query.wait_ms, 2000);
+    snapshot_lapse_aim(&lapse, 6, NOW_US + INT64_C(10000000));
+    assert_int_equal(lapse.query.wait_ms, 0);
     assert_int_equal(read_lapse(LAPSE_FROM, LAPSE_TO, "every", "111", &lapse), WEIR_OK);
     assert_int_equal(lapse.n, 59);
     assert_int_equal(read_lapse(LAPSE_FROM, LAPSE_FROM, "width", "640", &lapse), WEIR_OK);
@@ -144,6 +147,21 @@ static void several_are_at_equal_distances(void **state)
     assert_int_equal(lapse.query.width, 640);
     snapshot_lapse_aim(&lapse, 0, INT64_C(1794999989000000));
     assert_int_equal(lapse.query.wait_ms, 3000);
+}
+
+static void of_a_camera_that_stalls_one_picture_is_waited_for(void **state)
+{
+    (void)state;
+    struct snapshot_lapse lapse;
+    assert_int_equal(read_lapse(LAPSE_FROM, LAPSE_TO, NULL, NULL, &lapse), WEIR_OK);
+    for (int64_t i = 0; i < lapse.n; i++) {
+        int64_t newest_us = INT64_C(1794999993600000);
+        snapshot_lapse_aim(&lapse, i, NOW_US);
+        assert_int_equal(lapse.query.wait_ms, i <= 4 ? 2000 : 0);
+        if (i == 1 || i > 3) { /* a hole, and then the end */
+            snapshot_lapse_miss(&lapse, newest_us);
+        }
+    }
 }
 
 static void no_picture_passes_the_ceiling(void **state)
@@ -211,7 +229,12 @@ static void a_time_has_a_zone_and_lies_at_most_two_seconds_ahead(void **state)
     assert_int_equal(query.wait_ms, 2000);
     assert_int_equal(read_one("at", "2026-11-18T11:06:42.123Z", &query), WEIR_OK);
     assert_int_equal(query.wait_ms, 2000 + 1999);
+    assert_int_equal(read_one("at", "2026-11-18T11:06:28.2Z", &query), WEIR_OK);
+    assert_int_equal(query.wait_ms, 2000);
+    assert_int_equal(read_one("at", "2026-11-18T11:06:28.1Z", &query), WEIR_OK);
+    assert_int_equal(query.wait_ms, 0);
     assert_int_equal(read_one("at", "1970-01-01T00:00:00Z", &query), WEIR_OK);
+    assert_int_equal(query.wait_ms, 0);
     assert_int_equal(read_one("at", "now", &query), WEIR_OK);
     assert_int_equal(query.at_us, NOW_US);
     static const char *const bad[] = {"2026-11-18T11:06:42.200Z",
@@ -281,6 +304,7 @@ int main(void)
         cmocka_unit_test(a_name_is_read_as_it_was_written),
         cmocka_unit_test(several_are_at_equal_distances),
         cmocka_unit_test(of_several_the_number_is_bounded),
+        cmocka_unit_test(of_a_camera_that_stalls_one_picture_is_waited_for),
         cmocka_unit_test(no_picture_passes_the_ceiling),
         cmocka_unit_test(a_time_has_a_zone_and_lies_at_most_two_seconds_ahead),
         cmocka_unit_test(where_no_exact_frame_is_asked_for_it_may_be_further_away),

@@ -54,6 +54,9 @@ static void a_whole_question_is_read(void **state)
     assert_int_equal(question.width, 640);
     assert_int_equal(question.quality, 80);
     assert_true(question.long_side == 0 && question.short_side == 0);
+    assert_false(question.ask.is_now);
+    assert_int_equal(read_with("is_now", "1", &question), WEIR_OK);
+    assert_true(question.ask.has_is_now && question.ask.is_now);
     assert_int_equal(read_with("long_side", "640", &question), WEIR_OK);
     assert_int_equal(question.long_side, 640);
     assert_int_equal(read_with("short_side", "360", &question), WEIR_OK);
@@ -85,7 +88,7 @@ static void each_value_has_its_limits_and_is_needed(void **state)
         {"wait_ms", "10001"}, {"format", "gif"}, {"format", NULL},
         {"width", "8193"},    {"width", "1e3"},  {"quality", "0"},
         {"quality", "101"},   {"quality", ""},   {"long_side", "8193"},
-        {"short_side", ""},
+        {"short_side", ""},   {"is_now", "2"},
     };
     struct still_question question;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -116,6 +119,19 @@ static void what_is_too_far_from_the_time_is_never_shown(void **state)
     }
 }
 
+static void the_distance_is_that_from_the_moment_that_the_tap_looked_for(void **state)
+{
+    (void)state;
+    struct still_question question = {.ask.at_us = 1000000, .tolerance_us = 5000};
+    struct weir_ctl_clip_answer found = {
+        .status = WEIR_CTL_CLIP_ANSWER_STATUS_OK, .has_at_us = true, .at_us = 5000000};
+    struct still_refusal why;
+    found.frame_us = 5004000;
+    assert_true(still_question_allows(&question, &found, &why));
+    found.frame_us = 1000000;
+    assert_false(still_question_allows(&question, &found, &why));
+}
+
 static void what_the_tap_lacks_is_said(void **state)
 {
     (void)state;
@@ -139,6 +155,31 @@ static void what_the_tap_lacks_is_said(void **state)
     }
 }
 
+static void what_a_decoder_does_is_said(void **state)
+{
+    (void)state;
+    static const struct {
+        enum weir_code code;
+        enum weir_decode_status status;
+        int64_t n_units;
+        int http;
+        const char *is;
+    } rows[] = {
+        {WEIR_OK, WEIR_DECODE_UNDECODABLE, 3000, 409, "undecodable"},
+        {WEIR_OK, WEIR_DECODE_TOO_LARGE, 1, 409, "picture_too_large"},
+        {WEIR_OK, WEIR_DECODE_FAILED, 1, 409, "picture_too_large"},
+        {WEIR_EIO, WEIR_DECODE_OK, 3000, 409, "undecodable"},
+        {WEIR_EUNAVAILABLE, WEIR_DECODE_OK, 3000, 503, "busy"},
+        {WEIR_ETIMEOUT, WEIR_DECODE_OK, 50, 503, "busy"},
+        {WEIR_ETIMEOUT, WEIR_DECODE_OK, 500, 409, "group_too_large"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct still_refusal why = still_refusal_of(rows[i].code, rows[i].status, rows[i].n_units);
+        assert_int_equal(why.status, rows[i].http);
+        assert_string_equal(why.code, rows[i].is);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -146,7 +187,9 @@ int main(void)
         cmocka_unit_test(a_frame_can_be_named),
         cmocka_unit_test(each_value_has_its_limits_and_is_needed),
         cmocka_unit_test(what_is_too_far_from_the_time_is_never_shown),
+        cmocka_unit_test(the_distance_is_that_from_the_moment_that_the_tap_looked_for),
         cmocka_unit_test(what_the_tap_lacks_is_said),
+        cmocka_unit_test(what_a_decoder_does_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

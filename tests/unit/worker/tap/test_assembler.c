@@ -157,7 +157,29 @@ static void a_unit_that_is_too_long_is_thrown_away_alone(void **state)
     assert_int_equal(as.broken, 1);
     struct tap_unit *unit = tap_assembler_flush(&as);
     assert_int_equal(unit->pts, 2);
+    assert_true(unit->has_gap); /* it is made from what is not there */
     free(unit);
+    assert_null(add(&as, 3, "\0\0\0\1\x41", 5));
+    unit = tap_assembler_flush(&as);
+    assert_false(unit->has_gap);
+    free(unit);
+    tap_assembler_done(&as);
+}
+
+static void what_follows_a_unit_of_which_nothing_is_good_has_a_gap(void **state)
+{
+    (void)state;
+    static const char *const slices[] = {"\0\0\0\1\x65zz", "\0\0\0\1\x41zz", "\0\0\0\1\xe1zz",
+                                         "\0\0\0\1\x0czz", "\0\0\0\1\x41zz", "\0\0\0\1\x41zz"};
+    struct tap_assembler as;
+    tap_assembler_init(&as, TAP_CODEC_H264, extradata, extradata_len);
+    for (int i = 0; i < 6; i++) {
+        assert_null(add(&as, i, slices[i], 7));
+        struct tap_unit *unit = tap_assembler_flush(&as);
+        assert_int_equal(unit != NULL, i != 2 && i != 3); /* broken; filler */
+        assert_int_equal(unit != NULL && unit->has_gap, i == 4);
+        free(unit);
+    }
     tap_assembler_done(&as);
 }
 
@@ -218,6 +240,7 @@ int main(void)
         cmocka_unit_test(nothing_comes_before_a_key_unit_with_complete_sets),
         cmocka_unit_test(delimiters_filler_and_damaged_units_are_left_out_and_the_last_counted),
         cmocka_unit_test(a_unit_that_is_too_long_is_thrown_away_alone),
+        cmocka_unit_test(what_follows_a_unit_of_which_nothing_is_good_has_a_gap),
         cmocka_unit_test(all_of_many_slices_are_written),
         cmocka_unit_test(what_a_large_unit_took_is_not_kept),
     };

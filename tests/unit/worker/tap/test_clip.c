@@ -235,6 +235,65 @@ static void only_what_could_come_is_waited_for(void **state)
     tap_ring_done(&ring);
 }
 
+/* The n-th unit, ten a second on the line; captured as the clock said. */
+static void push_as_of(struct tap_ring *ring, int n, bool is_key, int64_t capture_us)
+{
+    struct tap_unit *unit = unit_of_size(TAP_VIDEO, is_key, (int64_t)n * FRAME, 10);
+    unit->capture_us = capture_us;
+    assert_true(tap_ring_push(ring, unit));
+}
+
+/* Of times 0 to 5 s; then its clock is set back, and 1 to 4 s come. */
+static void after_a_clock_was_set_back_nothing_old_is_shown_as_new(void **state)
+{
+    (void)state;
+    struct tap_ring ring;
+    struct tap_clip clip;
+    tap_ring_init(&ring, 60000, 1 << 20);
+    for (int n = 0; n <= 50; n++)
+        push_as_of(&ring, n, n % 10 == 0, BEGIN_U + n * FRAME_U);
+    for (int n = 0; n <= 30; n++) {
+        push_as_of(&ring, 51 + n, n % 10 == 0, BEGIN_U + (10 + n) * FRAME_U);
+        assert_int_equal(tap_clip_choose(&ring, TAP_CLIP_LATEST, 0, &clip), TAP_CLIP_OK);
+        assert_int_equal(clip.last, 51 + n);
+        assert_int_equal(clip.to_us, BEGIN_U + (n < 10 ? 20 : 10 + n) * FRAME_U);
+    }
+    int64_t now_us = BEGIN_U + 40 * FRAME_U;
+    for (int back = 0; back < 19; back++) {
+        assert_int_equal(tap_clip_choose(&ring, TAP_CLIP_EXACT, now_us - back * FRAME_U, &clip),
+                         TAP_CLIP_OK);
+        assert_int_equal(clip.last, 81 - back);
+        assert_int_equal(clip.from_us, BEGIN_U);
+        assert_int_equal(clip.to_us, now_us);
+    }
+    assert_int_equal(tap_clip_choose(&ring, TAP_CLIP_KEYFRAME, BEGIN_U + 50 * FRAME_U, &clip),
+                     TAP_CLIP_OK);
+    assert_int_equal(clip.last, 81);
+    /* What the old clock said is not the frame that is waited for. */
+    assert_false(tap_clip_is_ahead(&ring, TAP_CLIP_EXACT, now_us, now_us));
+    assert_true(tap_clip_is_ahead(&ring, TAP_CLIP_EXACT, now_us + 1, now_us));
+    tap_ring_done(&ring);
+}
+
+/* One frame a second, of which two of three are sent after those they lead up to. */
+static void frames_that_are_sent_early_are_there_however_few_come(void **state)
+{
+    (void)state;
+    static const int order[] = {0, 30, 10, 20, 60, 40, 50};
+    struct tap_ring ring;
+    struct tap_clip clip;
+    tap_ring_init(&ring, 60000, 1 << 20);
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+        push(&ring, order[i], i == 0);
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        assert_int_equal(
+            tap_clip_choose(&ring, TAP_CLIP_EXACT, BEGIN_U + order[i] * FRAME_U, &clip),
+            TAP_CLIP_OK);
+        assert_int_equal(clip.last, i);
+    }
+    tap_ring_done(&ring);
+}
+
 static void a_clip_is_written_as_records(void **state)
 {
     (void)state;
@@ -266,7 +325,6 @@ static void a_group_that_is_too_large_is_refused(void **state)
     for (int n = 0; n < 34; n++) {
         assert_true(tap_ring_push(&ring, unit_of_size(TAP_VIDEO, n == 0, n, 1 << 20)));
     }
-    assert_int_equal(tap_clip_choose(&ring, TAP_CLIP_LATEST, 0, &clip), TAP_CLIP_OK);
     for (int64_t at = ring.first; at < (int64_t)ring.end; at++) {
         ring.slots[at & (int64_t)(ring.cap - 1)]->capture_us = at;
     }
@@ -289,6 +347,8 @@ int main(void)
         cmocka_unit_test(a_picture_that_leads_its_keyframe_needs_the_group_before),
         cmocka_unit_test(what_leads_the_oldest_keyframe_is_not_there),
         cmocka_unit_test(only_what_could_come_is_waited_for),
+        cmocka_unit_test(after_a_clock_was_set_back_nothing_old_is_shown_as_new),
+        cmocka_unit_test(frames_that_are_sent_early_are_there_however_few_come),
         cmocka_unit_test(a_clip_is_written_as_records),
         cmocka_unit_test(a_group_that_is_too_large_is_refused),
     };

@@ -27,6 +27,8 @@ struct place {
     char path[64];
     int64_t at_us;
     int64_t wait_ms;
+    bool is_now;
+    int64_t shift_us;
     char line[1024];
     size_t n_bytes; /* behind the line */
     bool is_whole;
@@ -36,7 +38,8 @@ static bool find(void *ctx, const struct weir_id *tenant_id, const struct weir_i
                  struct tap_clips_camera *ret)
 {
     struct place *place = ctx;
-    *ret = (struct tap_clips_camera){.ring = &place->ring, .codec = TAP_CODEC_H264};
+    *ret = (struct tap_clips_camera){
+        .ring = &place->ring, .codec = TAP_CODEC_H264, .now_shift_us = place->shift_us};
     return strcmp(WEIR_ID_TEXT(tenant_id), TENANT) == 0 &&
            strcmp(WEIR_ID_TEXT(camera_id), CAMERA) == 0;
 }
@@ -83,8 +86,9 @@ static void *ask(void *ctx)
     if (connect(fd, (struct sockaddr *)(void *)&addr, sizeof(addr)) == 0) {
         dprintf(fd,
                 "{\"type\":\"clip.ask\",\"tenant_id\":\"" TENANT "\",\"camera_id\":\"" CAMERA
-                "\",\"mode\":\"exact\",\"at_us\":%lld,\"wait_ms\":%lld}\n",
-                (long long)place->at_us, (long long)place->wait_ms);
+                "\",\"mode\":\"exact\",\"at_us\":%lld,\"wait_ms\":%lld,\"is_now\":%s}\n",
+                (long long)place->at_us, (long long)place->wait_ms,
+                place->is_now ? "true" : "false");
         while ((n = read(fd, bytes + len, sizeof(bytes) - len)) > 0)
             len += (size_t)n;
     }
@@ -157,6 +161,32 @@ static void what_is_not_there_yet_is_waited_for(void **state)
     assert_true(place.is_whole);
     weir_timer_free(&timer);
     done(&place);
+}
+
+/* The newest frame is of now, by a camera's clock that is `off_us` ahead of ours. */
+static void ask_of_now(int64_t off_us, bool is_now)
+{
+    struct place place = place_of(UNITS);
+    char text[64];
+    const int64_t newest_us = BEGIN_U + (UNITS - 1) * FRAME_U;
+    place.at_us = newest_us - off_us;
+    place.is_now = is_now;
+    place.shift_us = off_us;
+    run(&place);
+    snprintf(text, sizeof(text), "\"frame_us\":%lld", (long long)newest_us);
+    assert_int_equal(strstr(place.line, text) != NULL, is_now || off_us < 0);
+    snprintf(text, sizeof(text), "\"at_us\":%lld", (long long)(is_now ? newest_us : place.at_us));
+    assert_non_null(strstr(place.line, text));
+    done(&place);
+}
+
+static void now_is_by_the_clock_of_the_camera(void **state)
+{
+    (void)state;
+    ask_of_now(4000000, true);
+    ask_of_now(-4000000, true);
+    ask_of_now(4000000, false);
+    ask_of_now(-4000000, false);
 }
 
 static void what_is_gone_has_no_records(void **state)
@@ -252,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_clip_that_no_socket_takes_at_once_comes_whole),
         cmocka_unit_test(what_is_not_there_yet_is_waited_for),
+        cmocka_unit_test(now_is_by_the_clock_of_the_camera),
         cmocka_unit_test(what_is_gone_has_no_records),
         cmocka_unit_test(copies_of_many_askers_stay_under_their_ceiling_and_all_are_answered),
     };

@@ -217,6 +217,77 @@ static void the_offset_before_a_jump_is_kept(void **state)
     assert_false(tap_clock_is_near(&clock));
 }
 
+static void now_is_by_the_cameras_clock_where_that_is_believed(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t off_us;
+        int64_t shift_us;
+    } rows[] = {{4000000, 4000000 - 80000},
+                {-4000000, -4000000 - 80000},
+                {0, 0}, /* the way takes 80 ms */
+                {-900000, 0},
+                {100000, 20000},
+                {11000000, 0},
+                {-11000000, 0}};
+    struct tap_clock clock = {0};
+    assert_int_equal(tap_clock_now_shift(&clock), 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        clock = (struct tap_clock){0};
+        map(&clock, 0, NOW + rows[i].off_us, NOW + 80000);
+        assert_int_equal(tap_clock_now_shift(&clock), rows[i].shift_us);
+    }
+}
+
+/* Our own clock is set by `set_us` while it plays; the way of the frames takes 80 ms all along. */
+static void set_ours(int64_t set_us, bool has_reports)
+{
+    struct tap_clock clock = {0};
+    int64_t offset = 0;
+    for (int64_t line_us = 0; line_us < 60000000; line_us += 100000) {
+        int64_t ours_us = line_us < 30000000 ? 0 : set_us;
+        int64_t camera_us = has_reports ? NOW + line_us : TAP_NO_TIME;
+        int64_t is_us = NOW + line_us;
+        tap_clock_set_wall(&clock, NOW + ours_us);
+        int64_t found = map(&clock, line_us, camera_us, is_us + 80000 + ours_us);
+        if (!has_reports || set_us > TAP_CLOCK_TRUST_US || set_us < -TAP_CLOCK_TRUST_US)
+            is_us += ours_us;
+        if (has_reports && ours_us == 0)
+            assert_int_equal(found, NOW + line_us);
+        else
+            assert_in_range(found, is_us, is_us + 80000);
+        if (has_reports) {
+            assert_true(tap_clock_offset(&clock, &offset));
+            assert_in_range(offset + 80000 + ours_us + 12000, 0, 24000);
+        }
+    }
+    assert_int_equal(clock.jumps, 0);
+}
+
+static void our_own_clock_may_be_set(void **state)
+{
+    (void)state;
+    static const int64_t sets[] = {300000, -300000, 3600000000, -3600000000};
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++) {
+        set_ours(sets[i], false);
+        set_ours(sets[i], true);
+    }
+}
+
+/* It is not the camera's that was set while nobody looked. */
+static void our_own_clock_may_be_set_between_two_connections(void **state)
+{
+    (void)state;
+    struct tap_clock clock = {0};
+    tap_clock_set_wall(&clock, NOW);
+    run(&clock, 0, 60, 0, no_noise);
+    tap_clock_restart(&clock);
+    tap_clock_set_wall(&clock, NOW + 3000000);
+    for (int64_t line_us = 60000000; line_us < 90000000; line_us += 5000000)
+        map(&clock, line_us, NOW + line_us, NOW + line_us + 3090000);
+    assert_int_equal(clock.jumps, 0);
+}
+
 /* Of two reports one may be chance, but not by so much. */
 static void soon_after_the_start_only_a_large_jump_counts(void **state)
 {
@@ -276,6 +347,9 @@ int main(void)
         cmocka_unit_test(one_that_is_off_among_many_is_left_out),
         cmocka_unit_test(sound_does_not_count_as_a_report),
         cmocka_unit_test(the_offset_before_a_jump_is_kept),
+        cmocka_unit_test(now_is_by_the_cameras_clock_where_that_is_believed),
+        cmocka_unit_test(our_own_clock_may_be_set),
+        cmocka_unit_test(our_own_clock_may_be_set_between_two_connections),
         cmocka_unit_test(soon_after_the_start_only_a_large_jump_counts),
         cmocka_unit_test(a_clock_that_was_set_while_nobody_looked_is_found_by_the_third_report),
         cmocka_unit_test(the_encoders_delay_is_taken_out_at_once),

@@ -85,7 +85,7 @@ static void an_image_is_a_key_unit(void **state)
     assert_true(unit->is_key && unit->track == TAP_VIDEO);
     assert_int_equal(unit->pts, 900);
     assert_int_equal(unit->camera_us, 5);
-    assert_int_equal(unit->arrival_us, 7);
+    assert_int_equal(unit->arrival_mono_us, 7);
     assert_int_equal(unit->len, sizeof(image));
     assert_memory_equal(unit->bytes, image, sizeof(image));
     assert_true(tap_params_are_complete(&as.params, TAP_CODEC_MJPEG));
