@@ -3,10 +3,6 @@
 
 #include <math.h>
 
-#include "worker/tap/nal.h"
-
-#define SPAN_MIN_MS     1000
-#define SPAN_ENOUGH_MS  4000 /* a camera with rarer keyframes does not pass as it is */
 #define GOP_MOST_MS     4000
 #define FPS_SLACK_PPT   1100 /* over what was asked for */
 #define RATE_SLACK_PPT  1500
@@ -17,6 +13,7 @@
 #define RATE_MIN_BPS    50000
 #define FPS_MIN_MILLI   500 /* what an encoder reckons with at least */
 #define FPS_MOST_MILLI  60000
+#define PACE_MOST_MILLI 75000 /* of a camera of 60 whose clock is not even, each frame is kept */
 #define SEGMENT_MS      1000
 #define SLOW_FPS_MILLI  3000 /* up to here a segment is longer */
 #define SLOW_SEGMENT_MS 2000
@@ -27,52 +24,6 @@ static const int64_t tier_bps[WEIR_QUALITY_N] = {
     [WEIR_QUALITY_SOURCE] = 0,     [WEIR_QUALITY_LOW] = 400000,     [WEIR_QUALITY_MEDIUM] = 1800000,
     [WEIR_QUALITY_HIGH] = 4000000, [WEIR_QUALITY_ULTRA] = 12000000,
 };
-
-/* ---- what the camera sends ---- */
-
-void tap_facts_measure(const struct tap_ring *ring, const struct tap_format *format,
-                       struct tap_facts *ret)
-{
-    *ret = (struct tap_facts){.codec = format->video};
-    if (!tap_nal_picture_size(format->video, &format->params.sps, &ret->width, &ret->height))
-        ret->width = ret->height = 0;
-    ret->picture = tap_nal_picture(format->video, &format->params.sps);
-    int64_t n = 0;
-    int64_t bytes = 0;
-    int64_t first_ts = 0;
-    int64_t key_ts = 0;
-    int64_t gop = 0;
-    for (uint64_t at = ring->first; at < ring->end; at++) {
-        const struct tap_unit *unit = tap_ring_find(ring, at);
-        if (unit->track != TAP_VIDEO)
-            continue;
-        first_ts = n == 0 ? unit->ts : first_ts;
-        n++;
-        bytes += (int64_t)unit->len;
-        if (!unit->is_key)
-            continue;
-        gop = ret->keyframes > 0 && unit->ts - key_ts > gop ? unit->ts - key_ts : gop;
-        key_ts = unit->ts;
-        ret->keyframes++;
-    }
-    int64_t span = n > 1 ? ring->newest_ts - first_ts : 0;
-    if (span <= 0)
-        return;
-    int64_t open = ring->newest_ts - key_ts; /* the newest group is not at its end */
-    gop = ret->keyframes > 0 && open > gop ? open : gop;
-    ret->span_ms = span * 1000 / TAP_VIDEO_RATE;
-    ret->fps_milli = (n - 1) * TAP_VIDEO_RATE * 1000 / span;
-    ret->bitrate_bps = bytes * 8 * TAP_VIDEO_RATE / span * (n - 1) / n;
-    ret->gop_ms = gop * 1000 / TAP_VIDEO_RATE;
-}
-
-bool tap_facts_are_known(const struct tap_facts *facts)
-{
-    return facts->width > 0 && facts->fps_milli > 0 && facts->span_ms >= SPAN_MIN_MS &&
-           (facts->keyframes > 1 || facts->span_ms >= SPAN_ENOUGH_MS);
-}
-
-/* ---- what becomes of it ---- */
 
 static int64_t min(int64_t a, int64_t b)
 {
@@ -111,6 +62,15 @@ static int64_t rate_of(const struct tap_facts *facts, enum weir_quality quality,
 static int64_t capped_fps(const struct tap_facts *facts, int64_t fps)
 {
     return min(fps == 0 ? FPS_MOST_MILLI : fps * 1000, facts->fps_milli);
+}
+
+/* What a camera sends was measured, and is no limit: frames are left out by a limit alone. */
+static int64_t pace_of(const struct tap_facts *facts, int64_t fps)
+{
+    if (fps > 0)
+        return fps * 1000;
+    return facts->fps_milli > FPS_MOST_MILLI * FPS_SLACK_PPT / 1000 ? FPS_MOST_MILLI
+                                                                    : PACE_MOST_MILLI;
 }
 
 /* What keeps a picture from being published as it is, whatever was asked for. */
@@ -195,6 +155,7 @@ static void set_transcode(const struct tap_facts *facts, const struct weir_profi
     ret->long_side = (int)min(box.long_side, SOFTWARE_LONG);
     ret->short_side = (int)min(box.short_side, SOFTWARE_SHORT);
     ret->fps_milli = max(capped_fps(facts, profile->fps), FPS_MIN_MILLI);
+    ret->pace_milli = pace_of(facts, profile->fps);
     ret->bitrate_bps = rate_of(facts, profile->quality, ret->fps_milli);
     if (facts->bitrate_bps > RATE_MIN_BPS)
         ret->bitrate_bps = min(ret->bitrate_bps, facts->bitrate_bps);
@@ -225,6 +186,8 @@ struct tap_choice tap_choice_thin(const struct tap_choice *choice, int64_t fps_p
     struct tap_choice thin = *choice;
     int64_t least = min(choice->fps_milli, TAP_THIN_LEAST_MILLI);
     thin.fps_milli = max(choice->fps_milli * fps_ppm / 1000000, least);
+    if (thin.fps_milli < choice->fps_milli)
+        thin.pace_milli = min(choice->pace_milli, thin.fps_milli);
     /* As between the frame rates of a tier. */
     double share = pow((double)thin.fps_milli / (double)choice->fps_milli, RATE_POWER);
     int64_t bps = (int64_t)((double)choice->bitrate_bps * share);

@@ -11,28 +11,7 @@
 #define WEIR_WORKER_TAP_CHOICE_H
 
 #include "lib/domain/profile.h"
-#include "worker/tap/nal.h"
-#include "worker/tap/ring.h"
-
-/* What a camera sends, measured. */
-struct tap_facts {
-    enum tap_codec codec;
-    int width; /* 0: not known */
-    int height;
-    enum tap_picture picture;
-    int64_t fps_milli;   /* 0: not known */
-    int64_t bitrate_bps; /* video alone; 0: not known */
-    int64_t gop_ms;      /* longest distance of keyframes; 0: not known */
-    int64_t span_ms;     /* that was looked at */
-    int keyframes;       /* in it */
-};
-
-/* Looks at all that the ring holds. */
-void tap_facts_measure(const struct tap_ring *ring, const struct tap_format *format,
-                       struct tap_facts *ret);
-
-/* Enough was seen to choose by. */
-bool tap_facts_are_known(const struct tap_facts *facts);
+#include "worker/tap/facts.h"
 
 /* What keeps a stream from being shown as it is: the first three whatever was asked for, since no
  * player shows it, the others where a profile was. */
@@ -66,7 +45,8 @@ struct tap_choice {
     /* Of a transcode: */
     int long_side; /* the box it is made to fit into */
     int short_side;
-    int64_t fps_milli;
+    int64_t fps_milli;  /* that it has, as far as is known; of keyframes: the most */
+    int64_t pace_milli; /* at most so many are made */
     int64_t bitrate_bps;
     int64_t segment_ms;
     bool is_main;

@@ -67,6 +67,7 @@ struct weir_xcode_rendition tap_rendition_spec(const struct tap_rendition *r)
                                          .short_side = (uint32_t)choice.short_side,
                                          .bitrate_bps = (uint32_t)choice.bitrate_bps,
                                          .fps_milli = (uint32_t)choice.fps_milli,
+                                         .pace_milli = (uint32_t)choice.pace_milli,
                                          .segment_ms = (uint32_t)choice.segment_ms,
                                          .is_main = choice.is_main,
                                          .encoder = r->encoder};
