@@ -43,6 +43,7 @@
 #define WEIR_XCODE_RENDITIONS_MAX 16 /* of one camera */
 #define WEIR_XCODE_UNIT_MAX       (8U << 20)
 #define WEIR_XCODE_SIDE_MAX       8192 /* of a picture that is decoded */
+#define WEIR_XCODE_PIXELS_MAX     (36 << 20)
 
 #define WEIR_XCODE_SOUND_HZ       16000
 #define WEIR_XCODE_SOUND_SAMPLES  1024

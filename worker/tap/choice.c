@@ -2,6 +2,9 @@
 #include "worker/tap/choice.h"
 
 #include <math.h>
+#include <stdio.h>
+
+#include "lib/domain/xcode.h"
 
 #define GOP_MOST_MS     4000
 #define FPS_SLACK_PPT   1100 /* over what was asked for */
@@ -179,6 +182,19 @@ void tap_choose(const struct tap_facts *facts, const struct weir_profile *profil
     }
     ret->why = tap_misfit_text(misfit);
     set_transcode(facts, profile, ret);
+}
+
+bool tap_choice_is_barred(const struct tap_facts *facts, char ret[static TAP_TROUBLE_MAX])
+{
+    const int side_max = WEIR_XCODE_SIDE_MAX;
+    if (facts->width <= side_max && facts->height <= side_max &&
+        (int64_t)facts->width * facts->height <= WEIR_XCODE_PIXELS_MAX)
+        return false;
+    snprintf(ret, TAP_TROUBLE_MAX,
+             "the camera's picture, %dx%d, is too large to be decoded: %d pixels a side and %d in "
+             "all are the most",
+             facts->width, facts->height, side_max, WEIR_XCODE_PIXELS_MAX);
+    return true;
 }
 
 struct tap_choice tap_choice_thin(const struct tap_choice *choice, int64_t fps_ppm)

@@ -58,6 +58,12 @@ struct tap_choice {
  */
 const char *tap_choice_bar(const struct tap_format *format);
 
+#define TAP_TROUBLE_MAX 129 /* bytes of a text with the end */
+
+/* Whether the camera's picture is larger than any that is decoded, so that nothing but what it
+ * sends can be made of it. `ret` is for people, and set then only. */
+bool tap_choice_is_barred(const struct tap_facts *facts, char ret[static TAP_TROUBLE_MAX]);
+
 /*
  * The same transcode with fewer frames and bits: a share of both, while there is not enough
  * processor for all. Never below TAP_THIN_LEAST_MILLI, or what it had where that was less.

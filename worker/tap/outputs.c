@@ -139,9 +139,17 @@ static void on_publisher_state(void *ctx, struct tap_publisher *publisher,
              NULL);
 }
 
+static void report_trouble(const struct tap_outputs *outputs, const struct follower *follower)
+{
+    tap_report_stream(outputs->from.control, &follower->spec, TAP_PUBLISHER_FAILED,
+                      WEIR_REASON_transcode_failed, follower->rendition->trouble, NULL);
+}
+
 static void start_publisher(struct tap_outputs *outputs, struct follower *follower)
 {
     const struct tap_rendition *rendition = follower->rendition;
+    if (rendition != NULL && rendition->trouble[0] != '\0')
+        report_trouble(outputs, follower);
     if (rendition != NULL && !rendition->is_chosen)
         return;
     follower->publisher =
@@ -175,6 +183,18 @@ static void wake_publishers(struct tap_outputs *outputs, int source)
     }
 }
 
+/* To all that wait for it. */
+static void tell_trouble(const struct tap_outputs *outputs, const struct tap_rendition *rendition)
+{
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        const struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        if (follower->rendition == rendition)
+            report_trouble(outputs, follower);
+    }
+    weir_log(WEIR_LOG_WARN, "xcode: nothing comes of a rendition", "why", rendition->trouble, NULL);
+}
+
 /* ---- what is made ---- */
 
 static void on_encoded(void *ctx, uint32_t number, int64_t ts, bool is_key, const uint8_t *bytes,
@@ -188,6 +208,20 @@ static void on_encoded(void *ctx, uint32_t number, int64_t ts, bool is_key, cons
             continue;
         bool is_other = tap_rendition_take(rendition, outputs->from.ring, ts, is_key, bytes, len);
         tell_publishers(outputs, rendition, is_other ? tap_publisher_restart : tap_publisher_wake);
+        return;
+    }
+}
+
+static void on_barren(void *ctx, uint32_t number)
+{
+    struct tap_outputs *outputs = ctx;
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        if (rendition->number != number)
+            continue;
+        tap_rendition_fail(rendition, outputs->from.format);
+        tell_trouble(outputs, rendition);
         return;
     }
 }
@@ -240,8 +274,11 @@ static void on_fell_back(void *ctx, uint32_t number, enum weir_xcode_fault fault
     }
 }
 
-static const struct tap_xcode_calls xcode_calls = {
-    .unit = on_encoded, .broke = on_broke, .turned = tell_transcodes, .fell_back = on_fell_back};
+static const struct tap_xcode_calls xcode_calls = {.unit = on_encoded,
+                                                   .barren = on_barren,
+                                                   .broke = on_broke,
+                                                   .turned = tell_transcodes,
+                                                   .fell_back = on_fell_back};
 
 static void begin(struct tap_outputs *outputs, struct tap_rendition *rendition,
                   const struct tap_facts *main)
@@ -299,7 +336,8 @@ static void choose(struct tap_outputs *outputs)
     {
         struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
         struct tap_pick pick;
-        if (rendition->is_chosen || tap_ring_is_empty(outputs->from.ring))
+        if (rendition->is_chosen || rendition->trouble[0] != '\0' ||
+            tap_ring_is_empty(outputs->from.ring))
             continue;
         if (!is_measured) {
             tap_facts_measure(outputs->from.ring, outputs->from.format, &main);
@@ -310,6 +348,11 @@ static void choose(struct tap_outputs *outputs)
         claim(outputs, rendition, pick.source);
         if (!pick.is_made)
             continue;
+        if (pick.choice.how == WEIR_RENDITION_HOW_TRANSCODE &&
+            tap_choice_is_barred(&main, rendition->trouble)) {
+            tell_trouble(outputs, rendition);
+            continue;
+        }
         tap_rendition_begin(rendition, &pick, ring_of(outputs, rendition),
                             format_of(outputs, rendition));
         begin(outputs, rendition, &main);

@@ -57,7 +57,24 @@ bool tap_rendition_is_own(const struct tap_rendition *r)
 void tap_rendition_restart(struct tap_rendition *r)
 {
     r->is_chosen = false;
+    r->trouble[0] = '\0';
     tap_ring_done(&r->ring);
+}
+
+static const char *codec_text(enum tap_codec codec)
+{
+    return codec == TAP_CODEC_MJPEG ? "MJPEG" : codec == TAP_CODEC_H265 ? "H.265" : "H.264";
+}
+
+void tap_rendition_fail(struct tap_rendition *r, const struct tap_format *format)
+{
+    int width;
+    int height;
+    if (!tap_nal_picture_size(format->video, &format->params.sps, &width, &height))
+        width = height = 0;
+    snprintf(r->trouble, sizeof(r->trouble),
+             "nothing can be made of the camera's picture (%dx%d, %s)", width, height,
+             codec_text(format->video));
 }
 
 struct weir_xcode_rendition tap_rendition_spec(const struct tap_rendition *r)
@@ -197,6 +214,7 @@ bool tap_rendition_take(struct tap_rendition *r, const struct tap_ring *camera, 
     set_times(unit, camera, &r->ring);
     take_sound(r, camera, ts);
     tap_ring_push(&r->ring, unit);
+    r->trouble[0] = '\0';
     return is_other;
 }
 

@@ -26,6 +26,7 @@ struct tap_rendition {
     bool has_fallen;          /* an engine failed it */
     enum weir_encoder fallen; /* that one */
     char why[TAP_PICK_WHY_MAX];
+    char trouble[TAP_TROUBLE_MAX]; /* why nothing comes of it, for people; "": something may */
     /* Not of what passes as it is: */
     struct tap_ring ring;
     struct tap_format format;
@@ -41,6 +42,9 @@ void tap_rendition_free(struct tap_rendition *rendition);
  * each unit ahead of the next frame that is shown later, so that both stay together. */
 void tap_rendition_begin(struct tap_rendition *rendition, const struct tap_pick *pick,
                          const struct tap_ring *ring, const struct tap_format *format);
+
+/* Nothing came of what `format` says. */
+void tap_rendition_fail(struct tap_rendition *rendition, const struct tap_format *format);
 
 /* Whether it has a ring of its own; what passes as it is has none. NULL has none. */
 bool tap_rendition_is_own(const struct tap_rendition *rendition);

@@ -175,6 +175,30 @@ static void only_a_limit_leaves_frames_out(void **state)
     assert_true(choice.fps_milli == 60000 && choice.pace_milli == 60000);
 }
 
+static void of_what_is_too_large_to_be_decoded_nothing_is_made(void **state)
+{
+    (void)state;
+    struct tap_facts facts = main_stream();
+    char why[TAP_TROUBLE_MAX] = "";
+    assert_false(tap_choice_is_barred(&facts, why));
+    facts.width = 8192;
+    facts.height = 4608; /* 36 x 1024 x 1024 */
+    assert_false(tap_choice_is_barred(&facts, why));
+    facts.height = 4616;
+    assert_true(tap_choice_is_barred(&facts, why));
+    assert_non_null(strstr(why, "8192x4616"));
+    facts.width = 64;
+    facts.height = 8200;
+    assert_true(tap_choice_is_barred(&facts, why));
+    assert_string_equal(why, "the camera's picture, 64x8200, is too large to be decoded: 8192 "
+                             "pixels a side and 37748736 in all are the most");
+    facts.width = facts.height = 0; /* not known */
+    assert_false(tap_choice_is_barred(&facts, why));
+    facts.width = facts.height = 65535;
+    assert_true(tap_choice_is_barred(&facts, why));
+    assert_true(strlen(why) < TAP_TROUBLE_MAX - 1);
+}
+
 static void a_thin_transcode_has_fewer_frames_and_bits(void **state)
 {
     (void)state;
@@ -208,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_transcode_is_what_its_tier_says),
         cmocka_unit_test(nothing_is_more_than_the_camera_sends),
         cmocka_unit_test(only_a_limit_leaves_frames_out),
+        cmocka_unit_test(of_what_is_too_large_to_be_decoded_nothing_is_made),
         cmocka_unit_test(a_thin_transcode_has_fewer_frames_and_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -194,6 +194,21 @@ static void a_rendition_begins_with_a_keyframe(void **state)
     end(&f);
 }
 
+static void trouble_is_over_with_the_first_unit(void **state)
+{
+    (void)state;
+    struct fixture f = begin(WEIR_RENDITION_HOW_TRANSCODE, 5000);
+    tap_rendition_fail(f.rendition, &f.format);
+    assert_string_equal(f.rendition->trouble,
+                        "nothing can be made of the camera's picture (0x0, H.264)");
+    tap_rendition_take(f.rendition, &f.camera, 0, true, key_a, sizeof(key_a));
+    assert_string_equal(f.rendition->trouble, "");
+    tap_rendition_fail(f.rendition, &f.format);
+    tap_rendition_restart(f.rendition);
+    assert_string_equal(f.rendition->trouble, "");
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +220,7 @@ int main(void)
         cmocka_unit_test(a_frame_that_is_gone_lies_behind_the_last_one),
         cmocka_unit_test(another_picture_empties_the_ring),
         cmocka_unit_test(a_rendition_begins_with_a_keyframe),
+        cmocka_unit_test(trouble_is_over_with_the_first_unit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
