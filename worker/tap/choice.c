@@ -21,8 +21,8 @@
 #define SLOW_FPS_MILLI  3000 /* up to here a segment is longer */
 #define SLOW_SEGMENT_MS 2000
 
-/* Bit rates at 30 frames a second; docs/adr/0034. The source has as many as the tier that it fits
- * into. */
+/* Bit rates at 30 frames a second; docs/adr/0034. The source, and what is encoded, have no more
+ * than those of the tier that the picture fits into. */
 static const int64_t tier_bps[WEIR_QUALITY_N] = {
     [WEIR_QUALITY_SOURCE] = 0,     [WEIR_QUALITY_LOW] = 400000,     [WEIR_QUALITY_MEDIUM] = 1800000,
     [WEIR_QUALITY_HIGH] = 4000000, [WEIR_QUALITY_ULTRA] = 12000000,
@@ -46,20 +46,20 @@ static bool fits(const struct tap_facts *facts, enum weir_quality quality)
     return long_side <= box.long_side && short_side <= box.short_side;
 }
 
-/* No more than what is encoded in software has. */
-static enum weir_quality rate_tier(const struct tap_facts *facts, enum weir_quality quality)
+/* Of what is encoded: what was asked for, or what the picture is, which is not enlarged. It is no
+ * larger than what is encoded in software. */
+static enum weir_quality made_tier(const struct tap_facts *facts, enum weir_quality quality)
 {
-    if (quality != WEIR_QUALITY_SOURCE)
-        return quality;
     enum weir_quality is = weir_quality_of_picture(facts->width, facts->height);
-    return is > WEIR_QUALITY_HIGH ? WEIR_QUALITY_HIGH : is;
+    is = is > WEIR_QUALITY_HIGH ? WEIR_QUALITY_HIGH : is;
+    return quality != WEIR_QUALITY_SOURCE && quality < is ? quality : is;
 }
 
-static int64_t rate_of(const struct tap_facts *facts, enum weir_quality quality, int64_t fps_milli)
+static int64_t rate_of(enum weir_quality tier, int64_t fps_milli)
 {
     double fps = fps_milli > 1000 ? (double)fps_milli / 1000 : 1;
     double share = pow(fps / RATE_FPS, RATE_POWER);
-    return (int64_t)((double)tier_bps[rate_tier(facts, quality)] * share);
+    return (int64_t)((double)tier_bps[tier] * share);
 }
 
 static int64_t capped_fps(const struct tap_facts *facts, int64_t fps)
@@ -113,7 +113,7 @@ enum tap_misfit tap_misfit(const struct tap_facts *facts, const struct weir_prof
         return TAP_MISFIT_FRAMES;
     if (profile->quality == WEIR_QUALITY_SOURCE)
         return TAP_FITS;
-    int64_t most = rate_of(facts, profile->quality, facts->fps_milli) * RATE_SLACK_PPT / 1000;
+    int64_t most = rate_of(profile->quality, facts->fps_milli) * RATE_SLACK_PPT / 1000;
     if (facts->bitrate_bps > most)
         return TAP_MISFIT_BITS;
     return facts->gop_ms > GOP_MOST_MS ? TAP_MISFIT_KEYFRAMES : TAP_FITS;
@@ -159,9 +159,8 @@ static void set_transcode(const struct tap_facts *facts, const struct weir_profi
     ret->short_side = (int)min(box.short_side, SOFTWARE_SHORT);
     ret->fps_milli = max(capped_fps(facts, profile->fps), FPS_MIN_MILLI);
     ret->pace_milli = pace_of(facts, profile->fps);
-    ret->bitrate_bps = rate_of(facts, profile->quality, ret->fps_milli);
-    if (facts->bitrate_bps > RATE_MIN_BPS)
-        ret->bitrate_bps = min(ret->bitrate_bps, facts->bitrate_bps);
+    /* Not by the camera's own, which is next to nothing while nothing moves. */
+    ret->bitrate_bps = rate_of(made_tier(facts, profile->quality), ret->fps_milli);
     ret->segment_ms = ret->fps_milli <= SLOW_FPS_MILLI ? SLOW_SEGMENT_MS : SEGMENT_MS;
     ret->is_main = profile->quality == WEIR_QUALITY_LOW;
 }

@@ -151,13 +151,35 @@ static void nothing_is_more_than_the_camera_sends(void **state)
 {
     (void)state;
     struct tap_facts facts = main_stream();
-    facts.bitrate_bps = 300000;
-    assert_int_equal(choose(facts, WEIR_QUALITY_MEDIUM, 60).bitrate_bps, 300000);
     assert_int_equal(choose(facts, WEIR_QUALITY_MEDIUM, 60).fps_milli, 25000);
     facts.width = 3840;
     facts.height = 2160;
     facts.picture = TAP_PICTURE_INTERLACED;
     assert_int_equal(choose(facts, WEIR_QUALITY_ULTRA, 0).long_side, 1920);
+}
+
+static void a_still_scene_makes_no_mush_of_what_moves_next(void **state)
+{
+    (void)state;
+    struct tap_facts facts = main_stream();
+    int64_t bps = choose(facts, WEIR_QUALITY_MEDIUM, 0).bitrate_bps;
+    facts.bitrate_bps = 80000;
+    assert_int_equal(choose(facts, WEIR_QUALITY_MEDIUM, 0).bitrate_bps, bps);
+}
+
+static void bits_are_those_of_the_size_that_comes_of_it(void **state)
+{
+    (void)state;
+    struct tap_facts facts = sub_stream();
+    int64_t bps = choose(facts, WEIR_QUALITY_LOW, 5).bitrate_bps;
+    assert_int_equal(choose(facts, WEIR_QUALITY_MEDIUM, 5).bitrate_bps, bps);
+    assert_int_equal(choose(facts, WEIR_QUALITY_SOURCE, 5).bitrate_bps, bps);
+    facts.width = 3840;
+    facts.height = 2160;
+    bps = choose(facts, WEIR_QUALITY_HIGH, 5).bitrate_bps;
+    assert_in_range(bps, 1360000, 1370000);
+    assert_int_equal(choose(facts, WEIR_QUALITY_ULTRA, 5).bitrate_bps, bps);
+    assert_int_equal(choose(facts, WEIR_QUALITY_SOURCE, 5).bitrate_bps, bps);
 }
 
 static void only_a_limit_leaves_frames_out(void **state)
@@ -231,6 +253,8 @@ int main(void)
         cmocka_unit_test(what_no_player_shows_is_transcoded),
         cmocka_unit_test(a_transcode_is_what_its_tier_says),
         cmocka_unit_test(nothing_is_more_than_the_camera_sends),
+        cmocka_unit_test(a_still_scene_makes_no_mush_of_what_moves_next),
+        cmocka_unit_test(bits_are_those_of_the_size_that_comes_of_it),
         cmocka_unit_test(only_a_limit_leaves_frames_out),
         cmocka_unit_test(of_what_is_too_large_to_be_decoded_nothing_is_made),
         cmocka_unit_test(a_thin_transcode_has_fewer_frames_and_bits),
