@@ -9,7 +9,8 @@
 #define GOP_MOST_MS     4000
 #define FPS_SLACK_PPT   1100 /* over what was asked for */
 #define RATE_SLACK_PPT  1500
-#define RATE_FPS        30 /* that a tier's bit rate is for */
+#define OUTGROWN_PPT    1200 /* of all that is let pass at first */
+#define RATE_FPS        30   /* that a tier's bit rate is for */
 #define RATE_POWER      0.6
 #define SOFTWARE_LONG   1920 /* no larger picture is encoded in software */
 #define SOFTWARE_SHORT  1080
@@ -104,19 +105,26 @@ enum tap_misfit tap_misfit_of_picture(const struct tap_facts *facts,
     return fits(facts, profile->quality) ? TAP_FITS : TAP_MISFIT_LARGE;
 }
 
-enum tap_misfit tap_misfit(const struct tap_facts *facts, const struct weir_profile *profile)
+/* `ppt` of the usual limits, in thousandths. */
+static enum tap_misfit misfit_within(const struct tap_facts *facts,
+                                     const struct weir_profile *profile, int64_t ppt)
 {
     enum tap_misfit misfit = tap_misfit_of_picture(facts, profile);
     if (misfit != TAP_FITS)
         return misfit;
-    if (profile->fps > 0 && facts->fps_milli > profile->fps * FPS_SLACK_PPT)
+    if (profile->fps > 0 && facts->fps_milli > profile->fps * FPS_SLACK_PPT * ppt / 1000)
         return TAP_MISFIT_FRAMES;
     if (profile->quality == WEIR_QUALITY_SOURCE)
         return TAP_FITS;
     int64_t most = rate_of(profile->quality, facts->fps_milli) * RATE_SLACK_PPT / 1000;
-    if (facts->bitrate_bps > most)
+    if (facts->bitrate_bps > most * ppt / 1000)
         return TAP_MISFIT_BITS;
-    return facts->gop_ms > GOP_MOST_MS ? TAP_MISFIT_KEYFRAMES : TAP_FITS;
+    return facts->gop_ms > GOP_MOST_MS * ppt / 1000 ? TAP_MISFIT_KEYFRAMES : TAP_FITS;
+}
+
+enum tap_misfit tap_misfit(const struct tap_facts *facts, const struct weir_profile *profile)
+{
+    return misfit_within(facts, profile, 1000);
 }
 
 const char *tap_misfit_text(enum tap_misfit misfit)
@@ -181,6 +189,28 @@ void tap_choose(const struct tap_facts *facts, const struct weir_profile *profil
     }
     ret->why = tap_misfit_text(misfit);
     set_transcode(facts, profile, ret);
+}
+
+bool tap_choice_is_outgrown(const struct tap_choice *choice, const struct tap_facts *facts,
+                            const struct weir_profile *profile)
+{
+    if (choice->how == WEIR_RENDITION_HOW_TRANSCODE)
+        return false;
+    if (choice->how == WEIR_RENDITION_HOW_KEYFRAMES)
+        return profile->fps * facts->gop_ms > FPS_SLACK_PPT * OUTGROWN_PPT / 1000;
+    return misfit_within(facts, profile, OUTGROWN_PPT) != TAP_FITS;
+}
+
+struct tap_choice tap_choice_follow(const struct tap_choice *choice, const struct tap_facts *facts,
+                                    const struct weir_profile *profile)
+{
+    struct tap_choice now = *choice;
+    struct tap_choice made;
+    set_transcode(facts, profile, &made);
+    now.fps_milli = made.fps_milli;
+    now.pace_milli = made.pace_milli;
+    now.bitrate_bps = made.bitrate_bps;
+    return now;
 }
 
 bool tap_choice_is_barred(const struct tap_facts *facts, char ret[static TAP_TROUBLE_MAX])

@@ -58,6 +58,17 @@ struct tap_choice {
  */
 const char *tap_choice_bar(const struct tap_format *format);
 
+/* Whether the camera sends by now clearly more than was asked for of what passes as it is, or too
+ * few keyframes for what is made of these alone: by a fifth more than is let pass at first, so that
+ * nothing goes to and fro. `facts` are of the source that it is made of, and known. A transcode
+ * does for all that comes. */
+bool tap_choice_is_outgrown(const struct tap_choice *choice, const struct tap_facts *facts,
+                            const struct weir_profile *profile);
+
+/* What the same transcode would have of these facts: frames, and bits for them. */
+struct tap_choice tap_choice_follow(const struct tap_choice *choice, const struct tap_facts *facts,
+                                    const struct weir_profile *profile);
+
 #define TAP_TROUBLE_MAX 129 /* bytes of a text with the end */
 
 /* Whether the camera's picture is larger than any that is decoded, so that nothing but what it

@@ -41,6 +41,7 @@ void tap_rendition_begin(struct tap_rendition *r, const struct tap_pick *pick,
     r->choice = pick->choice;
     WEIR_STR_SET(r->why, pick->why);
     r->is_chosen = true;
+    r->review = (struct tap_steady){0};
     r->has_fallen = false;
     r->cursor = r->sound = ring->first;
     r->due_ts = INT64_MIN;
@@ -59,6 +60,23 @@ void tap_rendition_restart(struct tap_rendition *r)
     r->is_chosen = false;
     r->trouble[0] = '\0';
     tap_ring_done(&r->ring);
+}
+
+enum tap_review tap_rendition_review(struct tap_rendition *r, const struct tap_facts *facts,
+                                     int64_t now_ms)
+{
+    if (!tap_facts_are_known(facts))
+        return TAP_REVIEW_SAME;
+    if (r->choice.how != WEIR_RENDITION_HOW_TRANSCODE) {
+        bool is_outgrown = tap_choice_is_outgrown(&r->choice, facts, &r->profile);
+        return tap_steady_lasts(&r->review, is_outgrown, now_ms) ? TAP_REVIEW_OUTGROWN
+                                                                 : TAP_REVIEW_SAME;
+    }
+    struct tap_choice now = tap_choice_follow(&r->choice, facts, &r->profile);
+    if (!tap_steady_moved(&r->review, r->choice.fps_milli, now.fps_milli, now_ms))
+        return TAP_REVIEW_SAME;
+    r->choice = now;
+    return TAP_REVIEW_OTHER;
 }
 
 static const char *codec_text(enum tap_codec codec)

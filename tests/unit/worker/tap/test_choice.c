@@ -197,6 +197,32 @@ static void only_a_limit_leaves_frames_out(void **state)
     assert_true(choice.fps_milli == 60000 && choice.pace_milli == 60000);
 }
 
+static bool is_outgrown(struct tap_facts facts, enum weir_quality quality, int64_t fps)
+{
+    struct weir_profile profile = {quality, fps};
+    struct tap_choice choice = {.how = WEIR_RENDITION_HOW_PASSTHROUGH};
+    return tap_choice_is_outgrown(&choice, &facts, &profile);
+}
+
+static void what_passed_is_outgrown_by_a_fifth_more_than_may_pass(void **state)
+{
+    (void)state;
+    struct tap_facts facts = sub_stream();
+    assert_false(is_outgrown(facts, WEIR_QUALITY_LOW, 19));
+    assert_true(is_outgrown(facts, WEIR_QUALITY_LOW, 18));
+    facts.bitrate_bps = 640000; /* 359 k x 1.5 x 1.2 */
+    assert_false(is_outgrown(facts, WEIR_QUALITY_LOW, 0));
+    facts.bitrate_bps = 650000;
+    assert_true(is_outgrown(facts, WEIR_QUALITY_LOW, 0));
+    assert_false(is_outgrown(facts, WEIR_QUALITY_SOURCE, 0));
+    facts = sub_stream();
+    facts.gop_ms = 4800;
+    assert_false(is_outgrown(facts, WEIR_QUALITY_LOW, 0));
+    facts.gop_ms = 4801;
+    assert_true(is_outgrown(facts, WEIR_QUALITY_LOW, 0));
+    assert_true(is_outgrown(main_stream(), WEIR_QUALITY_LOW, 0)); /* another picture */
+}
+
 static void of_what_is_too_large_to_be_decoded_nothing_is_made(void **state)
 {
     (void)state;
@@ -256,6 +282,7 @@ int main(void)
         cmocka_unit_test(a_still_scene_makes_no_mush_of_what_moves_next),
         cmocka_unit_test(bits_are_those_of_the_size_that_comes_of_it),
         cmocka_unit_test(only_a_limit_leaves_frames_out),
+        cmocka_unit_test(what_passed_is_outgrown_by_a_fifth_more_than_may_pass),
         cmocka_unit_test(of_what_is_too_large_to_be_decoded_nothing_is_made),
         cmocka_unit_test(a_thin_transcode_has_fewer_frames_and_bits),
     };
