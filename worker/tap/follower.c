@@ -36,17 +36,20 @@ void tap_follower_describe(struct tap_follower *follower, const struct tap_ring 
     if (more != NULL)
         add_why(ret, more);
     add_ceiling(follower, ret);
-    follower->is_described = ret->fps > 0;
+    follower->is_described = ret->bitrate_bps > 0; /* frames may be fewer than are told */
     follower->told_milli = 0;
 }
 
 bool tap_follower_is_late(const struct tap_follower *follower, const struct tap_ring *source,
                           const struct tap_format *format)
 {
+    const struct tap_rendition *rendition = follower->rendition;
+    bool is_own = tap_rendition_is_own(rendition);
     struct tap_facts facts;
     if (follower->is_described)
         return false;
-    tap_facts_measure(source, format, &facts);
+    tap_facts_measure(is_own ? &rendition->ring : source, is_own ? &rendition->format : format,
+                      &facts);
     return tap_facts_are_known(&facts);
 }
 

@@ -52,6 +52,48 @@ static void what_is_not_known_at_once_is_told_when_it_is(void **state)
     tap_ring_done(&f.camera);
 }
 
+/* Its frames are known when it begins, its bits when some keyframes were taken. */
+static void bits_of_keyframes_are_told_when_there_are_some(void **state)
+{
+    (void)state;
+    struct fixture f = begin();
+    const struct weir_profile profile = {WEIR_QUALITY_LOW, 1};
+    struct tap_pick pick = {.is_made = true,
+                            .choice = {.how = WEIR_RENDITION_HOW_KEYFRAMES, .fps_milli = 1000}};
+    struct tap_rendition *rendition = tap_rendition_new(0, &profile);
+    f.follower.rendition = rendition;
+    int64_t ts = give(&f, 0, 10, 1);
+    tap_rendition_begin(rendition, &pick, &f.camera, &f.format);
+    assert_true(tap_rendition_take_keys(rendition, &f.camera, &f.format));
+    struct weir_effective is = describe(&f);
+    assert_true(is.fps == 1 && is.bitrate_bps == 0);
+    assert_false(tap_follower_is_late(&f.follower, &f.camera, &f.format));
+    give(&f, ts, 10, 4);
+    /* The camera is known by now, of the rendition nothing more. */
+    assert_false(tap_follower_is_late(&f.follower, &f.camera, &f.format));
+    assert_true(tap_rendition_take_keys(rendition, &f.camera, &f.format));
+    assert_true(tap_follower_is_late(&f.follower, &f.camera, &f.format));
+    is = describe(&f);
+    assert_true(is.fps == 1 && is.bitrate_bps == 8000);
+    assert_false(tap_follower_is_late(&f.follower, &f.camera, &f.format));
+    tap_rendition_free(rendition);
+    tap_ring_done(&f.camera);
+}
+
+/* One frame each three seconds: none a second, rounded. */
+static void few_frames_are_told_once(void **state)
+{
+    (void)state;
+    struct fixture f = begin();
+    for (int64_t i = 0; i < 4; i++)
+        assert_true(
+            tap_ring_push(&f.camera, unit_of_size(TAP_VIDEO, true, i * 3 * TAP_VIDEO_RATE, 1000)));
+    struct weir_effective is = describe(&f);
+    assert_true(is.fps == 0 && is.bitrate_bps > 2000);
+    assert_false(tap_follower_is_late(&f.follower, &f.camera, &f.format));
+    tap_ring_done(&f.camera);
+}
+
 static void what_passes_as_it_is_is_told_anew_by_day(void **state)
 {
     (void)state;
@@ -77,6 +119,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_known_at_once_is_told_when_it_is),
+        cmocka_unit_test(bits_of_keyframes_are_told_when_there_are_some),
+        cmocka_unit_test(few_frames_are_told_once),
         cmocka_unit_test(what_passes_as_it_is_is_told_anew_by_day),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
