@@ -257,13 +257,14 @@ const char *weir_encoder_state_name(enum weir_encoder_state value);
 /* The value of a name; WEIR_EINVAL for an unknown one. */
 WEIR_MUST_USE enum weir_code weir_encoder_state_get(const char *name, enum weir_encoder_state *ret);
 
-/* What a stream really is. */
+/* What a stream really is; it follows what the camera sends. */
 struct weir_effective {
     /* As RFC 6381 names the family: avc1, hvc1; 1..16 bytes, printable ASCII without spaces */
     char codec[16 + 1];
     int64_t width; /* Pixels; 0: unknown; 0..65535 */
     int64_t height; /* Pixels; 0: unknown; 0..65535 */
-    /* Frames per second, rounded; 0: unknown, or less than one in two seconds; 0..1000 */
+    /* Frames per second, rounded: measured, or no more than the limit; 0: unknown, or less
+     * than one in two seconds; 0..1000 */
     int64_t fps;
     /* Bits per second: measured, or what the encoder keeps to; 0: unknown; 0..1000000000000 */
     int64_t bitrate_bps;
@@ -521,7 +522,7 @@ struct weir_ev_fact_started {
     bool has_bitrate_bps;
     int64_t bitrate_bps; /* Measured bits per second; 0..1000000000000 */
     bool has_effective;
-    struct weir_effective effective; /* What a stream really is */
+    struct weir_effective effective; /* What a stream really is; it follows what the camera sends */
     int64_t took_ms; /* From the decision read to the first playlist; >= 0 */
 };
 
@@ -860,7 +861,7 @@ struct weir_ev_state_stream {
     bool has_expires_at_ms;
     int64_t expires_at_ms; /* Leaves the queue then; >= 0 */
     bool has_effective;
-    struct weir_effective effective; /* What a stream really is */
+    struct weir_effective effective; /* What a stream really is; it follows what the camera sends */
     /* For people; no credentials; 0..256 bytes, UTF-8 without control characters */
     bool has_detail;
     char detail[256 + 1];

@@ -43,6 +43,7 @@
 #define WEIR_XCODE_RENDITIONS_MAX 16 /* of one camera */
 #define WEIR_XCODE_UNIT_MAX       (8U << 20)
 #define WEIR_XCODE_SIDE_MAX       8192 /* of a picture that is decoded */
+#define WEIR_XCODE_PIXELS_MAX     (36 << 20)
 
 #define WEIR_XCODE_SOUND_HZ       16000
 #define WEIR_XCODE_SOUND_SAMPLES  1024
@@ -102,13 +103,13 @@ struct weir_xcode_rendition {
     uint32_t long_side;   /* the picture fits into this box, upright or lying; never enlarged */
     uint32_t short_side;  /* pixels, 16..8192 */
     uint32_t bitrate_bps; /* 1000.. */
-    uint32_t fps_milli;   /* at most so many frames in 1000 s; also what the encoder reckons with */
+    uint32_t fps_milli;   /* frames in 1000 s that the encoder reckons with */
     uint32_t segment_ms;  /* a keyframe as soon as so much passed since the last */
     uint32_t is_main;     /* 1: main profile, 0: high */
     uint32_t
         encoder; /* WEIR_XCODE_SOFTWARE, or 1 + enum weir_encoder: the one it was started with */
-    uint32_t reserved; /* 0 */
-    int64_t after_ts;  /* frames up to this one are left out */
+    uint32_t pace_milli; /* at most so many frames in 1000 s are kept; 0: fps_milli */
+    int64_t after_ts;    /* frames up to this one are left out */
 };
 
 struct weir_xcode_sound {

@@ -140,7 +140,7 @@ static bool parse_options(int argc, char **argv, struct camera_settings *s)
         s->gop = s->fps;
     }
     if (codec_at < 0 || pixels_at < 0 || audio_at < 0 || picture_at < 0 || s->port < 1 ||
-        s->port > 65535 || s->width % 40 != 0 || s->width < 80 || s->width > 3840 ||
+        s->port > 65535 || s->width % 40 != 0 || s->width < 80 || s->width > 8400 ||
         s->height < 32 || s->height > 2160 || s->fps < 1 || s->fps > 60 || s->gop < 1 ||
         s->gop > 6000 || s->bframes < 0 || s->bframes > 4) {
         g_printerr("an option is out of range (width: a multiple of 40); see --help\n");

@@ -421,3 +421,18 @@ def test_a_program_that_is_not_there_is_told_and_tried_again(rig: Rig) -> None:
     finally:
         rig.tap.close()
         rig.tap = rightful
+
+
+def test_of_a_picture_that_is_too_large_nothing_is_made_and_it_is_said(rig: Rig) -> None:
+    camera_id = rig.camera("--size", "8240x64", "--fps", "5", "--gop", "5", "--bitrate", "100")
+    for _ in range(2):  # who comes later is told too
+        stream_id = str(uuid.uuid4())
+        rig.tap.publish(camera_id, rig.engine, stream_id, quality="low")
+        line = rig.tap.await_line(
+            "tap.stream", 30, stream_id=stream_id, state="failing", reason="transcode_failed"
+        )
+        assert "8240x64, is too large" in line["detail"]
+    assert rig.xcodes() == []
+    _, effective = rig.publish(camera_id)
+    assert (effective["how"], effective["width"]) == ("passthrough", 8240)
+    rig.drop(camera_id)

@@ -11,28 +11,7 @@
 #define WEIR_WORKER_TAP_CHOICE_H
 
 #include "lib/domain/profile.h"
-#include "worker/tap/nal.h"
-#include "worker/tap/ring.h"
-
-/* What a camera sends, measured. */
-struct tap_facts {
-    enum tap_codec codec;
-    int width; /* 0: not known */
-    int height;
-    enum tap_picture picture;
-    int64_t fps_milli;   /* 0: not known */
-    int64_t bitrate_bps; /* video alone; 0: not known */
-    int64_t gop_ms;      /* longest distance of keyframes; 0: not known */
-    int64_t span_ms;     /* that was looked at */
-    int keyframes;       /* in it */
-};
-
-/* Looks at all that the ring holds. */
-void tap_facts_measure(const struct tap_ring *ring, const struct tap_format *format,
-                       struct tap_facts *ret);
-
-/* Enough was seen to choose by. */
-bool tap_facts_are_known(const struct tap_facts *facts);
+#include "worker/tap/facts.h"
 
 /* What keeps a stream from being shown as it is: the first three whatever was asked for, since no
  * player shows it, the others where a profile was. */
@@ -66,7 +45,8 @@ struct tap_choice {
     /* Of a transcode: */
     int long_side; /* the box it is made to fit into */
     int short_side;
-    int64_t fps_milli;
+    int64_t fps_milli;  /* that it has, as far as is known; of keyframes: the most */
+    int64_t pace_milli; /* at most so many are made */
     int64_t bitrate_bps;
     int64_t segment_ms;
     bool is_main;
@@ -77,6 +57,23 @@ struct tap_choice {
  * can, or nobody knows yet.
  */
 const char *tap_choice_bar(const struct tap_format *format);
+
+/* Whether the camera sends by now clearly more than was asked for of what passes as it is, or too
+ * few keyframes for what is made of these alone: by a fifth more than is let pass at first, so that
+ * nothing goes to and fro. `facts` are of the source that it is made of, and known. A transcode
+ * does for all that comes. */
+bool tap_choice_is_outgrown(const struct tap_choice *choice, const struct tap_facts *facts,
+                            const struct weir_profile *profile);
+
+/* What the same transcode would have of these facts: frames, and bits for them. */
+struct tap_choice tap_choice_follow(const struct tap_choice *choice, const struct tap_facts *facts,
+                                    const struct weir_profile *profile);
+
+#define TAP_TROUBLE_MAX 129 /* bytes of a text with the end */
+
+/* Whether the camera's picture is larger than any that is decoded, so that nothing but what it
+ * sends can be made of it. `ret` is for people, and set then only. */
+bool tap_choice_is_barred(const struct tap_facts *facts, char ret[static TAP_TROUBLE_MAX]);
 
 /*
  * The same transcode with fewer frames and bits: a share of both, while there is not enough

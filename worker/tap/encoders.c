@@ -49,6 +49,16 @@ void tap_encoders_assign(struct tap_encoders *encoders, uint32_t only, int width
     }
 }
 
+void tap_encoders_follow(struct tap_encoders *encoders, int width, int height,
+                         struct tap_rendition *rendition)
+{
+    if (rendition->encoder == WEIR_XCODE_SOFTWARE)
+        return;
+    int64_t kpx = need_kpx(&rendition->choice, width, height);
+    encoders->of[rendition->encoder - 1].kpx_used += kpx - rendition->encoder_kpx;
+    rendition->encoder_kpx = kpx;
+}
+
 void tap_encoders_release(struct tap_encoders *encoders, struct tap_rendition *rendition)
 {
     if (rendition->encoder == WEIR_XCODE_SOFTWARE)

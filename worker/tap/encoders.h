@@ -36,6 +36,10 @@ void tap_encoders_set(struct tap_encoders *encoders, const struct weir_ctl_tap_e
 void tap_encoders_assign(struct tap_encoders *encoders, uint32_t only, int width, int height,
                          struct tap_rendition *rendition);
 
+/* Its frame rate is another one: it keeps its engine, and has more or less of it. */
+void tap_encoders_follow(struct tap_encoders *encoders, int width, int height,
+                         struct tap_rendition *rendition);
+
 /* What it has is free again; software from now on. */
 void tap_encoders_release(struct tap_encoders *encoders, struct tap_rendition *rendition);
 

@@ -7,19 +7,10 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/log.h"
+#include "worker/tap/follower.h"
 #include "worker/tap/rendition.h"
 #include "worker/tap/report.h"
 #include "worker/tap/used.h"
-
-struct follower {
-    struct weir_list node;
-    struct weir_ctl_tap_publish spec;
-    struct weir_profile profile;     /* lowered to the ceiling */
-    struct tap_rendition *rendition; /* NULL: the camera as it is */
-    struct tap_publisher *publisher; /* NULL until it is known what there is to publish */
-    bool is_live;
-    bool is_described; /* with all there is to know */
-};
 
 struct tap_outputs {
     struct tap_outputs_from from;
@@ -66,53 +57,25 @@ static bool is_transcode(const struct tap_rendition *rendition)
            rendition->choice.how == WEIR_RENDITION_HOW_TRANSCODE;
 }
 
-static struct follower *find_follower(const struct tap_outputs *outputs,
-                                      const struct tap_publisher *publisher)
+static struct tap_follower *find_follower(const struct tap_outputs *outputs,
+                                          const struct tap_publisher *publisher)
 {
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
         if (follower->publisher == publisher)
             return follower;
     }
     return NULL;
 }
 
-static struct weir_ceiling ceiling_of(const struct weir_ctl_tap_publish *spec)
+static void report_live(const struct tap_outputs *outputs, struct tap_follower *follower)
 {
-    return (struct weir_ceiling){
-        .quality = spec->has_max_quality ? spec->max_quality : WEIR_QUALITY_SOURCE,
-        .fps = spec->has_max_fps ? spec->max_fps : 0,
-    };
-}
-
-/* Behind what is said already, as far as it fits. */
-static void add_why(struct weir_effective *effective, const char *text)
-{
-    size_t len = strlen(effective->why);
-    snprintf(effective->why + len, sizeof(effective->why) - len, "; %s", text);
-}
-
-/* What lies at the ceiling may have been asked for as more. */
-static void add_ceiling(const struct follower *follower, struct weir_effective *effective)
-{
-    struct weir_ceiling ceiling = ceiling_of(&follower->spec);
-    char text[WEIR_CEILING_TEXT_MAX];
-    if (weir_profile_is_at(&follower->profile, &ceiling))
-        add_why(effective, weir_ceiling_format(&ceiling, text));
-}
-
-/* What is published of a camera that came up a moment ago is not known at once. */
-static void report_live(const struct tap_outputs *outputs, struct follower *follower)
-{
+    const struct tap_rendition *rendition = follower->rendition;
+    bool is_made = is_transcode(rendition) && outputs->xcode != NULL;
     struct weir_effective effective;
-    tap_rendition_describe(follower->rendition, ring_of(outputs, follower->rendition),
-                           format_of(outputs, follower->rendition), &effective);
-    if (is_transcode(follower->rendition) && outputs->xcode != NULL &&
-        tap_xcode_why(outputs->xcode) != NULL)
-        add_why(&effective, tap_xcode_why(outputs->xcode));
-    add_ceiling(follower, &effective);
-    follower->is_described = effective.fps > 0;
+    tap_follower_describe(follower, ring_of(outputs, rendition), format_of(outputs, rendition),
+                          is_made ? tap_xcode_why(outputs->xcode) : NULL, &effective);
     tap_report_stream(outputs->from.control, &follower->spec, TAP_PUBLISHER_LIVE,
                       WEIR_REASON_started, "", &effective);
 }
@@ -123,7 +86,7 @@ static void on_publisher_state(void *ctx, struct tap_publisher *publisher,
 {
     const struct tap_outputs *outputs = ctx;
     const struct weir_ctl_tap_publish *spec = tap_publisher_spec(publisher);
-    struct follower *follower = find_follower(outputs, publisher);
+    struct tap_follower *follower = find_follower(outputs, publisher);
     bool is_live = state == TAP_PUBLISHER_LIVE && follower != NULL;
     if (follower != NULL)
         follower->is_live = is_live;
@@ -139,9 +102,17 @@ static void on_publisher_state(void *ctx, struct tap_publisher *publisher,
              NULL);
 }
 
-static void start_publisher(struct tap_outputs *outputs, struct follower *follower)
+static void report_trouble(const struct tap_outputs *outputs, const struct tap_follower *follower)
+{
+    tap_report_stream(outputs->from.control, &follower->spec, TAP_PUBLISHER_FAILED,
+                      WEIR_REASON_transcode_failed, follower->rendition->trouble, NULL);
+}
+
+static void start_publisher(struct tap_outputs *outputs, struct tap_follower *follower)
 {
     const struct tap_rendition *rendition = follower->rendition;
+    if (rendition != NULL && rendition->trouble[0] != '\0')
+        report_trouble(outputs, follower);
     if (rendition != NULL && !rendition->is_chosen)
         return;
     follower->publisher =
@@ -157,7 +128,7 @@ static void tell_publishers(struct tap_outputs *outputs, const struct tap_rendit
 {
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
         if (follower->rendition == rendition && follower->publisher != NULL)
             tell(follower->publisher);
     }
@@ -168,11 +139,23 @@ static void wake_publishers(struct tap_outputs *outputs, int source)
 {
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
         if (follower->publisher != NULL && !is_own(follower->rendition) &&
             source_of(follower->rendition) == source)
             tap_publisher_wake(follower->publisher);
     }
+}
+
+/* To all that wait for it. */
+static void tell_trouble(const struct tap_outputs *outputs, const struct tap_rendition *rendition)
+{
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        const struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
+        if (follower->rendition == rendition)
+            report_trouble(outputs, follower);
+    }
+    weir_log(WEIR_LOG_WARN, "xcode: nothing comes of a rendition", "why", rendition->trouble, NULL);
 }
 
 /* ---- what is made ---- */
@@ -192,13 +175,27 @@ static void on_encoded(void *ctx, uint32_t number, int64_t ts, bool is_key, cons
     }
 }
 
+static void on_barren(void *ctx, uint32_t number)
+{
+    struct tap_outputs *outputs = ctx;
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        if (rendition->number != number)
+            continue;
+        tap_rendition_fail(rendition, outputs->from.format);
+        tell_trouble(outputs, rendition);
+        return;
+    }
+}
+
 /* Who plays already keeps his session, and goes on when the process is back. */
 static void on_broke(void *ctx, const char *why)
 {
     struct tap_outputs *outputs = ctx;
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        const struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        const struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
         const struct tap_rendition *rendition = follower->rendition;
         if (is_own(rendition) && rendition->choice.how == WEIR_RENDITION_HOW_TRANSCODE &&
             tap_ring_is_empty(&rendition->ring))
@@ -213,8 +210,19 @@ static void tell_transcodes(void *ctx)
     struct tap_outputs *outputs = ctx;
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
         if (follower->is_live && is_transcode(follower->rendition))
+            report_live(outputs, follower);
+    }
+}
+
+/* It is made otherwise than was told. */
+static void tell_followers(struct tap_outputs *outputs, const struct tap_rendition *rendition)
+{
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
+        if (follower->rendition == rendition && follower->is_live)
             report_live(outputs, follower);
     }
 }
@@ -226,7 +234,7 @@ static void on_fell_back(void *ctx, uint32_t number, enum weir_xcode_fault fault
     struct tap_rendition *rendition = NULL;
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
         if (!is_transcode(follower->rendition) || follower->rendition->number != number)
             continue;
         if (rendition == NULL)
@@ -240,8 +248,11 @@ static void on_fell_back(void *ctx, uint32_t number, enum weir_xcode_fault fault
     }
 }
 
-static const struct tap_xcode_calls xcode_calls = {
-    .unit = on_encoded, .broke = on_broke, .turned = tell_transcodes, .fell_back = on_fell_back};
+static const struct tap_xcode_calls xcode_calls = {.unit = on_encoded,
+                                                   .barren = on_barren,
+                                                   .broke = on_broke,
+                                                   .turned = tell_transcodes,
+                                                   .fell_back = on_fell_back};
 
 static void begin(struct tap_outputs *outputs, struct tap_rendition *rendition,
                   const struct tap_facts *main)
@@ -258,7 +269,7 @@ static void begin(struct tap_outputs *outputs, struct tap_rendition *rendition,
     }
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
         if (follower->rendition == rendition && follower->publisher == NULL)
             start_publisher(outputs, follower);
     }
@@ -299,7 +310,8 @@ static void choose(struct tap_outputs *outputs)
     {
         struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
         struct tap_pick pick;
-        if (rendition->is_chosen || tap_ring_is_empty(outputs->from.ring))
+        if (rendition->is_chosen || rendition->trouble[0] != '\0' ||
+            tap_ring_is_empty(outputs->from.ring))
             continue;
         if (!is_measured) {
             tap_facts_measure(outputs->from.ring, outputs->from.format, &main);
@@ -310,6 +322,11 @@ static void choose(struct tap_outputs *outputs)
         claim(outputs, rendition, pick.source);
         if (!pick.is_made)
             continue;
+        if (pick.choice.how == WEIR_RENDITION_HOW_TRANSCODE &&
+            tap_choice_is_barred(&main, rendition->trouble)) {
+            tell_trouble(outputs, rendition);
+            continue;
+        }
         tap_rendition_begin(rendition, &pick, ring_of(outputs, rendition),
                             format_of(outputs, rendition));
         begin(outputs, rendition, &main);
@@ -379,7 +396,7 @@ static void report_too_many(const struct tap_outputs *outputs,
 }
 
 /* Of a camera whose own stream no player shows, the source is a rendition too: of main always. */
-static void settle(struct tap_outputs *outputs, struct follower *follower, bool is_barred)
+static void settle(struct tap_outputs *outputs, struct tap_follower *follower, bool is_barred)
 {
     struct tap_rendition *before = follower->rendition;
     if (!is_source(&follower->profile) || is_barred == (before != NULL))
@@ -405,7 +422,7 @@ static void settle_sources(struct tap_outputs *outputs)
     bool is_barred = tap_choice_bar(outputs->from.format) != NULL;
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        settle(outputs, WEIR_CONTAINER(pos, struct follower, node), is_barred);
+        settle(outputs, WEIR_CONTAINER(pos, struct tap_follower, node), is_barred);
     }
 }
 
@@ -420,7 +437,7 @@ struct tap_outputs *tap_outputs_new(const struct tap_outputs_from *from)
     return outputs;
 }
 
-static void free_follower(struct tap_outputs *outputs, struct follower *follower)
+static void free_follower(struct tap_outputs *outputs, struct tap_follower *follower)
 {
     weir_list_remove(&follower->node);
     tap_publisher_free(&follower->publisher);
@@ -438,7 +455,7 @@ void tap_outputs_free(struct tap_outputs **ptr)
     *ptr = NULL;
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        free_follower(outputs, WEIR_CONTAINER(pos, struct follower, node));
+        free_follower(outputs, WEIR_CONTAINER(pos, struct tap_follower, node));
     }
     tap_xcode_free(&outputs->xcode);
     free(outputs);
@@ -449,7 +466,7 @@ void tap_outputs_unpublish(struct tap_outputs *outputs, const struct weir_id *st
 {
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
         if (weir_id_equal(&follower->spec.stream_id, stream_id) &&
             follower->spec.generation == generation)
             free_follower(outputs, follower);
@@ -458,7 +475,7 @@ void tap_outputs_unpublish(struct tap_outputs *outputs, const struct weir_id *st
 
 void tap_outputs_publish(struct tap_outputs *outputs, const struct weir_ctl_tap_publish *spec)
 {
-    struct weir_ceiling ceiling = ceiling_of(spec);
+    struct weir_ceiling ceiling = tap_follower_ceiling(spec);
     struct weir_profile profile = {
         .quality = spec->has_quality ? spec->quality : WEIR_QUALITY_SOURCE,
         .fps = spec->has_fps ? spec->fps : 0,
@@ -470,7 +487,7 @@ void tap_outputs_publish(struct tap_outputs *outputs, const struct weir_ctl_tap_
         report_too_many(outputs, spec);
         return;
     }
-    struct follower *follower = weir_xalloc(sizeof(*follower));
+    struct tap_follower *follower = weir_xalloc(sizeof(*follower));
     follower->spec = *spec;
     follower->profile = profile;
     follower->rendition = rendition;
@@ -482,17 +499,16 @@ void tap_outputs_publish(struct tap_outputs *outputs, const struct weir_ctl_tap_
     tap_outputs_wake(outputs, TAP_PICK_MAIN);
 }
 
+/* What is published of a camera that came up a moment ago is not known at once. */
 static void describe_late(struct tap_outputs *outputs, int source)
 {
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
         const struct tap_rendition *rendition = follower->rendition;
-        struct tap_facts facts;
-        if (!follower->is_live || follower->is_described || source_of(rendition) != source)
-            continue;
-        tap_facts_measure(ring_of(outputs, rendition), format_of(outputs, rendition), &facts);
-        if (tap_facts_are_known(&facts))
+        if (follower->is_live && source_of(rendition) == source &&
+            tap_follower_is_late(follower, ring_of(outputs, rendition),
+                                 format_of(outputs, rendition)))
             report_live(outputs, follower);
     }
 }
@@ -521,6 +537,21 @@ void tap_outputs_wake(struct tap_outputs *outputs, int source)
         tap_xcode_wake(outputs->xcode);
 }
 
+/* Who follows it gets another publisher, when it is chosen. */
+static void forget_choice(struct tap_outputs *outputs, struct tap_rendition *rendition)
+{
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
+        if (follower->rendition != rendition)
+            continue;
+        follower->is_live = follower->is_described = false;
+        tap_publisher_free(&follower->publisher);
+    }
+    tap_encoders_release(outputs->from.encoders, rendition);
+    tap_rendition_restart(rendition);
+}
+
 void tap_outputs_restart(struct tap_outputs *outputs, int source)
 {
     if (source == TAP_PICK_MAIN) {
@@ -529,22 +560,70 @@ void tap_outputs_restart(struct tap_outputs *outputs, int source)
     }
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
-        if (source_of(follower->rendition) != source)
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
+        if (follower->rendition != NULL || source != TAP_PICK_MAIN)
             continue;
         follower->is_live = follower->is_described = false;
-        if (follower->rendition != NULL)
-            tap_publisher_free(&follower->publisher); /* another one, when that is chosen */
-        else if (follower->publisher != NULL)
+        if (follower->publisher != NULL)
             tap_publisher_restart(follower->publisher);
     }
     WEIR_LIST_FOR(pos, &outputs->renditions)
     {
         struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
-        if (rendition->source != source)
-            continue;
-        tap_encoders_release(outputs->from.encoders, rendition);
-        tap_rendition_restart(rendition);
+        if (rendition->source == source)
+            forget_choice(outputs, rendition);
+    }
+}
+
+/* ---- what the camera sends by now ---- */
+
+static void set_anew(struct tap_outputs *outputs, const struct tap_rendition *rendition)
+{
+    struct weir_xcode_rendition spec = tap_rendition_spec(rendition);
+    tap_xcode_set(outputs->xcode, rendition->number, &spec);
+}
+
+static void retune(struct tap_outputs *outputs, struct tap_rendition *rendition,
+                   const struct tap_facts *facts)
+{
+    tap_encoders_follow(outputs->from.encoders, facts->width, facts->height, rendition);
+    set_anew(outputs, rendition);
+    tell_followers(outputs, rendition);
+}
+
+/* True when it is to be chosen anew. */
+static bool review_rendition(struct tap_outputs *outputs, struct tap_rendition *rendition,
+                             int64_t now_ms)
+{
+    struct tap_facts facts;
+    if (!rendition->is_chosen)
+        return false;
+    tap_facts_measure(ring_of(outputs, rendition), format_of(outputs, rendition), &facts);
+    enum tap_review what = tap_rendition_review(rendition, &facts, now_ms);
+    if (what == TAP_REVIEW_OTHER)
+        retune(outputs, rendition, &facts);
+    else if (what == TAP_REVIEW_OUTGROWN)
+        forget_choice(outputs, rendition);
+    return what == TAP_REVIEW_OUTGROWN;
+}
+
+void tap_outputs_review(struct tap_outputs *outputs, int64_t now_ms)
+{
+    bool is_outgrown = false;
+    WEIR_LIST_FOR(pos, &outputs->renditions)
+    {
+        struct tap_rendition *rendition = WEIR_CONTAINER(pos, struct tap_rendition, node);
+        is_outgrown = review_rendition(outputs, rendition, now_ms) || is_outgrown;
+    }
+    if (is_outgrown)
+        tap_outputs_wake(outputs, TAP_PICK_MAIN);
+    WEIR_LIST_FOR(pos, &outputs->followers)
+    {
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
+        const struct tap_rendition *rendition = follower->rendition;
+        if (follower->is_live && tap_follower_has_moved(follower, ring_of(outputs, rendition),
+                                                        format_of(outputs, rendition), now_ms))
+            report_live(outputs, follower);
     }
 }
 
@@ -560,7 +639,7 @@ static void change_sound(struct tap_outputs *outputs)
     }
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
         if (follower->publisher == NULL || source_of(follower->rendition) != TAP_PICK_MAIN)
             continue;
         if (!tap_publisher_takes_sound(follower->publisher, format))
@@ -611,14 +690,13 @@ void tap_outputs_pace(struct tap_outputs *outputs, int64_t fps_ppm)
         rendition->fps_ppm = fps_ppm;
         if (!is_transcode(rendition) || outputs->xcode == NULL)
             continue;
-        struct weir_xcode_rendition spec = tap_rendition_spec(rendition);
-        tap_xcode_set(outputs->xcode, rendition->number, &spec);
+        set_anew(outputs, rendition);
     }
     tell_transcodes(outputs);
 }
 
 /* Pixels a second that are made for this stream. */
-static int64_t weight_of(const struct tap_outputs *outputs, const struct follower *follower)
+static int64_t weight_of(const struct tap_outputs *outputs, const struct tap_follower *follower)
 {
     const struct tap_rendition *rendition = follower->rendition;
     struct weir_effective is;
@@ -638,7 +716,7 @@ size_t tap_outputs_used(struct tap_outputs *outputs, int64_t now_us,
     int64_t cpu_milli = tap_used_look(&outputs->used, tap_xcode_cpu_us(outputs->xcode), now_us);
     WEIR_LIST_FOR(pos, &outputs->followers)
     {
-        const struct follower *follower = WEIR_CONTAINER(pos, struct follower, node);
+        const struct tap_follower *follower = WEIR_CONTAINER(pos, struct tap_follower, node);
         if (n == WEIR_CTL_TAP_USED_STREAMS_MAX || !follower->is_live ||
             !is_transcode(follower->rendition))
             continue;

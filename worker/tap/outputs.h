@@ -56,6 +56,11 @@ void tap_outputs_hear(struct tap_outputs *outputs);
  * so that players notice nothing but that. */
 void tap_outputs_pace(struct tap_outputs *outputs, int64_t fps_ppm);
 
+/* Each second or so: what is made follows what the camera sends by now, frames and bits on the open
+ * encoders; what passes as it is, and is no more what was asked for, is chosen anew. `now_ms` is
+ * monotonic. */
+void tap_outputs_review(struct tap_outputs *outputs, int64_t now_ms);
+
 /* What each stream took that is made anew, since the last call; returns their number, 0 where that
  * cannot be told. */
 size_t tap_outputs_used(struct tap_outputs *outputs, int64_t now_us,

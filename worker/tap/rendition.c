@@ -41,6 +41,7 @@ void tap_rendition_begin(struct tap_rendition *r, const struct tap_pick *pick,
     r->choice = pick->choice;
     WEIR_STR_SET(r->why, pick->why);
     r->is_chosen = true;
+    r->review = (struct tap_steady){0};
     r->has_fallen = false;
     r->cursor = r->sound = ring->first;
     r->due_ts = INT64_MIN;
@@ -57,7 +58,41 @@ bool tap_rendition_is_own(const struct tap_rendition *r)
 void tap_rendition_restart(struct tap_rendition *r)
 {
     r->is_chosen = false;
+    r->trouble[0] = '\0';
     tap_ring_done(&r->ring);
+}
+
+enum tap_review tap_rendition_review(struct tap_rendition *r, const struct tap_facts *facts,
+                                     int64_t now_ms)
+{
+    if (!tap_facts_are_known(facts))
+        return TAP_REVIEW_SAME;
+    if (r->choice.how != WEIR_RENDITION_HOW_TRANSCODE) {
+        bool is_outgrown = tap_choice_is_outgrown(&r->choice, facts, &r->profile);
+        return tap_steady_lasts(&r->review, is_outgrown, now_ms) ? TAP_REVIEW_OUTGROWN
+                                                                 : TAP_REVIEW_SAME;
+    }
+    struct tap_choice now = tap_choice_follow(&r->choice, facts, &r->profile);
+    if (!tap_steady_moved(&r->review, r->choice.fps_milli, now.fps_milli, now_ms))
+        return TAP_REVIEW_SAME;
+    r->choice = now;
+    return TAP_REVIEW_OTHER;
+}
+
+static const char *codec_text(enum tap_codec codec)
+{
+    return codec == TAP_CODEC_MJPEG ? "MJPEG" : codec == TAP_CODEC_H265 ? "H.265" : "H.264";
+}
+
+void tap_rendition_fail(struct tap_rendition *r, const struct tap_format *format)
+{
+    int width;
+    int height;
+    if (!tap_nal_picture_size(format->video, &format->params.sps, &width, &height))
+        width = height = 0;
+    snprintf(r->trouble, sizeof(r->trouble),
+             "nothing can be made of the camera's picture (%dx%d, %s)", width, height,
+             codec_text(format->video));
 }
 
 struct weir_xcode_rendition tap_rendition_spec(const struct tap_rendition *r)
@@ -67,6 +102,7 @@ struct weir_xcode_rendition tap_rendition_spec(const struct tap_rendition *r)
                                          .short_side = (uint32_t)choice.short_side,
                                          .bitrate_bps = (uint32_t)choice.bitrate_bps,
                                          .fps_milli = (uint32_t)choice.fps_milli,
+                                         .pace_milli = (uint32_t)choice.pace_milli,
                                          .segment_ms = (uint32_t)choice.segment_ms,
                                          .is_main = choice.is_main,
                                          .encoder = r->encoder};
@@ -196,6 +232,7 @@ bool tap_rendition_take(struct tap_rendition *r, const struct tap_ring *camera, 
     set_times(unit, camera, &r->ring);
     take_sound(r, camera, ts);
     tap_ring_push(&r->ring, unit);
+    r->trouble[0] = '\0';
     return is_other;
 }
 

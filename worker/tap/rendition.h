@@ -8,6 +8,7 @@
 
 #include "lib/base/list.h"
 #include "worker/tap/pick.h"
+#include "worker/tap/steady.h"
 #include "worker/tap/xcode.h"
 
 #define TAP_RENDITION_ALL 1000000 /* of its frames */
@@ -20,12 +21,14 @@ struct tap_rendition {
     int source;  /* of the camera's, that is used or waited for; see pick.h */
     bool is_chosen;
     struct tap_choice choice; /* once chosen */
+    struct tap_steady review; /* of that choice */
     int64_t fps_ppm;          /* of its frames that are made, 1..1000000 */
     uint32_t encoder;         /* as of weir_xcode_rendition; see encoders.h */
     int64_t encoder_kpx;      /* of it, that this one has */
     bool has_fallen;          /* an engine failed it */
     enum weir_encoder fallen; /* that one */
     char why[TAP_PICK_WHY_MAX];
+    char trouble[TAP_TROUBLE_MAX]; /* why nothing comes of it, for people; "": something may */
     /* Not of what passes as it is: */
     struct tap_ring ring;
     struct tap_format format;
@@ -41,6 +44,20 @@ void tap_rendition_free(struct tap_rendition *rendition);
  * each unit ahead of the next frame that is shown later, so that both stay together. */
 void tap_rendition_begin(struct tap_rendition *rendition, const struct tap_pick *pick,
                          const struct tap_ring *ring, const struct tap_format *format);
+
+enum tap_review {
+    TAP_REVIEW_SAME,
+    TAP_REVIEW_OTHER,    /* frames and bits of its choice are others; it goes on */
+    TAP_REVIEW_OUTGROWN, /* what it is made of is no more what was asked for: to be chosen anew */
+};
+
+/* Each second or so, once chosen: whether what its source sends, `facts`, is still what it was
+ * chosen by. `now_ms` is monotonic. */
+enum tap_review tap_rendition_review(struct tap_rendition *rendition, const struct tap_facts *facts,
+                                     int64_t now_ms);
+
+/* Nothing came of what `format` says. */
+void tap_rendition_fail(struct tap_rendition *rendition, const struct tap_format *format);
 
 /* Whether it has a ring of its own; what passes as it is has none. NULL has none. */
 bool tap_rendition_is_own(const struct tap_rendition *rendition);

@@ -166,6 +166,11 @@ bool tap_sources_judge(struct tap_sources *sources)
     return tap_camera_judge(sources->main);
 }
 
+void tap_sources_review(struct tap_sources *sources, int64_t now_ms)
+{
+    tap_outputs_review(sources->outputs, now_ms);
+}
+
 void tap_sources_look(struct tap_sources *sources, struct tap_cost_all *all)
 {
     tap_camera_look(sources->main, all);

@@ -45,6 +45,9 @@ void tap_sources_shrink(struct tap_sources *sources);
 /* Judges; each TAP_HEALTH_TICK_MS or so. True when the health of main is news. */
 bool tap_sources_judge(struct tap_sources *sources);
 
+/* As tap_outputs_review. */
+void tap_sources_review(struct tap_sources *sources, int64_t now_ms);
+
 /* What it takes of the process; see cost.h. */
 void tap_sources_look(struct tap_sources *sources, struct tap_cost_all *all);
 void tap_sources_share(struct tap_sources *sources, const struct tap_cost_all *all, int64_t now_us);

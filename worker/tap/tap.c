@@ -192,6 +192,13 @@ static void measure(struct tap *tap)
         tap_sources_share(camera, &tap->cost, now_us);
 }
 
+static void review(struct tap *tap)
+{
+    void *camera;
+    for (size_t at = 0; weir_map_next(tap->cameras, &at, NULL, &camera);)
+        tap_sources_review(camera, weir_clock_mono_ms());
+}
+
 static void send_stats(struct tap *tap)
 {
     struct weir_ctl_tap_stats_cameras rows[WEIR_CTL_TAP_STATS_CAMERAS_MAX];
@@ -299,6 +306,7 @@ static void on_timer(void *ctx)
     }
     check_fence(tap);
     shrink_rings(tap);
+    review(tap);
     measure(tap);
     send_stats(tap);
     send_encoding(tap);

@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/io/process.h"
+#include "worker/tap/barren.h"
 #include "worker/tap/retry.h"
 #include "worker/tap/xcode_wire.h"
 
@@ -30,6 +31,7 @@
 struct rendition {
     bool is_there;
     bool has_output;
+    struct tap_barren barren; /* while it has none */
     struct weir_xcode_rendition spec;
 };
 
@@ -55,9 +57,10 @@ struct tap_xcode {
     struct weir_timer *timer; /* next start, or tick while up */
     struct weir_buf in;
     struct weir_buf out;
-    bool must_place; /* the cursor, anew */
-    uint64_t cursor; /* number of the next unit */
-    unsigned on_the_way;
+    bool must_place;      /* the cursor, anew */
+    uint64_t cursor;      /* number of the next unit */
+    unsigned on_the_way;  /* at most 64 */
+    uint64_t keys;        /* which of these are keyframes, a bit each, the newest lowest */
     int64_t done_mono_ms; /* the newest sign of life while units were on the way */
     int64_t started_mono_ms;
     unsigned failures; /* in a row */
@@ -92,10 +95,11 @@ static void add_sound(struct tap_xcode *x)
                 &x->sound);
 }
 
-static void count_on_the_way(struct tap_xcode *x)
+static void count_on_the_way(struct tap_xcode *x, bool is_key)
 {
     if (x->on_the_way++ == 0)
         x->done_mono_ms = weir_clock_mono_ms();
+    x->keys = x->keys << 1 | is_key;
 }
 
 static void add_unit(struct tap_xcode *x, const struct tap_unit *unit)
@@ -104,7 +108,7 @@ static void add_unit(struct tap_xcode *x, const struct tap_unit *unit)
     uint32_t codec = video == TAP_CODEC_H265    ? WEIR_XCODE_H265
                      : video == TAP_CODEC_MJPEG ? WEIR_XCODE_MJPEG
                                                 : WEIR_XCODE_H264;
-    count_on_the_way(x);
+    count_on_the_way(x, unit->is_key);
     add_message(x,
                 (struct weir_xcode_head){.kind = WEIR_XCODE_UNIT,
                                          .codec = codec,
@@ -349,12 +353,23 @@ static void on_timer(void *ctx)
 
 /* ---- from it ---- */
 
+static void count_keyframe(struct tap_xcode *x)
+{
+    for (uint32_t i = 0; i < WEIR_XCODE_RENDITIONS_MAX; i++) {
+        struct rendition *r = &x->renditions[i];
+        if (r->is_there && !r->has_output && tap_barren_key(&r->barren, weir_clock_mono_ms()))
+            x->calls->barren(x->ctx, i);
+    }
+}
+
 static bool take_done(struct tap_xcode *x)
 {
     if (x->on_the_way == 0)
         return false;
     x->on_the_way--;
     x->done_mono_ms = weir_clock_mono_ms();
+    if (x->keys >> x->on_the_way & 1)
+        count_keyframe(x);
     return true;
 }
 
@@ -548,7 +563,7 @@ void tap_xcode_give_sound(struct tap_xcode *x, int64_t ts, const uint8_t *bytes,
 {
     if (!x->is_up || !x->has_sound || x->on_the_way >= SOUND_MAX || x->out.len >= OUT_BYTES)
         return;
-    count_on_the_way(x);
+    count_on_the_way(x, false);
     add_message(
         x, (struct weir_xcode_head){.kind = WEIR_XCODE_SOUND_UNIT, .len = (uint32_t)len, .ts = ts},
         bytes);

@@ -25,6 +25,8 @@ struct tap_xcode_calls {
     /* A unit of a rendition, checked in its form only, with a rising `ts`. */
     void (*unit)(void *ctx, uint32_t rendition, int64_t ts, bool is_key, const uint8_t *bytes,
                  size_t len);
+    /* Nothing comes of a rendition, as of barren.h; told once. Must not free the tap_xcode. */
+    void (*barren)(void *ctx, uint32_t rendition);
     /* It ended, or could not be started; it will be tried again. Never from inside new or set. */
     void (*broke)(void *ctx, const char *why);
     /* Another engine makes them from now on; as broke. */

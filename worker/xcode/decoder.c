@@ -10,8 +10,6 @@
 
 _Static_assert(DECODER_PADDING >= AV_INPUT_BUFFER_PADDING_SIZE, "as libavcodec wants it");
 
-#define PIXELS_MAX (36 << 20)
-
 struct decoder {
     AVCodecContext *ctx;
     AVPacket *packet;
@@ -31,7 +29,7 @@ static AVCodecContext *open_context(enum weir_xcode_codec id)
         return NULL;
     }
     ctx->thread_count = 1;
-    ctx->max_pixels = PIXELS_MAX;
+    ctx->max_pixels = WEIR_XCODE_PIXELS_MAX;
     ctx->pkt_timebase = (AVRational){1, 90000};
     if (avcodec_open2(ctx, codec, NULL) < 0) {
         avcodec_free_context(&ctx);

@@ -10,6 +10,7 @@ bool fit_is_sane(const struct weir_xcode_rendition *spec)
     return spec->short_side >= 16 && spec->short_side <= spec->long_side &&
            spec->long_side <= WEIR_XCODE_SIDE_MAX && spec->bitrate_bps >= 1000 &&
            spec->bitrate_bps <= 200000000 && spec->fps_milli >= 100 && spec->fps_milli <= 1000000 &&
+           (spec->pace_milli == 0 || spec->pace_milli >= 100) && spec->pace_milli <= 1000000 &&
            spec->segment_ms >= 100 && spec->segment_ms <= 60000 && spec->encoder <= WEIR_ENCODER_N;
 }
 
@@ -44,6 +45,11 @@ struct fit_size fit_into(int width, int height, int sar_num, int sar_den, int lo
         h = min(to_h, box_h);
     }
     return (struct fit_size){even(w), even(h)};
+}
+
+uint32_t fit_pace_milli(const struct weir_xcode_rendition *spec)
+{
+    return spec->pace_milli > 0 ? spec->pace_milli : spec->fps_milli;
 }
 
 static int64_t interval(uint32_t fps_milli)

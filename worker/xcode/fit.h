@@ -34,6 +34,9 @@ struct fit_pace {
 
 #define FIT_TICKS 90000 /* a second */
 
+/* Frames in 1000 s that are kept at most. */
+uint32_t fit_pace_milli(const struct weir_xcode_rendition *spec);
+
 /*
  * Whether the frame at `ts` is one to keep; says so again for the same frame, see fit_keep. Half a
  * tick of jitter of a camera that sends exactly as many frames is no reason to drop one, so up to a

@@ -56,7 +56,7 @@ static void set_pace(struct rendition *r)
 {
     r->pace = (struct fit_pace){0};
     if (r->last_ts != INT64_MIN) {
-        fit_keep(&r->pace, r->last_ts, r->spec.fps_milli);
+        fit_keep(&r->pace, r->last_ts, fit_pace_milli(&r->spec));
     }
 }
 
@@ -218,7 +218,7 @@ void rendition_change(struct rendition *r, const struct weir_xcode_rendition *sp
 
 bool rendition_wants(const struct rendition *r, int64_t ts)
 {
-    return ts > r->last_ts && fit_is_due(&r->pace, ts, r->spec.fps_milli);
+    return ts > r->last_ts && fit_is_due(&r->pace, ts, fit_pace_milli(&r->spec));
 }
 
 static bool scale(struct rendition *r, const AVFrame *const *pictures)
@@ -402,7 +402,7 @@ bool rendition_take(struct rendition *r, const AVFrame *const *pictures,
         leave_out(r, frame);
     }
     if (made == MADE) {
-        fit_keep(&r->pace, frame->pts, r->spec.fps_milli);
+        fit_keep(&r->pace, frame->pts, fit_pace_milli(&r->spec));
         r->last_ts = frame->pts;
     }
     return made != MADE_OVER;

@@ -36,7 +36,7 @@ static const char *text(struct list *list, int64_t number)
  */
 static void add_select(struct weir_buf *graph, const struct weir_xcode_rendition *spec)
 {
-    int64_t step = (int64_t)FIT_TICKS * 1000 / spec->fps_milli;
+    int64_t step = (int64_t)FIT_TICKS * 1000 / fit_pace_milli(spec);
     int64_t after = spec->after_ts > 0 ? spec->after_ts : 0;
     weir_buf_printf(graph,
                     "select='st(0,max(ld(0),%" PRId64 "));"

@@ -124,7 +124,7 @@ static bool begin(struct relay *r, enum weir_xcode_codec codec, const uint8_t *u
         made[n].spec = rendition->spec;
         int64_t after = rendition->spec.after_ts;
         made[n].spec.after_ts = after > r->zero_ts ? after - r->zero_ts : 0;
-        account_add(&r->account, i, rendition->spec.fps_milli,
+        account_add(&r->account, i, fit_pace_milli(&rendition->spec),
                     after > r->zero_ts ? after : INT64_MIN);
         r->numbers[n++] = i;
     }

@@ -2,7 +2,6 @@
 #include "worker/tap/choice.h"
 
 #include "tests/unit/check.h"
-#include "tests/unit/worker/tap/units.h"
 
 /* A common camera: 1080p25, 4 Mbit/s, a keyframe each 2 s. */
 static struct tap_facts main_stream(void)
@@ -152,13 +151,100 @@ static void nothing_is_more_than_the_camera_sends(void **state)
 {
     (void)state;
     struct tap_facts facts = main_stream();
-    facts.bitrate_bps = 300000;
-    assert_int_equal(choose(facts, WEIR_QUALITY_MEDIUM, 60).bitrate_bps, 300000);
     assert_int_equal(choose(facts, WEIR_QUALITY_MEDIUM, 60).fps_milli, 25000);
     facts.width = 3840;
     facts.height = 2160;
     facts.picture = TAP_PICTURE_INTERLACED;
     assert_int_equal(choose(facts, WEIR_QUALITY_ULTRA, 0).long_side, 1920);
+}
+
+static void a_still_scene_makes_no_mush_of_what_moves_next(void **state)
+{
+    (void)state;
+    struct tap_facts facts = main_stream();
+    int64_t bps = choose(facts, WEIR_QUALITY_MEDIUM, 0).bitrate_bps;
+    facts.bitrate_bps = 80000;
+    assert_int_equal(choose(facts, WEIR_QUALITY_MEDIUM, 0).bitrate_bps, bps);
+}
+
+static void bits_are_those_of_the_size_that_comes_of_it(void **state)
+{
+    (void)state;
+    struct tap_facts facts = sub_stream();
+    int64_t bps = choose(facts, WEIR_QUALITY_LOW, 5).bitrate_bps;
+    assert_int_equal(choose(facts, WEIR_QUALITY_MEDIUM, 5).bitrate_bps, bps);
+    assert_int_equal(choose(facts, WEIR_QUALITY_SOURCE, 5).bitrate_bps, bps);
+    facts.width = 3840;
+    facts.height = 2160;
+    bps = choose(facts, WEIR_QUALITY_HIGH, 5).bitrate_bps;
+    assert_in_range(bps, 1360000, 1370000);
+    assert_int_equal(choose(facts, WEIR_QUALITY_ULTRA, 5).bitrate_bps, bps);
+    assert_int_equal(choose(facts, WEIR_QUALITY_SOURCE, 5).bitrate_bps, bps);
+}
+
+static void only_a_limit_leaves_frames_out(void **state)
+{
+    (void)state;
+    struct tap_facts facts = main_stream();
+    facts.fps_milli = 23148; /* measured a little too low */
+    struct tap_choice choice = choose(facts, WEIR_QUALITY_MEDIUM, 0);
+    assert_true(choice.fps_milli == 23148 && choice.pace_milli > 60000);
+    facts.fps_milli = 6000; /* at night */
+    choice = choose(facts, WEIR_QUALITY_MEDIUM, 15);
+    assert_true(choice.fps_milli == 6000 && choice.pace_milli == 15000);
+    facts.fps_milli = 500000;
+    choice = choose(facts, WEIR_QUALITY_MEDIUM, 0);
+    assert_true(choice.fps_milli == 60000 && choice.pace_milli == 60000);
+}
+
+static bool is_outgrown(struct tap_facts facts, enum weir_quality quality, int64_t fps)
+{
+    struct weir_profile profile = {quality, fps};
+    struct tap_choice choice = {.how = WEIR_RENDITION_HOW_PASSTHROUGH};
+    return tap_choice_is_outgrown(&choice, &facts, &profile);
+}
+
+static void what_passed_is_outgrown_by_a_fifth_more_than_may_pass(void **state)
+{
+    (void)state;
+    struct tap_facts facts = sub_stream();
+    assert_false(is_outgrown(facts, WEIR_QUALITY_LOW, 19));
+    assert_true(is_outgrown(facts, WEIR_QUALITY_LOW, 18));
+    facts.bitrate_bps = 640000; /* 359 k x 1.5 x 1.2 */
+    assert_false(is_outgrown(facts, WEIR_QUALITY_LOW, 0));
+    facts.bitrate_bps = 650000;
+    assert_true(is_outgrown(facts, WEIR_QUALITY_LOW, 0));
+    assert_false(is_outgrown(facts, WEIR_QUALITY_SOURCE, 0));
+    facts = sub_stream();
+    facts.gop_ms = 4800;
+    assert_false(is_outgrown(facts, WEIR_QUALITY_LOW, 0));
+    facts.gop_ms = 4801;
+    assert_true(is_outgrown(facts, WEIR_QUALITY_LOW, 0));
+    assert_true(is_outgrown(main_stream(), WEIR_QUALITY_LOW, 0)); /* another picture */
+}
+
+static void of_what_is_too_large_to_be_decoded_nothing_is_made(void **state)
+{
+    (void)state;
+    struct tap_facts facts = main_stream();
+    char why[TAP_TROUBLE_MAX] = "";
+    assert_false(tap_choice_is_barred(&facts, why));
+    facts.width = 8192;
+    facts.height = 4608; /* 36 x 1024 x 1024 */
+    assert_false(tap_choice_is_barred(&facts, why));
+    facts.height = 4616;
+    assert_true(tap_choice_is_barred(&facts, why));
+    assert_non_null(strstr(why, "8192x4616"));
+    facts.width = 64;
+    facts.height = 8200;
+    assert_true(tap_choice_is_barred(&facts, why));
+    assert_string_equal(why, "the camera's picture, 64x8200, is too large to be decoded: 8192 "
+                             "pixels a side and 37748736 in all are the most");
+    facts.width = facts.height = 0; /* not known */
+    assert_false(tap_choice_is_barred(&facts, why));
+    facts.width = facts.height = 65535;
+    assert_true(tap_choice_is_barred(&facts, why));
+    assert_true(strlen(why) < TAP_TROUBLE_MAX - 1);
 }
 
 static void a_thin_transcode_has_fewer_frames_and_bits(void **state)
@@ -167,6 +253,7 @@ static void a_thin_transcode_has_fewer_frames_and_bits(void **state)
     struct tap_choice medium = choose(main_stream(), WEIR_QUALITY_MEDIUM, 0);
     struct tap_choice thin = tap_choice_thin(&medium, 500000);
     assert_int_equal(thin.fps_milli, 12500);
+    assert_int_equal(thin.pace_milli, 12500);
     assert_in_range(thin.bitrate_bps, medium.bitrate_bps * 65 / 100, medium.bitrate_bps * 67 / 100);
     assert_int_equal(thin.long_side, medium.long_side);
     assert_int_equal(thin.segment_ms, medium.segment_ms);
@@ -174,63 +261,12 @@ static void a_thin_transcode_has_fewer_frames_and_bits(void **state)
     assert_int_equal(thin.fps_milli, TAP_THIN_LEAST_MILLI);
     struct tap_choice all = tap_choice_thin(&medium, 1000000);
     assert_int_equal(all.fps_milli, medium.fps_milli);
+    assert_int_equal(all.pace_milli, medium.pace_milli);
     assert_int_equal(all.bitrate_bps, medium.bitrate_bps);
     struct tap_choice slow = choose(main_stream(), WEIR_QUALITY_LOW, 2);
     thin = tap_choice_thin(&slow, 250000);
     assert_int_equal(thin.fps_milli, 2000);
     assert_int_equal(thin.bitrate_bps, slow.bitrate_bps);
-}
-
-/* ---- measuring ---- */
-
-static void push(struct tap_ring *ring, int64_t ts, bool is_key, size_t bytes)
-{
-    assert_true(tap_ring_push(ring, unit_of_size(TAP_VIDEO, is_key, ts, bytes)));
-}
-
-static void a_camera_is_measured_by_its_ring(void **state)
-{
-    (void)state;
-    struct tap_ring ring;
-    struct tap_facts facts;
-    struct tap_format format = {.video = TAP_CODEC_H264};
-    tap_ring_init(&ring, 60000, 1 << 24);
-    for (int i = 0; i < 126; i++) {
-        push(&ring, i * 3600, i % 50 == 0, 1000);
-    }
-    tap_facts_measure(&ring, &format, &facts);
-    assert_int_equal(facts.fps_milli, 25000);
-    assert_int_equal(facts.gop_ms, 2000);
-    assert_int_equal(facts.span_ms, 5000);
-    assert_int_equal(facts.keyframes, 3);
-    assert_in_range(facts.bitrate_bps, 199000, 201000);
-    assert_false(tap_facts_are_known(&facts)); /* there is no parameter set */
-    tap_ring_done(&ring);
-}
-
-static void an_open_group_counts_and_too_little_is_not_enough(void **state)
-{
-    (void)state;
-    struct tap_ring ring;
-    struct tap_facts facts;
-    struct tap_format format = {.video = TAP_CODEC_H264};
-    tap_ring_init(&ring, 60000, 1 << 24);
-    tap_facts_measure(&ring, &format, &facts);
-    assert_int_equal(facts.fps_milli, 0);
-    for (int i = 0; i < 76; i++) {
-        push(&ring, i * 3600, i == 0, 1000);
-    }
-    tap_facts_measure(&ring, &format, &facts);
-    facts.width = 640;
-    assert_int_equal(facts.gop_ms, 3000);
-    assert_false(tap_facts_are_known(&facts));
-    for (int i = 76; i < 130; i++) {
-        push(&ring, i * 3600, false, 1000);
-    }
-    tap_facts_measure(&ring, &format, &facts);
-    facts.width = 640;
-    assert_true(tap_facts_are_known(&facts));
-    tap_ring_done(&ring);
 }
 
 int main(void)
@@ -243,9 +279,12 @@ int main(void)
         cmocka_unit_test(what_no_player_shows_is_transcoded),
         cmocka_unit_test(a_transcode_is_what_its_tier_says),
         cmocka_unit_test(nothing_is_more_than_the_camera_sends),
+        cmocka_unit_test(a_still_scene_makes_no_mush_of_what_moves_next),
+        cmocka_unit_test(bits_are_those_of_the_size_that_comes_of_it),
+        cmocka_unit_test(only_a_limit_leaves_frames_out),
+        cmocka_unit_test(what_passed_is_outgrown_by_a_fifth_more_than_may_pass),
+        cmocka_unit_test(of_what_is_too_large_to_be_decoded_nothing_is_made),
         cmocka_unit_test(a_thin_transcode_has_fewer_frames_and_bits),
-        cmocka_unit_test(a_camera_is_measured_by_its_ring),
-        cmocka_unit_test(an_open_group_counts_and_too_little_is_not_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

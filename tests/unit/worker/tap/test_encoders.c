@@ -60,6 +60,26 @@ static void an_engine_is_given_as_much_as_it_has(void **state)
     tap_rendition_free(b);
 }
 
+static void another_frame_rate_takes_more_or_less_of_it(void **state)
+{
+    (void)state;
+    struct tap_encoders encoders = {0};
+    struct tap_rendition *r = transcode();
+    struct weir_ctl_tap_encoding_encoders used[WEIR_ENCODER_N];
+    offer(&encoders, WEIR_ENCODER_QSV, KPX_HD + 1, 5);
+    tap_encoders_follow(&encoders, 1920, 1080, r); /* software has no bounds */
+    tap_encoders_assign(&encoders, TAP_XCODE_ANY, 1920, 1080, r);
+    r->choice.fps_milli *= 2;
+    tap_encoders_follow(&encoders, 1920, 1080, r);
+    assert_int_equal(r->encoder, 1 + WEIR_ENCODER_QSV);
+    assert_int_equal(tap_encoders_used(&encoders, used), 1);
+    assert_int_equal(used[0].kpx_per_s, 2 * KPX_HD);
+    tap_encoders_release(&encoders, r);
+    tap_encoders_used(&encoders, used);
+    assert_int_equal(used[0].kpx_per_s, 0);
+    tap_rendition_free(r);
+}
+
 static void sessions_are_counted_and_small_pictures_need_less(void **state)
 {
     (void)state;
@@ -120,6 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(without_an_engine_software_does_it),
         cmocka_unit_test(an_engine_is_given_as_much_as_it_has),
+        cmocka_unit_test(another_frame_rate_takes_more_or_less_of_it),
         cmocka_unit_test(sessions_are_counted_and_small_pictures_need_less),
         cmocka_unit_test(a_process_has_one_engine),
         cmocka_unit_test(one_that_failed_gets_nothing_until_it_is_named_again),

@@ -194,6 +194,109 @@ static void a_rendition_begins_with_a_keyframe(void **state)
     end(&f);
 }
 
+static struct tap_facts facts_of(int64_t fps)
+{
+    return (struct tap_facts){.codec = TAP_CODEC_H264,
+                              .width = 640,
+                              .height = 360,
+                              .picture = TAP_PICTURE_PLAIN,
+                              .fps_milli = fps * 1000,
+                              .bitrate_bps = 300000,
+                              .gop_ms = 1000,
+                              .span_ms = 8000,
+                              .keyframes = 8};
+}
+
+/* What the reviews of so many seconds come to: the last one that is not the same as before. */
+static enum tap_review review(struct tap_rendition *rendition, struct tap_facts facts,
+                              int64_t from_s, int64_t until_s)
+{
+    enum tap_review what = TAP_REVIEW_SAME;
+    for (int64_t s = from_s; s < until_s; s++) {
+        enum tap_review now = tap_rendition_review(rendition, &facts, s * 1000);
+        what = now != TAP_REVIEW_SAME ? now : what;
+    }
+    return what;
+}
+
+static void begin_as(struct fixture *f, struct tap_facts facts, int64_t fps)
+{
+    struct tap_pick pick = {.is_made = true};
+    f->rendition->profile.fps = fps;
+    tap_choose(&facts, &f->rendition->profile, &pick.choice);
+    tap_rendition_begin(f->rendition, &pick, &f->camera, &f->format);
+}
+
+static void a_transcode_follows_the_camera_from_night_to_day(void **state)
+{
+    (void)state;
+    struct fixture f = begin(WEIR_RENDITION_HOW_TRANSCODE, 0);
+    struct tap_facts night = facts_of(6);
+    night.gop_ms = 5000;
+    begin_as(&f, night, 15);
+    assert_int_equal(f.rendition->choice.how, WEIR_RENDITION_HOW_TRANSCODE);
+    struct weir_xcode_rendition before = tap_rendition_spec(f.rendition);
+    assert_true(before.fps_milli == 6000 && before.pace_milli == 15000);
+    assert_int_equal(review(f.rendition, night, 0, 60), TAP_REVIEW_SAME);
+    assert_int_equal(review(f.rendition, facts_of(25), 60, 65), TAP_REVIEW_SAME);
+    assert_int_equal(review(f.rendition, facts_of(25), 65, 66), TAP_REVIEW_OTHER);
+    struct weir_xcode_rendition after = tap_rendition_spec(f.rendition);
+    assert_true(after.fps_milli == 15000 && after.pace_milli == 15000);
+    assert_true(after.bitrate_bps > before.bitrate_bps && after.segment_ms == before.segment_ms);
+    struct weir_effective is;
+    tap_rendition_describe(f.rendition, &f.camera, &f.format, &is);
+    assert_true(is.fps == 15 && is.bitrate_bps == after.bitrate_bps);
+    assert_int_equal(review(f.rendition, facts_of(25), 66, 120), TAP_REVIEW_SAME);
+    end(&f);
+}
+
+static void what_passes_is_chosen_anew_when_the_camera_sends_clearly_more(void **state)
+{
+    (void)state;
+    struct fixture f = begin(WEIR_RENDITION_HOW_TRANSCODE, 0);
+    begin_as(&f, facts_of(10), 15);
+    assert_int_equal(f.rendition->choice.how, WEIR_RENDITION_HOW_PASSTHROUGH);
+    assert_int_equal(review(f.rendition, facts_of(19), 0, 60), TAP_REVIEW_SAME);
+    assert_int_equal(review(f.rendition, facts_of(25), 60, 65), TAP_REVIEW_SAME);
+    assert_int_equal(review(f.rendition, facts_of(10), 65, 66), TAP_REVIEW_SAME);
+    assert_int_equal(review(f.rendition, facts_of(25), 66, 72), TAP_REVIEW_OUTGROWN);
+    /* A transcode of it is one by night too. */
+    begin_as(&f, facts_of(25), 15);
+    assert_int_equal(f.rendition->choice.how, WEIR_RENDITION_HOW_TRANSCODE);
+    assert_int_equal(review(f.rendition, facts_of(10), 72, 90), TAP_REVIEW_OTHER);
+    assert_int_equal(f.rendition->choice.how, WEIR_RENDITION_HOW_TRANSCODE);
+    end(&f);
+}
+
+static void keyframes_that_become_rare_are_no_longer_enough(void **state)
+{
+    (void)state;
+    struct fixture f = begin(WEIR_RENDITION_HOW_TRANSCODE, 0);
+    begin_as(&f, facts_of(25), 1);
+    assert_int_equal(f.rendition->choice.how, WEIR_RENDITION_HOW_KEYFRAMES);
+    struct tap_facts rare = facts_of(25);
+    rare.gop_ms = 1300;
+    assert_int_equal(review(f.rendition, rare, 0, 60), TAP_REVIEW_SAME);
+    rare.gop_ms = 2000;
+    assert_int_equal(review(f.rendition, rare, 60, 66), TAP_REVIEW_OUTGROWN);
+    end(&f);
+}
+
+static void trouble_is_over_with_the_first_unit(void **state)
+{
+    (void)state;
+    struct fixture f = begin(WEIR_RENDITION_HOW_TRANSCODE, 5000);
+    tap_rendition_fail(f.rendition, &f.format);
+    assert_string_equal(f.rendition->trouble,
+                        "nothing can be made of the camera's picture (0x0, H.264)");
+    tap_rendition_take(f.rendition, &f.camera, 0, true, key_a, sizeof(key_a));
+    assert_string_equal(f.rendition->trouble, "");
+    tap_rendition_fail(f.rendition, &f.format);
+    tap_rendition_restart(f.rendition);
+    assert_string_equal(f.rendition->trouble, "");
+    end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -205,6 +308,10 @@ int main(void)
         cmocka_unit_test(a_frame_that_is_gone_lies_behind_the_last_one),
         cmocka_unit_test(another_picture_empties_the_ring),
         cmocka_unit_test(a_rendition_begins_with_a_keyframe),
+        cmocka_unit_test(a_transcode_follows_the_camera_from_night_to_day),
+        cmocka_unit_test(what_passes_is_chosen_anew_when_the_camera_sends_clearly_more),
+        cmocka_unit_test(keyframes_that_become_rare_are_no_longer_enough),
+        cmocka_unit_test(trouble_is_over_with_the_first_unit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,6 +93,26 @@ static void no_frame_is_dropped_where_there_are_no_more(void **state)
     assert_int_equal(count(60000, 25, 10, 0), 250);
 }
 
+static void what_is_kept_is_not_what_the_encoder_reckons_with(void **state)
+{
+    (void)state;
+    struct weir_xcode_rendition spec = {.long_side = 640,
+                                        .short_side = 360,
+                                        .bitrate_bps = 400000,
+                                        .fps_milli = 23148,
+                                        .pace_milli = 60000,
+                                        .segment_ms = 1000};
+    assert_true(fit_is_sane(&spec));
+    assert_int_equal(fit_pace_milli(&spec), 60000);
+    spec.pace_milli = 0;
+    assert_true(fit_is_sane(&spec));
+    assert_int_equal(fit_pace_milli(&spec), 23148);
+    spec.pace_milli = 99;
+    assert_false(fit_is_sane(&spec));
+    spec.pace_milli = 1000001;
+    assert_false(fit_is_sane(&spec));
+}
+
 static void a_gap_is_not_made_up_for(void **state)
 {
     (void)state;
@@ -115,6 +135,7 @@ int main(void)
         cmocka_unit_test(pixels_become_square),
         cmocka_unit_test(as_many_frames_are_kept_as_asked_for),
         cmocka_unit_test(no_frame_is_dropped_where_there_are_no_more),
+        cmocka_unit_test(what_is_kept_is_not_what_the_encoder_reckons_with),
         cmocka_unit_test(a_gap_is_not_made_up_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

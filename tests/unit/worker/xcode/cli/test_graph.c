@@ -70,6 +70,18 @@ static void frames_are_left_out_before_they_are_made_smaller(void **state)
     assert_non_null(strstr(graph, "gt(pts,905000)"));
 }
 
+static void a_limit_leaves_frames_out_and_not_what_was_measured(void **state)
+{
+    (void)state;
+    struct weir_arena *arena WEIR_CLEANUP(weir_arena_cleanup) = weir_arena_new(0);
+    struct graph_rendition slow = low;
+    slow.spec.fps_milli = 6000;
+    slow.spec.pace_milli = 15000;
+    const char *const *is = graph_arguments(arena, "/ffmpeg", WEIR_XCODE_H264, false, &slow, 1);
+    assert_non_null(strstr(find(is, "-filter_complex", 0), "ld(0),pts)+6000"));
+    assert_non_null(strstr(find(is, "-x264-params", 0), "fps=6000/1000"));
+}
+
 static void pictures_in_fields_are_made_whole_once(void **state)
 {
     (void)state;
@@ -112,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_rendition_gets_what_was_asked_for),
         cmocka_unit_test(frames_are_left_out_before_they_are_made_smaller),
+        cmocka_unit_test(a_limit_leaves_frames_out_and_not_what_was_measured),
         cmocka_unit_test(pictures_in_fields_are_made_whole_once),
         cmocka_unit_test(there_is_room_for_as_many_as_there_may_be),
         cmocka_unit_test(units_carry_their_times),
