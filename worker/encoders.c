@@ -92,6 +92,9 @@ static enum weir_code parse_names(struct encoders *encoders, struct weir_err *er
         }
         encoders->of[id].state = STATE_UNTRIED;
     }
+    for (int i = 0; !encoders->config.is_used && i < WEIR_ENCODER_N; i++) {
+        encoders->of[i].state = STATE_UNUSED;
+    }
     return WEIR_OK;
 }
 

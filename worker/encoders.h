@@ -28,6 +28,7 @@ struct encoders_config {
     struct weir_loop *loop;
     const char *program;          /* weir-encprobe; kept */
     const char *names;            /* as the setting */
+    bool is_used;                 /* false: what makes renditions has none, so none is tried */
     const char *root;             /* before /dev; "" in earnest */
     int64_t timeout_ms;           /* of one trial */
     int64_t suspect_ms;           /* WEIR_ENCODER_SUSPECT_MS in earnest */

@@ -273,6 +273,8 @@ uint32_t tap_xcode_engine(const struct tap_xcode *x)
 {
     if (x->is_up)
         return x->engine;
+    if (!tap_engine_is_hard(&x->turn, x->engines))
+        return WEIR_XCODE_SOFTWARE;
     for (int i = 0; i < WEIR_XCODE_RENDITIONS_MAX; i++) {
         const struct rendition *r = &x->renditions[i];
         if (r->is_there && r->spec.encoder != WEIR_XCODE_SOFTWARE)
@@ -285,8 +287,7 @@ static void start(struct tap_xcode *x)
 {
     const struct tap_engine *engine = &x->engines->all[x->turn.now];
     uint32_t encoder = tap_xcode_engine(x);
-    bool is_hard = x->turn.now == WEIR_XCODE_ENGINE_LIBAV && encoder != TAP_XCODE_ANY &&
-                   encoder != WEIR_XCODE_SOFTWARE;
+    bool is_hard = encoder != TAP_XCODE_ANY && encoder != WEIR_XCODE_SOFTWARE;
     const char *name =
         is_hard ? weir_encoder_name((enum weir_encoder)(encoder - 1)) : engine->argument;
     const char *const argv[] = {engine->program, name, NULL};

@@ -62,7 +62,8 @@ void tap_xcode_set_sound(struct tap_xcode *xcode, const struct weir_xcode_sound 
  * behind. */
 void tap_xcode_give_sound(struct tap_xcode *xcode, int64_t ts, const uint8_t *bytes, size_t len);
 /* The only engine, or WEIR_XCODE_SOFTWARE, that a further rendition can be encoded by: a process
- * has that which it was started with. TAP_XCODE_ANY: none is started yet. */
+ * has that which it was started with. TAP_XCODE_ANY: none is started yet, and the next one can have
+ * any. */
 uint32_t tap_xcode_engine(const struct tap_xcode *xcode);
 
 /* The ring has new units. */

@@ -75,6 +75,7 @@ static void begin(struct scene *scene, const char *names, int64_t timeout_ms)
     const struct encoders_config config = {.loop = scene->loop,
                                            .program = scene->program,
                                            .names = names,
+                                           .is_used = true,
                                            .root = scene->folder,
                                            .timeout_ms = timeout_ms,
                                            .suspect_ms = 100,
@@ -229,6 +230,23 @@ static void by_default_those_are_tried_whose_device_is_there(void **state)
     close_scene(&scene);
 }
 
+static void where_none_is_used_none_is_tried(void **state)
+{
+    (void)state;
+    struct weir_err err = {0};
+    struct encoders *encoders = NULL;
+    struct weir_ctl_tap_encoders_encoders offer[WEIR_ENCODER_N];
+    struct weir_ev_heartbeat_encoding_encoders told[WEIR_ENCODER_N];
+    struct weir_loop *loop = weir_loop_new();
+    const struct encoders_config config = {.loop = loop, .names = "nvenc,qsv", .root = ""};
+    assert_int_equal(encoders_new(&config, &encoders, &err), WEIR_OK);
+    assert_true(encoders_are_known(encoders));
+    assert_int_equal(encoders_offer(encoders, offer), 0);
+    assert_int_equal(encoders_fill(encoders, 0, told), 0);
+    encoders_free(&encoders);
+    weir_loop_free(loop);
+}
+
 static void names_are_looked_at(void **state)
 {
     (void)state;
@@ -251,6 +269,7 @@ int main(void)
         cmocka_unit_test(what_fails_hangs_or_says_nonsense_is_absent),
         cmocka_unit_test(one_that_failed_is_suspect_and_then_tried_again),
         cmocka_unit_test(by_default_those_are_tried_whose_device_is_there),
+        cmocka_unit_test(where_none_is_used_none_is_tried),
         cmocka_unit_test(names_are_looked_at),
     };
     return cmocka_run_group_tests_name("worker encoders", tests, NULL, NULL);
