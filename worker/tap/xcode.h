@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The tap's side of one weir-xcode (lib/domain/xcode.h): starts it, gives it the camera's units out
- * of the ring, takes what comes back, and starts it again when it ends or hangs; or the other
- * engine (engines.h), which speaks the same.
+ * of the ring, takes what comes back, and starts it again when it ends or hangs (xcode_watch.h); or
+ * the other engine (engines.h), which speaks the same.
  *
  * Few units are on the way at a time, so the ring is the queue here too. A process that begins anew
  * goes on right behind what was there; one that is too slow leaves out what it cannot do.
@@ -16,8 +16,7 @@
 #include "worker/tap/engines.h"
 #include "worker/tap/ring.h"
 
-#define TAP_XCODE_HANG_MS 3000
-#define TAP_XCODE_ANY     UINT32_MAX /* engine, or none */
+#define TAP_XCODE_ANY UINT32_MAX /* engine, or none */
 
 struct tap_xcode;
 
