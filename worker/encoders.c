@@ -111,13 +111,25 @@ static void tell_change(struct encoders *encoders)
     encoders->config.changed(encoders->config.ctx);
 }
 
-static void take_good(struct encoder *encoder, const struct weir_ctl_encprobe_result *found)
+static int64_t larger(int64_t a, int64_t b)
 {
+    return a > b ? a : b;
+}
+
+/* What is tried again is tried beside the renditions that kept it, so less may be left of it than
+ * there is. */
+static void take_good(struct encoder *encoder, const struct weir_ctl_encprobe_result *told)
+{
+    struct weir_ctl_encprobe_result *found = &encoder->found;
+    struct weir_ctl_encprobe_result before = *found; /* zeros at first */
     char fps_720p[24];
     char fps_1080p[24];
     char sessions[24];
     encoder->state = STATE_READY;
-    encoder->found = *found;
+    *found = *told;
+    found->fps_720p = larger(found->fps_720p, before.fps_720p);
+    found->fps_1080p = larger(found->fps_1080p, before.fps_1080p);
+    found->sessions = larger(found->sessions, before.sessions);
     encoder->kpx = weir_encoder_budget_kpx(found->fps_720p, found->fps_1080p);
     snprintf(fps_720p, sizeof(fps_720p), "%lld", (long long)found->fps_720p);
     snprintf(fps_1080p, sizeof(fps_1080p), "%lld", (long long)found->fps_1080p);

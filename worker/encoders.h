@@ -9,7 +9,8 @@
  *     absent      it was tried and is no engine; for good
  *     ready       offered
  *     suspect     it failed a rendition: nothing is offered for WEIR_ENCODER_SUSPECT_MS, then it is
- *                 tried again, and is suspect as long again if that fails
+ *                 tried again, and is suspect as long again if that fails; else it has the larger
+ *                 of what was measured then and before
  *
  * Source: docs/adr/0045-encoders-in-hardware.md.
  */
