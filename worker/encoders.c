@@ -15,10 +15,12 @@
 #include "lib/base/str.h"
 #include "lib/domain/encoder.h"
 #include "lib/io/process.h"
+#include "lib/service/dying.h"
 
 #define NICE         5
 #define ANSWER_BYTES 4096
 #define PATH_BYTES   512
+#define DYING_MS     2000 /* at the end of the program; a driver may hold them for good */
 
 enum state { STATE_UNUSED, STATE_UNTRIED, STATE_TRYING, STATE_ABSENT, STATE_READY, STATE_SUSPECT };
 
@@ -44,6 +46,7 @@ struct encoders {
     bool is_trying;
     enum weir_encoder trying;
     struct weir_process process;
+    struct weir_dying *dying;
     struct weir_buf in;
 };
 
@@ -181,7 +184,7 @@ static void set_next(struct encoders *encoders)
 static void close_process(struct encoders *encoders)
 {
     weir_loop_unwatch(encoders->config.loop, encoders->process.channel_fd);
-    weir_process_done(&encoders->process);
+    weir_dying_take(encoders->dying, &encoders->process);
     weir_buf_clear(&encoders->in);
     weir_timer_clear(encoders->deadline);
     encoders->is_trying = false;
@@ -315,6 +318,7 @@ enum weir_code encoders_new(const struct encoders_config *config, struct encoder
         return code;
     }
     encoders->in.max = 2 * ANSWER_BYTES;
+    encoders->dying = weir_dying_new(config->loop);
     encoders->next = weir_timer_new(config->loop, on_next, encoders);
     encoders->deadline = weir_timer_new(config->loop, on_deadline, encoders);
     open_metrics(encoders);
@@ -335,6 +339,7 @@ void encoders_free(struct encoders **ptr)
     }
     weir_timer_free(&encoders->next);
     weir_timer_free(&encoders->deadline);
+    weir_dying_free(&encoders->dying, DYING_MS);
     weir_buf_done(&encoders->in);
     free(encoders);
 }

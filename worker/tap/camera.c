@@ -354,6 +354,7 @@ struct tap_camera *tap_camera_new(const struct tap_shared *shared,
     camera->role = *role;
     camera->is_fenced = is_fenced;
     struct tap_intake_from from = {.loop = shared->loop,
+                                   .dying = shared->dying,
                                    .xcode = shared->engines->all[WEIR_XCODE_ENGINE_LIBAV].program,
                                    .spool_dir = is_main(camera) ? shared->spool_dir : "",
                                    .camera_id = &camera->spec.camera_id,

@@ -249,8 +249,8 @@ static void begin(struct tap_outputs *outputs, struct tap_rendition *rendition,
     if (rendition->choice.how == WEIR_RENDITION_HOW_TRANSCODE) {
         if (outputs->xcode == NULL)
             outputs->xcode =
-                tap_xcode_new(outputs->from.loop, outputs->from.engines, outputs->from.ring,
-                              outputs->from.format, &xcode_calls, outputs);
+                tap_xcode_new(outputs->from.loop, outputs->from.dying, outputs->from.engines,
+                              outputs->from.ring, outputs->from.format, &xcode_calls, outputs);
         tap_encoders_assign(outputs->from.encoders, tap_xcode_engine(outputs->xcode), main->width,
                             main->height, rendition);
         struct weir_xcode_rendition spec = tap_rendition_spec(rendition);

@@ -35,6 +35,7 @@ struct rendition {
 
 struct tap_xcode {
     struct weir_loop *loop;
+    struct weir_dying *dying;
     const struct tap_engines *engines;
     struct tap_engine_turn turn;
     bool has_made; /* since it was started */
@@ -182,7 +183,7 @@ static void stop(struct tap_xcode *x)
     if (!x->is_up)
         return;
     weir_loop_unwatch(x->loop, x->process.channel_fd);
-    weir_process_done(&x->process);
+    weir_dying_take(x->dying, &x->process);
     x->is_up = false;
     weir_buf_clear(&x->in);
     weir_buf_clear(&x->out);
@@ -458,12 +459,14 @@ static void on_channel(void *ctx, unsigned events)
 
 /* ---- for the camera ---- */
 
-struct tap_xcode *tap_xcode_new(struct weir_loop *loop, const struct tap_engines *engines,
-                                const struct tap_ring *ring, const struct tap_format *format,
+struct tap_xcode *tap_xcode_new(struct weir_loop *loop, struct weir_dying *dying,
+                                const struct tap_engines *engines, const struct tap_ring *ring,
+                                const struct tap_format *format,
                                 const struct tap_xcode_calls *calls, void *ctx)
 {
     struct tap_xcode *x = weir_xalloc(sizeof(*x));
     x->loop = loop;
+    x->dying = dying;
     x->engines = engines;
     tap_engine_begin(&x->turn, engines);
     x->ring = ring;

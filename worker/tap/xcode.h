@@ -12,6 +12,7 @@
 
 #include "lib/domain/events.h"
 #include "lib/domain/xcode.h"
+#include "lib/service/dying.h"
 #include "lib/service/loop.h"
 #include "worker/tap/engines.h"
 #include "worker/tap/ring.h"
@@ -37,9 +38,10 @@ struct tap_xcode_calls {
     void (*fell_back)(void *ctx, uint32_t rendition, enum weir_xcode_fault fault);
 };
 
-/* `ring` and `format` are the camera's and outlive this, as `engines` do. */
-struct tap_xcode *tap_xcode_new(struct weir_loop *loop, const struct tap_engines *engines,
-                                const struct tap_ring *ring, const struct tap_format *format,
+/* `ring` and `format` are the camera's and outlive this, as `engines` and `dying` do. */
+struct tap_xcode *tap_xcode_new(struct weir_loop *loop, struct weir_dying *dying,
+                                const struct tap_engines *engines, const struct tap_ring *ring,
+                                const struct tap_format *format,
                                 const struct tap_xcode_calls *calls, void *ctx);
 void tap_xcode_free(struct tap_xcode **xcode); /* sets NULL; NULL is fine */
 
