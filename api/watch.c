@@ -19,13 +19,14 @@ enum weir_code api_watch_read(struct api_call *call, struct api_watching *watchi
                                  "video must be avc1, hvc1, or both with a comma between them");
 }
 
-void api_watch_found(struct api_watching *watching, const struct weir_stream_row *row)
+void api_watch_found(const struct api_call *call, struct api_watching *watching,
+                     const struct weir_stream_row *row)
 {
     bool is_live = weir_stream_state_is_live(row->state);
     watching->starting =
         (struct api_starting){.wish = {.camera_id = row->camera_id,
                                        .profile = {true, true, {row->quality, row->fps}},
-                                       .class = row->class},
+                                       .class = api_stream_class(call, row->class)},
                               .phase = is_live ? API_START_NEW : API_START_LIVE,
                               .row = *row};
 }
@@ -103,7 +104,7 @@ static void settle_codec(struct api_call *call, struct api_watching *watching)
         watching->is_rendition = true;
         *starting = (struct api_starting){.wish = {.camera_id = row.camera_id,
                                                    .profile = {true, true, codec_rendition(&row)},
-                                                   .class = row.class,
+                                                   .class = api_stream_class(call, row.class),
                                                    .is_followup = true}};
     }
 }
