@@ -11,6 +11,7 @@
 #include "lib/domain/other_source.h"
 #include "worker/tap/address.h"
 #include "worker/tap/engines.h"
+#include "worker/tap/nal.h"
 #include "worker/tap/report.h"
 #include "worker/tap/retry.h"
 #include "worker/tap/source.h"
@@ -116,6 +117,18 @@ static void on_changed(void *ctx)
 
 static const struct tap_intake_calls intake_calls = {on_wake, on_restart, on_hear, on_changed};
 
+/* Who waits to know whether a player shows it need not wait for a keyframe. */
+static void on_described(void *ctx, const struct tap_format *format)
+{
+    const struct tap_camera *camera = ctx;
+    int width = 0;
+    int height = 0;
+    if (is_main(camera) &&
+        tap_nal_picture_size(format->video, &format->params.sps, &width, &height))
+        tap_report_described(camera->shared.control, &camera->spec.camera_id, format, width,
+                             height);
+}
+
 static void on_opened(void *ctx, const struct tap_format *format)
 {
     struct tap_camera *camera = ctx;
@@ -220,7 +233,7 @@ static void on_ended(void *ctx, const struct tap_failure *failure)
     weir_timer_set(camera->timer, left_ms);
 }
 
-static const struct tap_reader_calls reader_calls = {on_opened, on_unit, on_ended};
+static const struct tap_reader_calls reader_calls = {on_described, on_opened, on_unit, on_ended};
 
 static int64_t not_before_ms(const struct tap_camera *camera)
 {
