@@ -7,10 +7,17 @@
 #include "api/activity.h"
 #include "api/keys.h"
 #include "api/revocations.h"
+#include "api/rights.h"
 #include "api/sources.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
 #include "lib/domain/stream_state.h"
+
+int64_t api_stream_class(const struct api_call *call, int64_t class)
+{
+    bool may = class != API_CLASS_FIRST || api_rights_by_role(call, WEIR_ROLE_OPERATOR);
+    return may ? class : API_CLASS_DEFAULT;
+}
 
 /* ---- may it be sent? ---- */
 

@@ -7,6 +7,9 @@
 #include "api/command.h"
 #include "api/view.h"
 
+#define API_CLASS_FIRST   0 /* pushes others aside: for operators */
+#define API_CLASS_DEFAULT 1 /* somebody wants to watch now */
+
 struct api_start_wish {
     struct weir_id camera_id;
     struct profile_wish profile; /* the rest is by the camera's defaults */
@@ -31,6 +34,10 @@ struct api_starting {
     struct api_sent command;
     struct weir_stream_row row; /* the stream, once it is live or accepted */
 };
+
+/* The class that the caller may start a stream in which stands in for one of class `class`: the
+ * same, but API_CLASS_FIRST only by who may come first. */
+int64_t api_stream_class(const struct api_call *call, int64_t class);
 
 /*
  * Goes on with the start; the caller may see the camera. After API_START_SENT the call runs again

@@ -26,9 +26,6 @@ static const struct api_field start_fields[N_FIELDS] = {
     [F_CLASS] = {"/class", API_INT, .min = 0, .max = 3},
 };
 
-#define CLASS_FIRST   0
-#define CLASS_DEFAULT 1 /* somebody wants to watch now */
-
 /* ---- out ---- */
 
 static void write_time(struct weir_json_out *out, const char *name, int64_t wall_ms)
@@ -237,12 +234,6 @@ static int answer_start(struct api_call *call, const struct api_starting *starti
     return is_live ? 200 : 202;
 }
 
-/* What comes first pushes others aside. */
-static bool may_come_first(const struct api_call *call)
-{
-    return api_rights_by_role(call, WEIR_ROLE_OPERATOR);
-}
-
 /* 0 frames a second are named, too: as the camera sends them. */
 static struct profile_wish wish_of(const struct api_value *quality, const struct api_value *fps)
 {
@@ -266,11 +257,12 @@ static enum weir_code start(struct api_call *call)
             starting->wish = (struct api_start_wish){
                 .camera_id = values[F_CAMERA].id,
                 .profile = wish_of(&values[F_QUALITY], &values[F_FPS]),
-                .class = values[F_CLASS].is_given ? values[F_CLASS].integer : CLASS_DEFAULT,
+                .class = values[F_CLASS].is_given ? values[F_CLASS].integer : API_CLASS_DEFAULT,
             };
             code = check_known(call);
         }
-        if (code == WEIR_OK && starting->wish.class == CLASS_FIRST && !may_come_first(call)) {
+        if (code == WEIR_OK &&
+            api_stream_class(call, starting->wish.class) != starting->wish.class) {
             return api_call_refuse(call, 403, "forbidden", NULL,
                                    "class 0 is for operators: leave it out, or ask for 1 to 3");
         }
@@ -322,7 +314,7 @@ static enum weir_code read_change(struct api_call *call, struct api_watching *re
     ret->starting.wish = (struct api_start_wish){
         .camera_id = row.camera_id,
         .profile = {true, true, ceilings_fill(&wish, &is)},
-        .class = row.class == CLASS_FIRST && !may_come_first(call) ? CLASS_DEFAULT : row.class,
+        .class = api_stream_class(call, row.class),
     };
     return WEIR_OK;
 }

@@ -290,7 +290,7 @@ static enum weir_code begin(struct api_call *call, struct making *ret)
         code = api_streams_find(call, &ret->row);
     }
     if (code == WEIR_OK && !call->is_waiting) {
-        api_watch_found(&ret->watching, &ret->row);
+        api_watch_found(call, &ret->watching, &ret->row);
     }
     return code;
 }

@@ -19,13 +19,14 @@ enum weir_code api_watch_read(struct api_call *call, struct api_watching *watchi
                                  "video must be avc1, hvc1, or both with a comma between them");
 }
 
-void api_watch_found(struct api_watching *watching, const struct weir_stream_row *row)
+void api_watch_found(const struct api_call *call, struct api_watching *watching,
+                     const struct weir_stream_row *row)
 {
     bool is_live = weir_stream_state_is_live(row->state);
     watching->starting =
         (struct api_starting){.wish = {.camera_id = row->camera_id,
                                        .profile = {true, true, {row->quality, row->fps}},
-                                       .class = row->class},
+                                       .class = api_stream_class(call, row->class)},
                               .phase = is_live ? API_START_NEW : API_START_LIVE,
                               .row = *row};
 }
@@ -40,7 +41,8 @@ static void stop_waiting(struct api_call *call, struct api_watching *watching)
     watching->is_watched = false;
 }
 
-/* What the camera sends is known to its worker before the first segment of it is there. */
+/* What the camera sends is known to its worker before the first segment of it is there, and mostly
+ * before its first keyframe is. */
 static bool ask_worker(struct api_call *call, struct api_watching *watching)
 {
     const struct weir_stream_row *row = &watching->starting.row;
@@ -55,8 +57,7 @@ static void take_answer(struct api_call *call, struct api_watching *watching,
 {
     struct weir_ctl_camera_status is;
     bool is_told = watching->is_asking && row->effective.codec[0] == '\0' && row->fps == 0 &&
-                   camera_live_read(call, &watching->live, &is) && is.has_video_codec &&
-                   is.state == WEIR_CTL_CAMERA_STATUS_STATE_UP;
+                   camera_live_read(call, &watching->live, &is) && is.has_video_codec;
     if (is_told && WEIR_STR_SET(row->effective.codec, is.video_codec)) {
         row->effective.width = is.has_width ? is.width : 0;
         row->effective.height = is.has_height ? is.height : 0;
@@ -103,7 +104,7 @@ static void settle_codec(struct api_call *call, struct api_watching *watching)
         watching->is_rendition = true;
         *starting = (struct api_starting){.wish = {.camera_id = row.camera_id,
                                                    .profile = {true, true, codec_rendition(&row)},
-                                                   .class = row.class,
+                                                   .class = api_stream_class(call, row.class),
                                                    .is_followup = true}};
     }
 }

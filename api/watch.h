@@ -33,7 +33,8 @@ WEIR_MUST_USE enum weir_code api_watch_read(struct api_call *call, struct api_wa
 
 /* For a stream that was found: what lives is judged as a start of it would be. What does not live
  * is left alone, and its ticket plays when somebody starts it. */
-void api_watch_found(struct api_watching *watching, const struct weir_stream_row *row);
+void api_watch_found(const struct api_call *call, struct api_watching *watching,
+                     const struct weir_stream_row *row);
 
 /* Goes on with `starting.wish`, or with what was found; the caller may see the camera. Until
  * `is_ready` the call runs again with `state` and this is called again, but for an error. */

@@ -78,11 +78,13 @@ void conditions_fill(const struct lease *lease, struct weir_ctl_camera_status *r
     }
     ret->ring_ms = lease->ring_ms;
     ret->ring_bytes = lease->ring_bytes;
-    ret->has_video_codec = lease->is_up && lease->info.has_video_codec;
+    /* It may have said it before anything came of it. */
+    bool is_told = lease->is_up || lease->info.state == WEIR_CTL_TAP_SOURCE_STATE_CONNECTING;
+    ret->has_video_codec = is_told && lease->info.has_video_codec;
     WEIR_STR_SET(ret->video_codec, lease->info.video_codec);
-    ret->has_width = lease->is_up && lease->info.has_width;
+    ret->has_width = is_told && lease->info.has_width;
     ret->width = lease->info.width;
-    ret->has_height = lease->is_up && lease->info.has_height;
+    ret->has_height = is_told && lease->info.has_height;
     ret->height = lease->info.height;
     ret->has_gop_ms = stats->has_gop_ms;
     ret->gop_ms = stats->gop_ms;

@@ -15,10 +15,12 @@
 #include "lib/base/str.h"
 #include "lib/domain/encoder.h"
 #include "lib/io/process.h"
+#include "lib/service/dying.h"
 
 #define NICE         5
 #define ANSWER_BYTES 4096
 #define PATH_BYTES   512
+#define DYING_MS     2000 /* at the end of the program; a driver may hold them for good */
 
 enum state { STATE_UNUSED, STATE_UNTRIED, STATE_TRYING, STATE_ABSENT, STATE_READY, STATE_SUSPECT };
 
@@ -44,6 +46,7 @@ struct encoders {
     bool is_trying;
     enum weir_encoder trying;
     struct weir_process process;
+    struct weir_dying *dying;
     struct weir_buf in;
 };
 
@@ -92,6 +95,9 @@ static enum weir_code parse_names(struct encoders *encoders, struct weir_err *er
         }
         encoders->of[id].state = STATE_UNTRIED;
     }
+    for (int i = 0; !encoders->config.is_used && i < WEIR_ENCODER_N; i++) {
+        encoders->of[i].state = STATE_UNUSED;
+    }
     return WEIR_OK;
 }
 
@@ -108,13 +114,25 @@ static void tell_change(struct encoders *encoders)
     encoders->config.changed(encoders->config.ctx);
 }
 
-static void take_good(struct encoder *encoder, const struct weir_ctl_encprobe_result *found)
+static int64_t larger(int64_t a, int64_t b)
 {
+    return a > b ? a : b;
+}
+
+/* What is tried again is tried beside the renditions that kept it, so less may be left of it than
+ * there is. */
+static void take_good(struct encoder *encoder, const struct weir_ctl_encprobe_result *told)
+{
+    struct weir_ctl_encprobe_result *found = &encoder->found;
+    struct weir_ctl_encprobe_result before = *found; /* zeros at first */
     char fps_720p[24];
     char fps_1080p[24];
     char sessions[24];
     encoder->state = STATE_READY;
-    encoder->found = *found;
+    *found = *told;
+    found->fps_720p = larger(found->fps_720p, before.fps_720p);
+    found->fps_1080p = larger(found->fps_1080p, before.fps_1080p);
+    found->sessions = larger(found->sessions, before.sessions);
     encoder->kpx = weir_encoder_budget_kpx(found->fps_720p, found->fps_1080p);
     snprintf(fps_720p, sizeof(fps_720p), "%lld", (long long)found->fps_720p);
     snprintf(fps_1080p, sizeof(fps_1080p), "%lld", (long long)found->fps_1080p);
@@ -166,7 +184,7 @@ static void set_next(struct encoders *encoders)
 static void close_process(struct encoders *encoders)
 {
     weir_loop_unwatch(encoders->config.loop, encoders->process.channel_fd);
-    weir_process_done(&encoders->process);
+    weir_dying_take(encoders->dying, &encoders->process);
     weir_buf_clear(&encoders->in);
     weir_timer_clear(encoders->deadline);
     encoders->is_trying = false;
@@ -300,6 +318,7 @@ enum weir_code encoders_new(const struct encoders_config *config, struct encoder
         return code;
     }
     encoders->in.max = 2 * ANSWER_BYTES;
+    encoders->dying = weir_dying_new(config->loop);
     encoders->next = weir_timer_new(config->loop, on_next, encoders);
     encoders->deadline = weir_timer_new(config->loop, on_deadline, encoders);
     open_metrics(encoders);
@@ -320,6 +339,7 @@ void encoders_free(struct encoders **ptr)
     }
     weir_timer_free(&encoders->next);
     weir_timer_free(&encoders->deadline);
+    weir_dying_free(&encoders->dying, DYING_MS);
     weir_buf_done(&encoders->in);
     free(encoders);
 }

@@ -9,7 +9,8 @@
  *     absent      it was tried and is no engine; for good
  *     ready       offered
  *     suspect     it failed a rendition: nothing is offered for WEIR_ENCODER_SUSPECT_MS, then it is
- *                 tried again, and is suspect as long again if that fails
+ *                 tried again, and is suspect as long again if that fails; else it has the larger
+ *                 of what was measured then and before
  *
  * Source: docs/adr/0045-encoders-in-hardware.md.
  */
@@ -28,6 +29,7 @@ struct encoders_config {
     struct weir_loop *loop;
     const char *program;          /* weir-encprobe; kept */
     const char *names;            /* as the setting */
+    bool is_used;                 /* false: what makes renditions has none, so none is tried */
     const char *root;             /* before /dev; "" in earnest */
     int64_t timeout_ms;           /* of one trial */
     int64_t suspect_ms;           /* WEIR_ENCODER_SUSPECT_MS in earnest */

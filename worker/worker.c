@@ -12,6 +12,7 @@
 #include "lib/base/str.h"
 #include "lib/domain/encoder.h"
 #include "lib/domain/reach.h"
+#include "lib/domain/xcode_engine.h"
 #include "worker/files.h"
 #include "worker/room.h"
 
@@ -411,6 +412,8 @@ static enum weir_code open_encoders(struct worker *worker, struct weir_err *err)
         .loop = worker->loop,
         .program = programs_find(worker, settings->encprobe, "weir-encprobe"),
         .names = settings->encoders,
+        .is_used =
+            strcmp(settings->xcode_engine, weir_xcode_engine_name(WEIR_XCODE_ENGINE_LIBAV)) == 0,
         .root = "",
         .timeout_ms = settings->encprobe_s * 1000,
         .suspect_ms = WEIR_ENCODER_SUSPECT_MS,

@@ -1499,7 +1499,7 @@ enum weir_ctl_tap_source_state {
 };
 #define WEIR_CTL_TAP_SOURCE_STATE_N 3
 
-/* How the camera is doing, at each change. */
+/* How the camera is doing, at each change; and while it connects, what it said it will send. */
 struct weir_ctl_tap_source {
     struct weir_id camera_id; /* The camera */
     enum weir_ctl_tap_source_state state; /* Of the source */

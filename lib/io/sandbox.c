@@ -79,54 +79,22 @@ static const int plain_calls[] = {
 /* What drivers need beside that. clone3 is refused, for its flags cannot be seen: libc falls back
  * to clone. */
 static const int device_calls[] = {
-    SCMP_SYS(ioctl),
     SCMP_SYS(write), /* to events and pipes of its own; no log is behind any descriptor */
-    SCMP_SYS(close),
-    SCMP_SYS(close_range),
-    SCMP_SYS(dup),
-    SCMP_SYS(fcntl),
-    SCMP_SYS(fstat),
-    SCMP_SYS(newfstatat),
-    SCMP_SYS(statx),
-    SCMP_SYS(access),
-    SCMP_SYS(faccessat2),
-    SCMP_SYS(readlink),
-    SCMP_SYS(readlinkat),
-    SCMP_SYS(getdents64),
-    SCMP_SYS(lseek),
-    SCMP_SYS(pread64),
-    SCMP_SYS(readv),
-    SCMP_SYS(select),
-    SCMP_SYS(pselect6),
-    SCMP_SYS(epoll_create1),
-    SCMP_SYS(epoll_ctl),
-    SCMP_SYS(epoll_wait),
-    SCMP_SYS(epoll_pwait),
-    SCMP_SYS(eventfd2),
-    SCMP_SYS(pipe2),
-    SCMP_SYS(memfd_create),
-    SCMP_SYS(ftruncate),
-    SCMP_SYS(set_robust_list),
-    SCMP_SYS(rseq),
-    SCMP_SYS(rt_sigaction),
-    SCMP_SYS(sigaltstack),
-    SCMP_SYS(nanosleep),
-    SCMP_SYS(clock_nanosleep),
-    SCMP_SYS(clock_getres),
-    SCMP_SYS(sched_setaffinity),
-    SCMP_SYS(sched_getparam),
-    SCMP_SYS(sched_getscheduler),
-    SCMP_SYS(sysinfo),
-    SCMP_SYS(uname),
-    SCMP_SYS(getuid),
-    SCMP_SYS(geteuid),
-    SCMP_SYS(getgid),
-    SCMP_SYS(getegid),
-    SCMP_SYS(getcpu),
-    SCMP_SYS(mlock),
-    SCMP_SYS(munlock),
-    SCMP_SYS(membarrier),
-    SCMP_SYS(mincore),
+    SCMP_SYS(close),           SCMP_SYS(close_range),    SCMP_SYS(dup),
+    SCMP_SYS(fstat),           SCMP_SYS(newfstatat),     SCMP_SYS(statx),
+    SCMP_SYS(access),          SCMP_SYS(faccessat2),     SCMP_SYS(readlink),
+    SCMP_SYS(readlinkat),      SCMP_SYS(getdents64),     SCMP_SYS(lseek),
+    SCMP_SYS(pread64),         SCMP_SYS(readv),          SCMP_SYS(select),
+    SCMP_SYS(pselect6),        SCMP_SYS(epoll_create1),  SCMP_SYS(epoll_ctl),
+    SCMP_SYS(epoll_wait),      SCMP_SYS(epoll_pwait),    SCMP_SYS(eventfd2),
+    SCMP_SYS(pipe2),           SCMP_SYS(memfd_create),   SCMP_SYS(ftruncate),
+    SCMP_SYS(set_robust_list), SCMP_SYS(rseq),           SCMP_SYS(rt_sigaction),
+    SCMP_SYS(sigaltstack),     SCMP_SYS(nanosleep),      SCMP_SYS(clock_nanosleep),
+    SCMP_SYS(clock_getres),    SCMP_SYS(sched_getparam), SCMP_SYS(sched_getscheduler),
+    SCMP_SYS(sysinfo),         SCMP_SYS(uname),          SCMP_SYS(getuid),
+    SCMP_SYS(geteuid),         SCMP_SYS(getgid),         SCMP_SYS(getegid),
+    SCMP_SYS(getcpu),          SCMP_SYS(mlock),          SCMP_SYS(munlock),
+    SCMP_SYS(membarrier),      SCMP_SYS(mincore),
 };
 
 static int allow_all(scmp_filter_ctx filter, const int *calls, size_t n)
@@ -143,6 +111,43 @@ static int allow_own_end(scmp_filter_ctx filter)
 {
     return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+}
+
+/* Not: who is sent which signal when a descriptor of its own can be read (F_SETOWN, F_SETSIG and
+ * O_ASYNC), which is a way to end any process of the same user. */
+static int allow_fcntl(scmp_filter_ctx filter)
+{
+    static const scmp_datum_t commands[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL};
+    int code =
+        seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2, SCMP_A1(SCMP_CMP_EQ, F_SETFL),
+                         SCMP_A2(SCMP_CMP_MASKED_EQ, O_ASYNC, 0));
+    for (size_t i = 0; code == 0 && i < sizeof(commands) / sizeof(commands[0]); i++) {
+        code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
+                                SCMP_A1(SCMP_CMP_EQ, commands[i]));
+    }
+    return code;
+}
+
+/* What drivers' devices are asked. Neither terminals (0x54), which have FIOASYNC too, nor sockets
+ * (0x89): the same signals to others. */
+static int allow_ioctl(scmp_filter_ctx filter)
+{
+    static const scmp_datum_t types[] = {
+        0,   /* NVIDIA's unified memory */
+        'F', /* NVIDIA */
+        'm', /* its screens */
+        'd', /* DRM */
+        'V', /* V4L2 */
+        '|', /* its media devices */
+        'b', /* buffers that devices share */
+        '>', /* when they are done with these */
+    };
+    int code = 0;
+    for (size_t i = 0; code == 0 && i < sizeof(types) / sizeof(types[0]); i++) {
+        code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                                SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, types[i] << 8));
+    }
+    return code;
 }
 
 /* Memory, but none to run. */
@@ -185,6 +190,17 @@ static int allow_device(scmp_filter_ctx filter)
         code = allow_own_end(filter);
     }
     if (code == 0) {
+        code = allow_fcntl(filter);
+    }
+    if (code == 0) {
+        code = allow_ioctl(filter);
+    }
+    /* Where the thread that asks runs, and no other one. */
+    if (code == 0) {
+        code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(sched_setaffinity), 1,
+                                SCMP_A0(SCMP_CMP_EQ, 0));
+    }
+    if (code == 0) {
         code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
                                 SCMP_A0(SCMP_CMP_MASKED_EQ, THREAD_FLAGS, THREAD_FLAGS));
     }
@@ -207,6 +223,32 @@ static int allow_device_and_files(scmp_filter_ctx filter)
 {
     int code = allow_device(filter);
     return code == 0 ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(openat), 0) : code;
+}
+
+/* From linux/landlock.h as of the newest kernels; a build host's may be older than the kernel. */
+struct ruleset {
+    uint64_t files;
+    uint64_t net;
+    uint64_t scopes;
+};
+
+#define NET_TCP 3ULL /* bind, connect */
+#define SCOPES  3ULL /* abstract sockets, signals: those of its own alone */
+
+/* Below 1: there is none. */
+static long landlock_version(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+/* Refuses these rights over files, and of the rest all that this kernel can. */
+static int make_rules(long version, uint64_t files)
+{
+    struct ruleset set = {.files = files, .net = NET_TCP, .scopes = SCOPES};
+    size_t size = version >= 6   ? sizeof(set)
+                  : version >= 4 ? offsetof(struct ruleset, scopes)
+                                 : offsetof(struct ruleset, net);
+    return (int)syscall(SYS_landlock_create_ruleset, &set, size, 0);
 }
 
 #define READ_ACCESS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
@@ -269,8 +311,7 @@ static bool allow_paths(int ruleset, const struct path *path)
 /* False: the kernel has no Landlock, or one that refuses. */
 static bool limit_paths(void)
 {
-    struct landlock_ruleset_attr attr = {.handled_access_fs = ALL_ACCESS};
-    int ruleset = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+    int ruleset = make_rules(landlock_version(), ALL_ACCESS);
     bool is_good = ruleset >= 0;
     for (size_t i = 0; is_good && i < sizeof(device_paths) / sizeof(device_paths[0]); i++) {
         is_good = allow_paths(ruleset, &device_paths[i]);
@@ -337,20 +378,9 @@ enum weir_code weir_sandbox_enter_device(struct weir_err *err)
 
 /* ---- a program of others ---- */
 
-/* From linux/landlock.h as of the newest kernels; a build host's may be older than the kernel. */
-struct ruleset {
-    uint64_t files;
-    uint64_t net;
-    uint64_t scopes;
-};
-
-enum { RULE_BENEATH = 1 }; /* LANDLOCK_RULE_PATH_BENEATH */
-
 #define FILE_EXECUTE (1ULL << 0)
 #define FILE_READ    (1ULL << 2)
 #define FOLDER_READ  (1ULL << 3)
-#define NET_TCP      3ULL /* bind, connect */
-#define SCOPES       3ULL /* abstract sockets, signals */
 #define PATH_BYTES   4096
 
 /* All rights over files that the kernel knows, by its version of Landlock. */
@@ -373,7 +403,8 @@ static bool let(int rules, const char *path, uint64_t rights)
     struct stat stat;
     bool is_folder = fstat(beneath.fd, &stat) == 0 && S_ISDIR(stat.st_mode);
     beneath.rights &= is_folder ? UINT64_MAX : ~FOLDER_READ;
-    bool is_good = syscall(SYS_landlock_add_rule, rules, RULE_BENEATH, &beneath, 0) == 0;
+    bool is_good =
+        syscall(SYS_landlock_add_rule, rules, LANDLOCK_RULE_PATH_BENEATH, &beneath, 0) == 0;
     close(beneath.fd);
     return is_good;
 }
@@ -410,15 +441,11 @@ static bool let_all(int rules, const char *program)
 
 static bool shut_files(const char *program)
 {
-    long version = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
+    long version = landlock_version();
     if (version < 1) {
         return false;
     }
-    struct ruleset set = {.files = all_rights(version), .net = NET_TCP, .scopes = SCOPES};
-    size_t size = version >= 6   ? sizeof(set)
-                  : version >= 4 ? offsetof(struct ruleset, scopes)
-                                 : offsetof(struct ruleset, net);
-    int rules = (int)syscall(SYS_landlock_create_ruleset, &set, size, 0);
+    int rules = make_rules(version, all_rights(version));
     bool is_good =
         rules >= 0 && let_all(rules, program) && syscall(SYS_landlock_restrict_self, rules, 0) == 0;
     if (rules >= 0) {
@@ -458,9 +485,7 @@ static const int program_calls[] = {
     SCMP_SYS(writev),
     SCMP_SYS(mmap),
     SCMP_SYS(mprotect),
-    SCMP_SYS(fcntl),
     SCMP_SYS(dup),
-    SCMP_SYS(ioctl),
     SCMP_SYS(select),
     SCMP_SYS(pselect6),
     SCMP_SYS(pipe2),
@@ -494,6 +519,9 @@ static int allow_program(scmp_filter_ctx filter)
     /* Its own end, and its own limits. */
     if (code == 0) {
         code = allow_own_end(filter);
+    }
+    if (code == 0) {
+        code = allow_fcntl(filter);
     }
     if (code == 0) {
         code = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,

@@ -29,10 +29,11 @@ WEIR_MUST_USE enum weir_code weir_sandbox_enter_for(const char *program, struct 
 
 /*
  * The same for who speaks to a graphics device that it has opened: its driver may have threads,
- * memory of any size, ioctl and pipes, and open devices for video, drivers' libraries and what the
- * kernel says of devices; nothing else of the file system (Landlock; where the kernel has none, no
- * file at all). No socket, no other program, no other process; descriptors 0 to 2 become /dev/null.
- * What else it asks for is refused and does not kill: drivers try much and do without.
+ * memory of any size, pipes, ioctl of such devices, and open devices for video, drivers' libraries
+ * and what the kernel says of devices; nothing else of the file system (Landlock; where the kernel
+ * has none, no file at all). No socket, no other program, no other process, no signal to others,
+ * also not by way of a descriptor's owner (F_SETOWN); descriptors 0 to 2 become /dev/null. What
+ * else it asks for is refused and does not kill: drivers try much and do without.
  */
 WEIR_MUST_USE enum weir_code weir_sandbox_enter_device(struct weir_err *err);
 

@@ -141,6 +141,8 @@ class Rig:
 
     def offer(self, sessions: int = 8, kpx_per_s: int = 1000000) -> None:
         row = {"encoder": "nvenc", "kpx_per_s": kpx_per_s, "sessions": sessions}
+        # As the worker does with one that failed: it is not there, and then found good again.
+        self.tap.tell("tap.encoders", encoders=[])
         self.tap.tell("tap.encoders", encoders=[row])
 
     def camera(self) -> str:

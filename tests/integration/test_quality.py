@@ -337,11 +337,16 @@ def test_a_ticket_of_h265_is_under_the_ceiling_too(stack: Stack) -> None:
     user = stack.user("acme")
     url = stack.camera("hevc-wide", "--codec", "h265", "--size", "1280x720", "--fps", "15", "--gop", "15")
     camera = user.add_camera("hevc-wide", url, idle_timeout_s=900)
-    tickets = f"/v1/streams/{start(user, camera)['id']}/tickets"
-    made = led_elsewhere(user, tickets)["stream"]
-    assert (made["quality"], made["fps"]) == ("medium", 0)
+    # A viewer's tickets start what stands in for it, but not in the class of who pushes others aside.
+    source = start(user, camera, **{"class": 0})
+    assert source["class"] == 0
+    viewer = stack.user("acme", "viewer")
+    tickets = f"/v1/streams/{source['id']}/tickets"
+    made = led_elsewhere(viewer, tickets)["stream"]
+    assert (made["quality"], made["fps"], made["class"]) == ("medium", 0, 1)
     user.call("PATCH", f"/v1/cameras/{camera['id']}", {"max_quality": "low", "max_fps": 9}).expect(200)
     for video in ("", "?video=hvc1"):
-        lowered = user.call("POST", tickets + video).expect(201).json
-        assert (lowered["stream"]["quality"], lowered["stream"]["fps"]) == ("low", 9)
+        lowered = viewer.call("POST", tickets + video).expect(201).json
+        is_what = [lowered["stream"][name] for name in ("quality", "fps", "class")]
+        assert is_what == ["low", 9, 1]
         assert lowered["why"] == "the ceiling is low at 9 fps"

@@ -11,6 +11,7 @@
 #include "lib/domain/other_source.h"
 #include "worker/tap/address.h"
 #include "worker/tap/engines.h"
+#include "worker/tap/nal.h"
 #include "worker/tap/report.h"
 #include "worker/tap/retry.h"
 #include "worker/tap/source.h"
@@ -115,6 +116,18 @@ static void on_changed(void *ctx)
 }
 
 static const struct tap_intake_calls intake_calls = {on_wake, on_restart, on_hear, on_changed};
+
+/* Who waits to know whether a player shows it need not wait for a keyframe. */
+static void on_described(void *ctx, const struct tap_format *format)
+{
+    const struct tap_camera *camera = ctx;
+    int width = 0;
+    int height = 0;
+    if (is_main(camera) &&
+        tap_nal_picture_size(format->video, &format->params.sps, &width, &height))
+        tap_report_described(camera->shared.control, &camera->spec.camera_id, format, width,
+                             height);
+}
 
 static void on_opened(void *ctx, const struct tap_format *format)
 {
@@ -223,7 +236,7 @@ static void on_ended(void *ctx, const struct tap_failure *failure)
     weir_timer_set(camera->timer, left_ms);
 }
 
-static const struct tap_reader_calls reader_calls = {on_opened, on_unit, on_ended};
+static const struct tap_reader_calls reader_calls = {on_described, on_opened, on_unit, on_ended};
 
 static int64_t not_before_ms(const struct tap_camera *camera)
 {
@@ -358,6 +371,7 @@ struct tap_camera *tap_camera_new(const struct tap_shared *shared,
     camera->role = *role;
     camera->is_fenced = is_fenced;
     struct tap_intake_from from = {.loop = shared->loop,
+                                   .dying = shared->dying,
                                    .xcode = shared->engines->all[WEIR_XCODE_ENGINE_LIBAV].program,
                                    .spool_dir = is_main(camera) ? shared->spool_dir : "",
                                    .camera_id = &camera->spec.camera_id,

@@ -17,6 +17,7 @@
 /* What all cameras of the process share; outlives them. */
 struct tap_shared {
     struct weir_loop *loop;
+    struct weir_dying *dying;
     struct tap_control *control;
     struct tap_gate *gate;
     const char *spool_dir; /* or "" */

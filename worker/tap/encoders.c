@@ -6,13 +6,16 @@
 void tap_encoders_set(struct tap_encoders *encoders, const struct weir_ctl_tap_encoders *told)
 {
     for (int i = 0; i < WEIR_ENCODER_N; i++)
-        encoders->of[i].is_there = encoders->of[i].is_failed = false;
+        encoders->of[i].is_there = false;
     for (size_t i = 0; i < told->n_encoders; i++) {
         struct tap_encoder *encoder = &encoders->of[told->encoders[i].encoder];
         encoder->is_there = true;
         encoder->kpx = told->encoders[i].kpx_per_s;
         encoder->sessions = told->encoders[i].sessions;
     }
+    /* News of another engine may cross with what is told of this one's failure. */
+    for (int i = 0; i < WEIR_ENCODER_N; i++)
+        encoders->of[i].is_failed = encoders->of[i].is_failed && encoders->of[i].is_there;
 }
 
 static bool has_room(const struct tap_encoder *encoder, int64_t kpx)
@@ -73,7 +76,8 @@ void tap_encoders_release(struct tap_encoders *encoders, struct tap_rendition *r
 enum weir_encoder tap_encoders_fail(struct tap_encoders *encoders, struct tap_rendition *rendition)
 {
     enum weir_encoder id = (enum weir_encoder)(rendition->encoder - 1);
-    encoders->of[id].is_failed = true;
+    /* One that is not named is suspect already; once it is, it was found good since. */
+    encoders->of[id].is_failed = encoders->of[id].is_there;
     tap_encoders_release(encoders, rendition);
     rendition->has_fallen = true;
     rendition->fallen = id;

@@ -14,7 +14,7 @@
 
 struct tap_encoder {
     bool is_there;  /* the worker named it */
-    bool is_failed; /* since then */
+    bool is_failed; /* and named ever since */
     int64_t kpx;    /* a second, all in all */
     int64_t sessions;
     int64_t kpx_used;
@@ -25,7 +25,8 @@ struct tap_encoders {
     struct tap_encoder of[WEIR_ENCODER_N];
 };
 
-/* What the worker names may be used, the others not any more. Renditions that have one keep it. */
+/* What the worker names may be used, the others not any more; one that failed when it is named
+ * again, after it was not once. Renditions that have one keep it. */
 void tap_encoders_set(struct tap_encoders *encoders, const struct weir_ctl_tap_encoders *told);
 
 /*

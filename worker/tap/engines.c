@@ -23,6 +23,11 @@ bool tap_engine_broke(struct tap_engine_turn *turn, const struct tap_engines *en
     return true;
 }
 
+bool tap_engine_is_hard(const struct tap_engine_turn *turn, const struct tap_engines *engines)
+{
+    return engines->first == WEIR_XCODE_ENGINE_LIBAV && turn->now == WEIR_XCODE_ENGINE_LIBAV;
+}
+
 bool tap_engine_is_back(struct tap_engine_turn *turn, const struct tap_engines *engines,
                         int64_t now_mono_ms)
 {

@@ -38,6 +38,10 @@ void tap_engine_begin(struct tap_engine_turn *turn, const struct tap_engines *en
 bool tap_engine_broke(struct tap_engine_turn *turn, const struct tap_engines *engines,
                       bool has_made, int64_t now_mono_ms);
 
+/* Whether it can encode in hardware: weir-xcode alone can, and it is asked to where it was chosen,
+ * not where it stands in for the other one, which would have to end that. */
+bool tap_engine_is_hard(const struct tap_engine_turn *turn, const struct tap_engines *engines);
+
 /* Whether it is the first one's turn again; then it is. */
 bool tap_engine_is_back(struct tap_engine_turn *turn, const struct tap_engines *engines,
                         int64_t now_mono_ms);

@@ -304,7 +304,8 @@ void tap_intake_init(struct tap_intake *in, const struct tap_intake_from *from, 
     *in = (struct tap_intake){.from = *from, .calls = calls, .ctx = ctx};
     tap_ring_init(&in->ring, ring_ms, ring_bytes);
     tap_timeline_init(&in->line);
-    in->sound = tap_sound_new(from->loop, from->xcode, &in->ring, &in->format, &sound_calls, in);
+    in->sound = tap_sound_new(from->loop, from->dying, from->xcode, &in->ring, &in->format,
+                              &sound_calls, in);
     take_spool(in);
 }
 

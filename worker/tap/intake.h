@@ -26,6 +26,7 @@ struct tap_intake_calls {
 /* Where it comes from; all of it outlives the intake. */
 struct tap_intake_from {
     struct weir_loop *loop;
+    struct weir_dying *dying;
     const char *xcode;     /* the program that makes sound */
     const char *spool_dir; /* or "" */
     const struct weir_id *camera_id;

@@ -258,13 +258,13 @@ static void begin(struct tap_outputs *outputs, struct tap_rendition *rendition,
                   const struct tap_facts *main)
 {
     if (rendition->choice.how == WEIR_RENDITION_HOW_TRANSCODE) {
-        uint32_t only = outputs->xcode != NULL ? tap_xcode_engine(outputs->xcode) : TAP_XCODE_ANY;
-        tap_encoders_assign(outputs->from.encoders, only, main->width, main->height, rendition);
-        struct weir_xcode_rendition spec = tap_rendition_spec(rendition);
         if (outputs->xcode == NULL)
             outputs->xcode =
-                tap_xcode_new(outputs->from.loop, outputs->from.engines, outputs->from.ring,
-                              outputs->from.format, &xcode_calls, outputs);
+                tap_xcode_new(outputs->from.loop, outputs->from.dying, outputs->from.engines,
+                              outputs->from.ring, outputs->from.format, &xcode_calls, outputs);
+        tap_encoders_assign(outputs->from.encoders, tap_xcode_engine(outputs->xcode), main->width,
+                            main->height, rendition);
+        struct weir_xcode_rendition spec = tap_rendition_spec(rendition);
         tap_xcode_set(outputs->xcode, rendition->number, &spec);
     }
     WEIR_LIST_FOR(pos, &outputs->followers)

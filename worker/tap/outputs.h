@@ -6,6 +6,7 @@
 #ifndef WEIR_WORKER_TAP_OUTPUTS_H
 #define WEIR_WORKER_TAP_OUTPUTS_H
 
+#include "lib/service/dying.h"
 #include "worker/tap/control.h"
 #include "worker/tap/encoders.h"
 #include "worker/tap/others.h"
@@ -16,6 +17,7 @@ struct tap_outputs;
 /* All of it outlives the outputs. */
 struct tap_outputs_from {
     struct weir_loop *loop;
+    struct weir_dying *dying;
     struct tap_control *control;
     const struct tap_engines *engines;
     const struct tap_ring *ring; /* of the camera's main source */

@@ -20,6 +20,7 @@
 struct item {
     struct item *next;
     struct tap_format *format;
+    bool is_description; /* the format is */
     struct tap_unit *unit;
     bool has_ended;
 };
@@ -77,12 +78,24 @@ static void wait_for_room(struct tap_reader *reader)
     }
 }
 
-void tap_reader_hand_format(struct tap_reader *reader, const struct tap_format *format)
+static void hand_format(struct tap_reader *reader, const struct tap_format *format,
+                        bool is_description)
 {
     struct item *item = weir_xalloc(sizeof(*item));
     item->format = weir_xalloc(sizeof(*format));
     *item->format = *format;
+    item->is_description = is_description;
     hand_over(reader, item);
+}
+
+void tap_reader_hand_description(struct tap_reader *reader, const struct tap_format *format)
+{
+    hand_format(reader, format, true);
+}
+
+void tap_reader_hand_format(struct tap_reader *reader, const struct tap_format *format)
+{
+    hand_format(reader, format, false);
 }
 
 void tap_reader_hand_unit(struct tap_reader *reader, struct tap_unit *unit)
@@ -216,7 +229,8 @@ static void finish(struct tap_reader *reader)
 static void deliver(struct tap_reader *reader, struct item *item)
 {
     if (item->format != NULL && !tap_reader_is_cancelled(reader))
-        reader->calls->opened(reader->ctx, item->format);
+        (item->is_description ? reader->calls->described : reader->calls->opened)(reader->ctx,
+                                                                                  item->format);
     if (item->unit != NULL && !tap_reader_is_cancelled(reader))
         reader->calls->unit(reader->ctx, item->unit);
     else

@@ -58,7 +58,9 @@ struct tap_failure {
 };
 
 struct tap_reader_calls {
-    void (*opened)(void *ctx, const struct tap_format *format);
+    /* It said what it sends, with parameter sets where it says these too; nothing came yet. */
+    void (*described)(void *ctx, const struct tap_format *format);
+    void (*opened)(void *ctx, const struct tap_format *format); /* its first keyframe follows */
     void (*unit)(void *ctx, struct tap_unit *unit);
     void (*ended)(void *ctx, const struct tap_failure *failure);
 };
@@ -103,6 +105,7 @@ bool tap_reader_is_cancelled(const struct tap_reader *reader);
 const atomic_bool *tap_reader_cancel_flag(const struct tap_reader *reader);
 atomic_int *tap_reader_nap_ms(struct tap_reader *reader);
 int64_t tap_reader_group_ms(const struct tap_reader *reader);
+void tap_reader_hand_description(struct tap_reader *reader, const struct tap_format *format);
 void tap_reader_hand_format(struct tap_reader *reader, const struct tap_format *format);
 void tap_reader_hand_unit(struct tap_reader *reader, struct tap_unit *unit); /* takes it */
 void tap_reader_add_gap(struct tap_reader *reader, unsigned lost);

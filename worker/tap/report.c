@@ -39,13 +39,14 @@ void tap_report_connecting(struct tap_control *control, const struct weir_id *ca
     tap_control_send(control, &ctl);
 }
 
-void tap_report_up(struct tap_control *control, const struct weir_id *camera_id,
-                   const struct tap_format *format, int width, int height)
+static void report_format(struct tap_control *control, const struct weir_id *camera_id,
+                          enum weir_ctl_tap_source_state state, const struct tap_format *format,
+                          int width, int height)
 {
     struct weir_ctl ctl = {.type = WEIR_CTL_TAP_SOURCE};
     struct weir_ctl_tap_source *source = &ctl.u.tap_source;
     source->camera_id = *camera_id;
-    source->state = WEIR_CTL_TAP_SOURCE_STATE_UP;
+    source->state = state;
     source->has_video_codec = true;
     WEIR_STR_SET(source->video_codec, tap_report_codec(format->video));
     source->has_audio_codec = format->audio != TAP_CODEC_NONE;
@@ -57,6 +58,18 @@ void tap_report_up(struct tap_control *control, const struct weir_id *camera_id,
     source->has_height = height > 0;
     source->height = height;
     tap_control_send(control, &ctl);
+}
+
+void tap_report_described(struct tap_control *control, const struct weir_id *camera_id,
+                          const struct tap_format *format, int width, int height)
+{
+    report_format(control, camera_id, WEIR_CTL_TAP_SOURCE_STATE_CONNECTING, format, width, height);
+}
+
+void tap_report_up(struct tap_control *control, const struct weir_id *camera_id,
+                   const struct tap_format *format, int width, int height)
+{
+    report_format(control, camera_id, WEIR_CTL_TAP_SOURCE_STATE_UP, format, width, height);
 }
 
 void tap_report_failing(struct tap_control *control, const struct weir_id *camera_id,

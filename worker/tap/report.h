@@ -12,6 +12,10 @@ const char *tap_report_codec(enum tap_codec codec);
 
 void tap_report_connecting(struct tap_control *control, const struct weir_id *camera_id);
 
+/* It connects still, and said what it will send. */
+void tap_report_described(struct tap_control *control, const struct weir_id *camera_id,
+                          const struct tap_format *format, int width, int height);
+
 /* `width` and `height` 0: not known. */
 void tap_report_up(struct tap_control *control, const struct weir_id *camera_id,
                    const struct tap_format *format, int width, int height);

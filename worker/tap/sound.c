@@ -10,6 +10,7 @@
 
 struct tap_sound {
     struct weir_loop *loop;
+    struct weir_dying *dying;
     struct tap_engines engines; /* weir-xcode alone makes sound */
     const struct tap_ring *ring;
     const struct tap_format *format;
@@ -52,12 +53,14 @@ static void on_broke(void *ctx, const char *why)
 static const struct tap_xcode_calls xcode_calls = {
     .broke = on_broke, .sound = on_sound, .no_sound = on_no_sound};
 
-struct tap_sound *tap_sound_new(struct weir_loop *loop, const char *program,
-                                const struct tap_ring *ring, const struct tap_format *format,
+struct tap_sound *tap_sound_new(struct weir_loop *loop, struct weir_dying *dying,
+                                const char *program, const struct tap_ring *ring,
+                                const struct tap_format *format,
                                 const struct tap_sound_calls *calls, void *ctx)
 {
     struct tap_sound *sound = weir_xalloc(sizeof(*sound));
     sound->loop = loop;
+    sound->dying = dying;
     sound->engines.all[WEIR_XCODE_ENGINE_LIBAV] = (struct tap_engine){true, program, NULL};
     sound->ring = ring;
     sound->format = format;
@@ -101,8 +104,8 @@ void tap_sound_follow(struct tap_sound *sound)
     }
     struct weir_xcode_sound spec = spec_of(raw);
     if (sound->xcode == NULL)
-        sound->xcode = tap_xcode_new(sound->loop, &sound->engines, sound->ring, sound->format,
-                                     &xcode_calls, sound);
+        sound->xcode = tap_xcode_new(sound->loop, sound->dying, &sound->engines, sound->ring,
+                                     sound->format, &xcode_calls, sound);
     tap_xcode_set_sound(sound->xcode, &spec);
 }
 

@@ -10,6 +10,7 @@
 #ifndef WEIR_WORKER_TAP_SOUND_H
 #define WEIR_WORKER_TAP_SOUND_H
 
+#include "lib/service/dying.h"
 #include "lib/service/loop.h"
 #include "worker/tap/ring.h"
 
@@ -22,9 +23,11 @@ struct tap_sound_calls {
     void (*none)(void *ctx);
 };
 
-/* `program`: weir-xcode, absolute; `ring` and `format` are the camera's and outlive this. */
-struct tap_sound *tap_sound_new(struct weir_loop *loop, const char *program,
-                                const struct tap_ring *ring, const struct tap_format *format,
+/* `program`: weir-xcode, absolute; `ring` and `format` are the camera's and outlive this, as
+ * `dying` does. */
+struct tap_sound *tap_sound_new(struct weir_loop *loop, struct weir_dying *dying,
+                                const char *program, const struct tap_ring *ring,
+                                const struct tap_format *format,
                                 const struct tap_sound_calls *calls, void *ctx);
 void tap_sound_free(struct tap_sound **sound); /* sets NULL; NULL is fine */
 

@@ -577,8 +577,11 @@ static void connect_and_read(struct source *source, const struct tap_reader_spec
     running = source;
     tap_guard_enter(&source->guard);
     source->deadline_mono_ms = weir_clock_mono_ms() + spec->open_ms;
-    if (play(source, spec, url, ret))
+    if (play(source, spec, url, ret)) {
+        source->format.params = source->assembler.params;
+        tap_reader_hand_description(source->reader, &source->format);
         read_packets(source, ret);
+    }
     close_av(source);
     tap_guard_leave();
     running = NULL;

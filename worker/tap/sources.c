@@ -72,6 +72,7 @@ struct tap_sources *tap_sources_new(const struct tap_shared *shared,
     sources->others = tap_others_new(shared, &others_calls, sources);
     tap_others_set(sources->others, spec, is_fenced);
     struct tap_outputs_from from = {.loop = shared->loop,
+                                    .dying = shared->dying,
                                     .control = shared->control,
                                     .engines = shared->engines,
                                     .fps_ppm = shared->fps_ppm,

@@ -17,6 +17,7 @@
 #define USED_TICKS    5
 #define LEAVE_MS      400 /* for readers to say TEARDOWN */
 #define LEAVE_POLL_MS 10
+#define DYING_MS      2000 /* for transcoders to end, at the end */
 #define SWEEP_MS      30000
 #define CLIPS_SHARE   8  /* of the rings' memory, as a part, that copies for pictures may take */
 #define TRIM_TICKS    30 /* statistics between two looks at free memory */
@@ -331,6 +332,7 @@ struct tap *tap_new(struct weir_loop *loop, const struct tap_settings *settings,
     tap->cost.cpu_us = tap_cost_process_cpu_us();
     tap->cameras = weir_map_new(sizeof(struct weir_id));
     tap->shared.loop = loop;
+    tap->shared.dying = weir_dying_new(loop);
     tap->shared.gate =
         tap_gate_new((unsigned)settings->connects_at_once, (int)settings->connects_per_host_per_s);
     tap->shared.spool_dir = settings->spool_dir;
@@ -358,6 +360,7 @@ void tap_free(struct tap *tap)
         return;
     tap_clips_close(&tap->clips);
     free_cameras(tap);
+    weir_dying_free(&tap->shared.dying, DYING_MS);
     weir_map_free(tap->cameras);
     weir_timer_free(&tap->timer);
     weir_timer_free(&tap->fence);

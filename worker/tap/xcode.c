@@ -13,6 +13,7 @@
 #include "lib/io/process.h"
 #include "worker/tap/barren.h"
 #include "worker/tap/retry.h"
+#include "worker/tap/xcode_watch.h"
 #include "worker/tap/xcode_wire.h"
 
 #define ON_THE_WAY_MAX 8
@@ -26,7 +27,6 @@
 #define NICE           5                        /* pictures wait for packets, not the other way */
 #define BEGIN_TICKS    (TAP_VIDEO_RATE * 5 / 2) /* a new rendition begins so far back */
 #define LATE_TICKS     (TAP_VIDEO_RATE * 8)     /* behind this it leaves something out */
-#define OPENING_MS     10000                    /* that a driver may take for its device */
 
 struct rendition {
     bool is_there;
@@ -37,6 +37,7 @@ struct rendition {
 
 struct tap_xcode {
     struct weir_loop *loop;
+    struct weir_dying *dying;
     const struct tap_engines *engines;
     struct tap_engine_turn turn;
     bool has_made; /* since it was started */
@@ -50,18 +51,14 @@ struct tap_xcode {
     int64_t sound_due_ts; /* packets of sound up to here wait for each other */
     bool is_up;
     uint32_t engine; /* that the process was started with; WEIR_XCODE_SOFTWARE: none */
-    bool is_opening; /* it did not say yet that it has it */
     bool is_hung;
-    bool is_inside; /* what it does now is the engine's doing */
+    struct tap_xcode_watch watch;
     struct weir_process process;
     struct weir_timer *timer; /* next start, or tick while up */
     struct weir_buf in;
     struct weir_buf out;
-    bool must_place;      /* the cursor, anew */
-    uint64_t cursor;      /* number of the next unit */
-    unsigned on_the_way;  /* at most 64 */
-    uint64_t keys;        /* which of these are keyframes, a bit each, the newest lowest */
-    int64_t done_mono_ms; /* the newest sign of life while units were on the way */
+    bool must_place; /* the cursor, anew */
+    uint64_t cursor; /* number of the next unit */
     int64_t started_mono_ms;
     unsigned failures; /* in a row */
 };
@@ -95,20 +92,13 @@ static void add_sound(struct tap_xcode *x)
                 &x->sound);
 }
 
-static void count_on_the_way(struct tap_xcode *x, bool is_key)
-{
-    if (x->on_the_way++ == 0)
-        x->done_mono_ms = weir_clock_mono_ms();
-    x->keys = x->keys << 1 | is_key;
-}
-
 static void add_unit(struct tap_xcode *x, const struct tap_unit *unit)
 {
     enum tap_codec video = x->format->video;
     uint32_t codec = video == TAP_CODEC_H265    ? WEIR_XCODE_H265
                      : video == TAP_CODEC_MJPEG ? WEIR_XCODE_MJPEG
                                                 : WEIR_XCODE_H264;
-    count_on_the_way(x, unit->is_key);
+    tap_xcode_watch_give(&x->watch, unit->is_key, weir_clock_mono_ms());
     add_message(x,
                 (struct weir_xcode_head){.kind = WEIR_XCODE_UNIT,
                                          .codec = codec,
@@ -180,7 +170,7 @@ static void fill(struct tap_xcode *x)
     else if (is_too_late(x))
         leave_out(x);
     const struct tap_unit *unit;
-    while (x->on_the_way < ON_THE_WAY_MAX && x->out.len < OUT_BYTES &&
+    while (x->watch.on_the_way < ON_THE_WAY_MAX && x->out.len < OUT_BYTES &&
            (unit = tap_ring_find(x->ring, x->cursor)) != NULL) {
         x->cursor++;
         if (unit->track == TAP_VIDEO && unit->len <= WEIR_XCODE_UNIT_MAX)
@@ -195,9 +185,8 @@ static void stop(struct tap_xcode *x)
     if (!x->is_up)
         return;
     weir_loop_unwatch(x->loop, x->process.channel_fd);
-    weir_process_done(&x->process);
+    weir_dying_take(x->dying, &x->process);
     x->is_up = false;
-    x->on_the_way = 0;
     weir_buf_clear(&x->in);
     weir_buf_clear(&x->out);
 }
@@ -222,7 +211,7 @@ static void tell_turn(struct tap_xcode *x, const char *what)
 
 static void broke(struct tap_xcode *x, const char *why)
 {
-    if (x->is_up && x->is_inside)
+    if (x->is_up && x->watch.is_inside)
         blame(x, x->is_hung ? WEIR_XCODE_FAULT_HUNG : WEIR_XCODE_FAULT_ENDED);
     bool has_lived = x->is_up && weir_clock_mono_ms() - x->started_mono_ms >= LIVED_MS;
     stop(x);
@@ -277,6 +266,8 @@ uint32_t tap_xcode_engine(const struct tap_xcode *x)
 {
     if (x->is_up)
         return x->engine;
+    if (!tap_engine_is_hard(&x->turn, x->engines))
+        return WEIR_XCODE_SOFTWARE;
     for (int i = 0; i < WEIR_XCODE_RENDITIONS_MAX; i++) {
         const struct rendition *r = &x->renditions[i];
         if (r->is_there && r->spec.encoder != WEIR_XCODE_SOFTWARE)
@@ -289,8 +280,7 @@ static void start(struct tap_xcode *x)
 {
     const struct tap_engine *engine = &x->engines->all[x->turn.now];
     uint32_t encoder = tap_xcode_engine(x);
-    bool is_hard = x->turn.now == WEIR_XCODE_ENGINE_LIBAV && encoder != TAP_XCODE_ANY &&
-                   encoder != WEIR_XCODE_SOFTWARE;
+    bool is_hard = encoder != TAP_XCODE_ANY && encoder != WEIR_XCODE_SOFTWARE;
     const char *name =
         is_hard ? weir_encoder_name((enum weir_encoder)(encoder - 1)) : engine->argument;
     const char *const argv[] = {engine->program, name, NULL};
@@ -309,10 +299,10 @@ static void start(struct tap_xcode *x)
     x->is_up = true;
     x->has_made = false;
     x->engine = is_hard ? encoder : WEIR_XCODE_SOFTWARE;
-    x->is_opening = x->is_inside = is_hard;
     x->is_hung = false;
     x->must_place = true;
     x->started_mono_ms = weir_clock_mono_ms();
+    tap_xcode_watch_begin(&x->watch, is_hard, x->started_mono_ms);
     for (uint32_t i = 0; i < WEIR_XCODE_RENDITIONS_MAX; i++) {
         if (x->renditions[i].is_there)
             add_rendition(x, i);
@@ -343,8 +333,7 @@ static void on_timer(void *ctx)
         tell_turn(x, "xcode: the engine that was chosen is tried again");
         return;
     }
-    int64_t most_ms = x->is_opening ? OPENING_MS : TAP_XCODE_HANG_MS;
-    x->is_hung = x->on_the_way > 0 && weir_clock_mono_ms() - x->done_mono_ms > most_ms;
+    x->is_hung = tap_xcode_watch_is_hung(&x->watch, weir_clock_mono_ms());
     if (x->is_hung)
         broke(x, "the process hung");
     else
@@ -360,17 +349,6 @@ static void count_keyframe(struct tap_xcode *x)
         if (r->is_there && !r->has_output && tap_barren_key(&r->barren, weir_clock_mono_ms()))
             x->calls->barren(x->ctx, i);
     }
-}
-
-static bool take_done(struct tap_xcode *x)
-{
-    if (x->on_the_way == 0)
-        return false;
-    x->on_the_way--;
-    x->done_mono_ms = weir_clock_mono_ms();
-    if (x->keys >> x->on_the_way & 1)
-        count_keyframe(x);
-    return true;
 }
 
 static bool take_unit(struct tap_xcode *x, const struct weir_xcode_head *head, const uint8_t *unit)
@@ -408,13 +386,11 @@ static bool take_fell_back(struct tap_xcode *x, const struct weir_xcode_head *he
 static bool take_one(struct tap_xcode *x, enum tap_xcode_item item,
                      const struct weir_xcode_head *head, const uint8_t *unit)
 {
-    x->is_opening = false;
-    x->is_inside = item == TAP_XCODE_ENTER;
+    if (!tap_xcode_watch_take(&x->watch, item, weir_clock_mono_ms()))
+        return false;
     switch (item) {
     case TAP_XCODE_UNIT:
         return take_unit(x, head, unit);
-    case TAP_XCODE_DONE:
-        return take_done(x);
     case TAP_XCODE_SOUND_UNIT:
         if (x->has_sound)
             x->calls->sound(x->ctx, head->ts, unit, head->len);
@@ -425,8 +401,11 @@ static bool take_one(struct tap_xcode *x, enum tap_xcode_item item,
     case TAP_XCODE_FELL_BACK:
         return take_fell_back(x, head);
     case TAP_XCODE_ENTER:
-        x->done_mono_ms = weir_clock_mono_ms();
         return x->engine != WEIR_XCODE_SOFTWARE;
+    case TAP_XCODE_DONE:
+        if (x->watch.has_done_key)
+            count_keyframe(x);
+        return true;
     case TAP_XCODE_LEAVE:
         return true;
     case TAP_XCODE_MORE:
@@ -494,12 +473,14 @@ static void on_channel(void *ctx, unsigned events)
 
 /* ---- for the camera ---- */
 
-struct tap_xcode *tap_xcode_new(struct weir_loop *loop, const struct tap_engines *engines,
-                                const struct tap_ring *ring, const struct tap_format *format,
+struct tap_xcode *tap_xcode_new(struct weir_loop *loop, struct weir_dying *dying,
+                                const struct tap_engines *engines, const struct tap_ring *ring,
+                                const struct tap_format *format,
                                 const struct tap_xcode_calls *calls, void *ctx)
 {
     struct tap_xcode *x = weir_xalloc(sizeof(*x));
     x->loop = loop;
+    x->dying = dying;
     x->engines = engines;
     tap_engine_begin(&x->turn, engines);
     x->ring = ring;
@@ -561,9 +542,9 @@ void tap_xcode_set_sound(struct tap_xcode *x, const struct weir_xcode_sound *spe
 
 void tap_xcode_give_sound(struct tap_xcode *x, int64_t ts, const uint8_t *bytes, size_t len)
 {
-    if (!x->is_up || !x->has_sound || x->on_the_way >= SOUND_MAX || x->out.len >= OUT_BYTES)
+    if (!x->is_up || !x->has_sound || x->watch.on_the_way >= SOUND_MAX || x->out.len >= OUT_BYTES)
         return;
-    count_on_the_way(x, false);
+    tap_xcode_watch_give(&x->watch, false, weir_clock_mono_ms());
     add_message(
         x, (struct weir_xcode_head){.kind = WEIR_XCODE_SOUND_UNIT, .len = (uint32_t)len, .ts = ts},
         bytes);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The tap's side of one weir-xcode (lib/domain/xcode.h): starts it, gives it the camera's units out
- * of the ring, takes what comes back, and starts it again when it ends or hangs; or the other
- * engine (engines.h), which speaks the same.
+ * of the ring, takes what comes back, and starts it again when it ends or hangs (xcode_watch.h); or
+ * the other engine (engines.h), which speaks the same.
  *
  * Few units are on the way at a time, so the ring is the queue here too. A process that begins anew
  * goes on right behind what was there; one that is too slow leaves out what it cannot do.
@@ -12,12 +12,12 @@
 
 #include "lib/domain/events.h"
 #include "lib/domain/xcode.h"
+#include "lib/service/dying.h"
 #include "lib/service/loop.h"
 #include "worker/tap/engines.h"
 #include "worker/tap/ring.h"
 
-#define TAP_XCODE_HANG_MS 3000
-#define TAP_XCODE_ANY     UINT32_MAX /* engine, or none */
+#define TAP_XCODE_ANY UINT32_MAX /* engine, or none */
 
 struct tap_xcode;
 
@@ -40,9 +40,10 @@ struct tap_xcode_calls {
     void (*fell_back)(void *ctx, uint32_t rendition, enum weir_xcode_fault fault);
 };
 
-/* `ring` and `format` are the camera's and outlive this, as `engines` do. */
-struct tap_xcode *tap_xcode_new(struct weir_loop *loop, const struct tap_engines *engines,
-                                const struct tap_ring *ring, const struct tap_format *format,
+/* `ring` and `format` are the camera's and outlive this, as `engines` and `dying` do. */
+struct tap_xcode *tap_xcode_new(struct weir_loop *loop, struct weir_dying *dying,
+                                const struct tap_engines *engines, const struct tap_ring *ring,
+                                const struct tap_format *format,
                                 const struct tap_xcode_calls *calls, void *ctx);
 void tap_xcode_free(struct tap_xcode **xcode); /* sets NULL; NULL is fine */
 
@@ -64,7 +65,8 @@ void tap_xcode_set_sound(struct tap_xcode *xcode, const struct weir_xcode_sound 
  * behind. */
 void tap_xcode_give_sound(struct tap_xcode *xcode, int64_t ts, const uint8_t *bytes, size_t len);
 /* The only engine, or WEIR_XCODE_SOFTWARE, that a further rendition can be encoded by: a process
- * has that which it was started with. TAP_XCODE_ANY: none is started yet. */
+ * has that which it was started with. TAP_XCODE_ANY: none is started yet, and the next one can have
+ * any. */
 uint32_t tap_xcode_engine(const struct tap_xcode *xcode);
 
 /* The ring has new units. */

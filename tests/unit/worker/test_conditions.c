@@ -36,6 +36,29 @@ static void a_camera_that_is_read_tells_all_of_it(void **state)
     assert_int_equal(status.faults, BIT(LOSS));
 }
 
+static void what_a_camera_said_it_sends_is_told_before_it_comes(void **state)
+{
+    (void)state;
+    struct lease lease = {.is_given = true};
+    struct weir_ctl_camera_status status;
+    lease.info.state = WEIR_CTL_TAP_SOURCE_STATE_CONNECTING;
+    conditions_fill(&lease, &status);
+    assert_false(status.has_video_codec);
+    lease.info.has_video_codec = lease.info.has_width = lease.info.has_height = true;
+    strcpy(lease.info.video_codec, "hvc1");
+    lease.info.width = 640;
+    lease.info.height = 360;
+    conditions_fill(&lease, &status);
+    assert_int_equal(status.state, WEIR_CTL_CAMERA_STATUS_STATE_CONNECTING);
+    assert_true(status.has_video_codec && status.has_width && status.has_height);
+    assert_string_equal(status.video_codec, "hvc1");
+    assert_int_equal(status.width, 640);
+    /* What was true of an earlier tap's is not told. */
+    lease.info.state = WEIR_CTL_TAP_SOURCE_STATE_UP;
+    conditions_fill(&lease, &status);
+    assert_false(status.has_video_codec || status.has_width || status.has_height);
+}
+
 static void a_camera_that_cannot_be_read_says_why_and_keeps_no_old_figures(void **state)
 {
     (void)state;
@@ -148,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_camera_that_is_read_tells_all_of_it),
+        cmocka_unit_test(what_a_camera_said_it_sends_is_told_before_it_comes),
         cmocka_unit_test(a_camera_that_cannot_be_read_says_why_and_keeps_no_old_figures),
         cmocka_unit_test(what_is_new_is_news),
         cmocka_unit_test(what_was_done_about_a_camera_is_shown),

@@ -16,11 +16,12 @@
 #define GIVE_UP_MS 60000
 
 /* A shell script plays weir-encprobe; $1 is the engine. */
-#define SAY(is_good, why)                                                                          \
+#define SAY(is_good, why) SAY_MEASURED(is_good, why, "300", "100", "3")
+#define SAY_MEASURED(is_good, why, fps_720p, fps_1080p, sessions)                                  \
     "echo "                                                                                        \
     "\"{\\\"type\\\":\\\"encprobe.result\\\",\\\"encoder\\\":\\\"$1\\\",\\\"is_good\\\":" is_good  \
-    ",\\\"why\\\":\\\"" why                                                                        \
-    "\\\",\\\"fps_720p\\\":300,\\\"fps_1080p\\\":100,\\\"sessions\\\":3}\" >&3\n"
+    ",\\\"why\\\":\\\"" why "\\\",\\\"fps_720p\\\":" fps_720p ",\\\"fps_1080p\\\":" fps_1080p      \
+    ",\\\"sessions\\\":" sessions "}\" >&3\n"
 
 struct scene {
     struct weir_loop *loop;
@@ -75,6 +76,7 @@ static void begin(struct scene *scene, const char *names, int64_t timeout_ms)
     const struct encoders_config config = {.loop = scene->loop,
                                            .program = scene->program,
                                            .names = names,
+                                           .is_used = true,
                                            .root = scene->folder,
                                            .timeout_ms = timeout_ms,
                                            .suspect_ms = 100,
@@ -202,6 +204,24 @@ static void one_that_failed_is_suspect_and_then_tried_again(void **state)
     close_scene(&scene);
 }
 
+static void what_renditions_have_when_it_is_tried_again_is_not_lost(void **state)
+{
+    (void)state;
+    struct scene scene;
+    struct weir_ctl_tap_encoders_encoders offer[WEIR_ENCODER_N];
+    open_scene(&scene, SAY("true", ""));
+    begin(&scene, "qsv", GIVE_UP_MS);
+    run(&scene, 1);
+    /* Others encode with it meanwhile. */
+    write_program(&scene, SAY_MEASURED("true", "", "120", "120", "1"));
+    encoders_failed(scene.encoders, WEIR_ENCODER_QSV, "it hung");
+    run(&scene, 3);
+    assert_int_equal(encoders_offer(scene.encoders, offer), 1);
+    assert_int_equal(offer[0].sessions, 3);
+    assert_int_equal(offer[0].kpx_per_s, weir_encoder_budget_kpx(300, 120));
+    close_scene(&scene);
+}
+
 static void by_default_those_are_tried_whose_device_is_there(void **state)
 {
     (void)state;
@@ -229,6 +249,23 @@ static void by_default_those_are_tried_whose_device_is_there(void **state)
     close_scene(&scene);
 }
 
+static void where_none_is_used_none_is_tried(void **state)
+{
+    (void)state;
+    struct weir_err err = {0};
+    struct encoders *encoders = NULL;
+    struct weir_ctl_tap_encoders_encoders offer[WEIR_ENCODER_N];
+    struct weir_ev_heartbeat_encoding_encoders told[WEIR_ENCODER_N];
+    struct weir_loop *loop = weir_loop_new();
+    const struct encoders_config config = {.loop = loop, .names = "nvenc,qsv", .root = ""};
+    assert_int_equal(encoders_new(&config, &encoders, &err), WEIR_OK);
+    assert_true(encoders_are_known(encoders));
+    assert_int_equal(encoders_offer(encoders, offer), 0);
+    assert_int_equal(encoders_fill(encoders, 0, told), 0);
+    encoders_free(&encoders);
+    weir_loop_free(loop);
+}
+
 static void names_are_looked_at(void **state)
 {
     (void)state;
@@ -250,7 +287,9 @@ int main(void)
         cmocka_unit_test(what_is_good_is_offered_and_told),
         cmocka_unit_test(what_fails_hangs_or_says_nonsense_is_absent),
         cmocka_unit_test(one_that_failed_is_suspect_and_then_tried_again),
+        cmocka_unit_test(what_renditions_have_when_it_is_tried_again_is_not_lost),
         cmocka_unit_test(by_default_those_are_tried_whose_device_is_there),
+        cmocka_unit_test(where_none_is_used_none_is_tried),
         cmocka_unit_test(names_are_looked_at),
     };
     return cmocka_run_group_tests_name("worker encoders", tests, NULL, NULL);

@@ -124,8 +124,35 @@ static void one_that_failed_gets_nothing_until_it_is_named_again(void **state)
     assert_int_equal(a->encoder, WEIR_XCODE_SOFTWARE);
     tap_encoders_assign(&encoders, TAP_XCODE_ANY, 1920, 1080, b);
     assert_int_equal(b->encoder, WEIR_XCODE_SOFTWARE);
+    /* News of another one, told before the worker heard of the failure. */
+    struct weir_ctl_tap_encoders_encoders both[] = {{WEIR_ENCODER_NVENC, 1000000, 8},
+                                                    {WEIR_ENCODER_V4L2, 1, 1}};
+    const struct weir_ctl_tap_encoders news = {both, 2};
+    tap_encoders_set(&encoders, &news);
+    tap_encoders_assign(&encoders, TAP_XCODE_ANY, 1920, 1080, b);
+    assert_int_equal(b->encoder, WEIR_XCODE_SOFTWARE);
     const struct weir_ctl_tap_encoders none = {NULL, 0};
     tap_encoders_set(&encoders, &none);
+    tap_encoders_assign(&encoders, TAP_XCODE_ANY, 1920, 1080, b);
+    assert_int_equal(b->encoder, WEIR_XCODE_SOFTWARE);
+    offer(&encoders, WEIR_ENCODER_NVENC, 1000000, 8);
+    tap_encoders_assign(&encoders, TAP_XCODE_ANY, 1920, 1080, b);
+    assert_int_equal(b->encoder, 1 + WEIR_ENCODER_NVENC);
+    tap_rendition_free(a);
+    tap_rendition_free(b);
+}
+
+static void one_that_fails_while_it_is_suspect_is_good_once_it_is_named(void **state)
+{
+    (void)state;
+    struct tap_encoders encoders = {0};
+    struct tap_rendition *a = transcode();
+    struct tap_rendition *b = transcode();
+    const struct weir_ctl_tap_encoders none = {NULL, 0};
+    offer(&encoders, WEIR_ENCODER_NVENC, 1000000, 8);
+    tap_encoders_assign(&encoders, TAP_XCODE_ANY, 1920, 1080, a);
+    tap_encoders_set(&encoders, &none);
+    assert_int_equal(tap_encoders_fail(&encoders, a), WEIR_ENCODER_NVENC);
     tap_encoders_assign(&encoders, TAP_XCODE_ANY, 1920, 1080, b);
     assert_int_equal(b->encoder, WEIR_XCODE_SOFTWARE);
     offer(&encoders, WEIR_ENCODER_NVENC, 1000000, 8);
@@ -144,6 +171,7 @@ int main(void)
         cmocka_unit_test(sessions_are_counted_and_small_pictures_need_less),
         cmocka_unit_test(a_process_has_one_engine),
         cmocka_unit_test(one_that_failed_gets_nothing_until_it_is_named_again),
+        cmocka_unit_test(one_that_fails_while_it_is_suspect_is_good_once_it_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -43,6 +43,25 @@ static void the_first_one_is_tried_again_after_ten_minutes(void **state)
     assert_false(tap_engine_is_back(&turn, &both, INT64_MAX));
 }
 
+static void hardware_is_for_weir_xcode_where_that_was_chosen(void **state)
+{
+    (void)state;
+    struct tap_engine_turn turn;
+    tap_engine_begin(&turn, &both);
+    assert_true(tap_engine_is_hard(&turn, &both));
+    for (int i = 0; i < 3; i++)
+        (void)tap_engine_broke(&turn, &both, false, 1000);
+    assert_false(tap_engine_is_hard(&turn, &both));
+    struct tap_engines turned = both;
+    turned.first = WEIR_XCODE_ENGINE_FFMPEG;
+    tap_engine_begin(&turn, &turned);
+    assert_false(tap_engine_is_hard(&turn, &turned));
+    for (int i = 0; i < 3; i++)
+        (void)tap_engine_broke(&turn, &turned, false, 1000);
+    assert_int_equal(turn.now, WEIR_XCODE_ENGINE_LIBAV);
+    assert_false(tap_engine_is_hard(&turn, &turned));
+}
+
 static void where_both_break_they_take_turns(void **state)
 {
     (void)state;
@@ -91,6 +110,7 @@ int main(void)
         cmocka_unit_test(the_other_one_has_its_turn_after_three_ends_with_nothing_made),
         cmocka_unit_test(what_made_something_is_tried_again),
         cmocka_unit_test(the_first_one_is_tried_again_after_ten_minutes),
+        cmocka_unit_test(hardware_is_for_weir_xcode_where_that_was_chosen),
         cmocka_unit_test(where_both_break_they_take_turns),
         cmocka_unit_test(one_that_is_not_there_has_no_turn),
         cmocka_unit_test(the_command_line_can_be_the_first_one),
