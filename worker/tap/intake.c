@@ -14,7 +14,6 @@
 #include "worker/tap/nal.h"
 #include "worker/tap/report.h"
 
-#define OVER_PAUSE_MS 10000
 #define CLOCK_TRIES   3
 #define CLOCK_SURE_US 50
 
@@ -35,7 +34,7 @@ static bool is_same_kind(const struct tap_format *a, const struct tap_format *b)
 /* Old units are of another kind: nobody may get both in one session. */
 static void start_over(struct tap_intake *in)
 {
-    in->over_mono_ms = weir_clock_mono_ms();
+    tap_kind_start_over(&in->kind, &in->format.params, weir_clock_mono_ms());
     tap_spool_clear(in->spool);
     int64_t max_ms = in->ring.max_ms;
     size_t max_bytes = in->ring.max_bytes;
@@ -47,25 +46,12 @@ static void start_over(struct tap_intake *in)
     in->calls->restart(in->ctx);
 }
 
-static bool is_same_param(const struct tap_param *a, const struct tap_param *b)
+/* A picture of another kind, now or a while ago. */
+static void follow_picture(struct tap_intake *in)
 {
-    return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
-}
-
-static bool is_same_picture(const struct tap_params *a, const struct tap_params *b)
-{
-    return is_same_param(&a->sps, &b->sps) && is_same_param(&a->vps, &b->vps);
-}
-
-/*
- * A picture of another kind needs a new init segment, which players get with a new session of the
- * engine. Not for an encoder that changes its mind all the time: its pictures carry their sets.
- */
-static void follow_picture(struct tap_intake *in, const struct tap_params *before)
-{
-    bool is_same = is_same_picture(before, &in->format.params);
-    bool is_late = weir_clock_mono_ms() - in->over_mono_ms >= OVER_PAUSE_MS;
-    if (!is_same && !tap_ring_is_empty(&in->ring) && is_late)
+    if (tap_ring_is_empty(&in->ring))
+        tap_kind_begin(&in->kind, &in->format.params);
+    else if (tap_kind_is_due(&in->kind, &in->format.params, weir_clock_mono_ms()))
         start_over(in);
 }
 
@@ -92,7 +78,7 @@ static void follow_format(struct tap_intake *in, const struct tap_format *before
         start_over(in);
         return;
     }
-    follow_picture(in, &before->params);
+    follow_picture(in);
     if (!is_same)
         in->calls->hear(in->ctx);
 }
@@ -103,17 +89,16 @@ static void follow_params(struct tap_intake *in, const struct tap_unit *unit)
     const uint8_t *nal;
     size_t len;
     bool has_changed = false;
-    struct tap_params before = in->format.params;
     bool is_image = in->format.video == TAP_CODEC_MJPEG;
     if (is_image)
         has_changed = tap_jpeg_take_header(&in->format.params.sps, unit->bytes, unit->len);
     for (size_t at = 0; !is_image && tap_nal_next_in_unit(unit->bytes, unit->len, &at, &nal, &len);)
         has_changed |= tap_params_take(&in->format.params, in->format.video, nal, len);
+    if (has_changed && in->stats.keyframes > 0)
+        tap_health_params(&in->health, weir_clock_mono_ms());
+    follow_picture(in);
     if (!has_changed)
         return;
-    if (in->stats.keyframes > 0)
-        tap_health_params(&in->health, weir_clock_mono_ms());
-    follow_picture(in, &before);
     int width = in->width;
     int height = in->height;
     measure_picture(in);
@@ -295,6 +280,7 @@ static void take_spool(struct tap_intake *in)
     if (!in->from.has_audio)
         tap_intake_silence(in);
     tap_sound_follow(in->sound);
+    tap_kind_begin(&in->kind, &in->format.params);
     measure_picture(in);
 }
 
@@ -325,7 +311,7 @@ void tap_intake_up(struct tap_intake *in, const struct tap_format *format)
     follow_format(in, &before);
     tap_sound_follow(in->sound);
     tap_health_up(&in->health, weir_clock_mono_ms());
-    if (!is_same_picture(&before.params, &in->format.params))
+    if (!tap_kind_is_same(&before.params, &in->format.params))
         tap_health_other_rate(&in->health);
     measure_picture(in);
 }

@@ -11,6 +11,7 @@
 #include "worker/tap/clock.h"
 #include "worker/tap/control.h"
 #include "worker/tap/health.h"
+#include "worker/tap/kind.h"
 #include "worker/tap/ring.h"
 #include "worker/tap/sound.h"
 #include "worker/tap/spool.h"
@@ -50,7 +51,7 @@ struct tap_intake {
     struct tap_raw unmade; /* cannot be made into AAC here; TAP_CODEC_NONE: nothing was so far */
     struct tap_spool *spool;
     bool is_spooled;                         /* what comes is left for the next process too */
-    int64_t over_mono_ms;                    /* when it last started over */
+    struct tap_kind kind;                    /* of the pictures in the ring */
     struct weir_ctl_tap_stats_cameras stats; /* counters only */
     int64_t frames;                          /* of video */
     int64_t last_unit_mono_ms;               /* 0: none yet */

@@ -7,6 +7,7 @@
 
 #include "lib/base/arena.h"
 #include "lib/base/str.h"
+#include "worker/tap/kind.h"
 #include "worker/tap/nal.h"
 
 /* A keyframe may come so much of its interval too early. */
@@ -205,18 +206,13 @@ static void take_params(struct tap_format *format, const uint8_t *bytes, size_t 
         tap_params_take(&format->params, format->video, nal, n);
 }
 
-static bool is_same_param(const struct tap_param *a, const struct tap_param *b)
-{
-    return a->len == b->len && memcmp(a->bytes, b->bytes, a->len) == 0;
-}
-
 bool tap_rendition_take(struct tap_rendition *r, const struct tap_ring *camera, int64_t ts,
                         bool is_key, const uint8_t *bytes, size_t len)
 {
     struct tap_param before = r->format.params.sps;
     if (is_key)
         take_params(&r->format, bytes, len);
-    bool is_other = is_key && before.len > 0 && !is_same_param(&before, &r->format.params.sps);
+    bool is_other = is_key && before.len > 0 && !tap_param_is_same(&before, &r->format.params.sps);
     if (is_other) {
         struct tap_params now = r->format.params;
         empty(r, camera);

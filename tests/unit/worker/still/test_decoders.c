@@ -156,7 +156,7 @@ static enum weir_code made_of(struct decoders *decoders, uint32_t quality, uint3
     const struct weir_id camera_id = {{1}};
     struct weir_decode_answer answer = {0};
     uint8_t *image = NULL;
-    enum weir_code code = decoders_make(decoders, &camera_id, &ask, (const uint8_t *)"",
+    enum weir_code code = decoders_make(decoders, &acme, &camera_id, &ask, (const uint8_t *)"",
                                         weir_clock_mono_ms() + 30000, &answer, &image, NULL);
     free(image);
     return code;
