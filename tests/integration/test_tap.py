@@ -400,6 +400,35 @@ def test_what_does_not_speak_rtsp_is_told(rig: Rig, answer: bytes, reason: str) 
     assert not failing["permanent"]
 
 
+def test_a_transport_that_a_camera_does_not_do_is_told(rig: Rig) -> None:
+    tap = rig.tap()
+    sdp = (
+        b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\n"
+        b"a=rtpmap:96 H264/90000\r\na=control:track1\r\n"
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        tap.camera(f"rtsp://127.0.0.1:{server.getsockname()[1]}/x")
+        connection, _ = server.accept()
+
+        def take() -> tuple[str, bytes]:
+            request = b""
+            while not request.endswith(b"\r\n\r\n"):
+                came = connection.recv(4096)
+                assert came, "it hung up"
+                request += came
+            lines = request.decode().splitlines()
+            return lines[0].split()[0], next(x for x in lines if x.startswith("CSeq")).encode()
+
+        with connection:
+            while (asked := take())[0] != "SETUP":
+                body = sdp if asked[0] == "DESCRIBE" else b""
+                head = b"Content-Type: application/sdp\r\nContent-Length: %d" % len(body)
+                connection.sendall(b"RTSP/1.0 200 OK\r\n%s\r\n%s\r\n\r\n%s" % (asked[1], head, body))
+            connection.sendall(b"RTSP/1.0 461 Unsupported transport\r\n%s\r\n\r\n" % asked[1])
+            failing = tap.await_line("tap.source", state="failing")
+    assert (failing["reason"], failing["detail"][:4]) == ("source_refused", "461:"), failing
+
+
 def test_a_camera_that_asks_and_never_listens_is_left(rig: Rig) -> None:
     """Each request is answered, until the answers fit nowhere any more."""
     tap = rig.tap(WEIR_TAP_OPEN_MS="3000")
