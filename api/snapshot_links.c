@@ -73,11 +73,20 @@ static struct weir_id picture_id(struct api_call *call, const struct weir_id *ca
     return weir_id_v5(&weir_space_picture, text, strlen(text));
 }
 
+/* As the worker says it; null where it does not. */
+static void write_number(struct weir_json_out *out, const struct weir_json *about, const char *name)
+{
+    if (weir_json_find(about, name)) {
+        weir_json_int(out, name, snapshot_number(about, name));
+    } else {
+        weir_json_null(out, name);
+    }
+}
+
 static void answer_link(struct api_call *call, const struct snapshot_taking *taking,
                         const struct snapshot_taken *taken, const char *url, int64_t ends_at_ms)
 {
     const struct weir_json *about = &taken->about;
-    const struct weir_json *offset = weir_json_find(about, "clock_offset_us");
     int64_t frame_us = snapshot_number(about, "frame_us");
     int64_t at_us = snapshot_moment(&taking->query, about);
     char expires_at[WEIR_TIME_TEXT_MAX];
@@ -91,11 +100,8 @@ static void answer_link(struct api_call *call, const struct snapshot_taking *tak
     weir_json_str(&out, "frame_time", snapshot_time_text(call, frame_us));
     weir_json_int(&out, "frame_error_us", frame_us - at_us);
     weir_json_str(&out, "time_source", weir_json_find_str(about, "source"));
-    if (offset) {
-        weir_json_int(&out, "clock_offset_us", offset->integer);
-    } else {
-        weir_json_null(&out, "clock_offset_us");
-    }
+    write_number(&out, about, "clock_offset_us");
+    write_number(&out, about, "clock_scatter_us");
     weir_json_bool(&out, "damaged", snapshot_is_damaged(about));
     weir_json_str(&out, "format", snapshot_format_name(taking->query.format));
     weir_json_int(&out, "width", snapshot_number(about, "width"));

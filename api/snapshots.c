@@ -34,6 +34,10 @@ static void add_headers(struct api_call *call, const struct snapshot_taking *tak
         weir_http_add_header(call->res, "Weir-Clock-Offset-Ms",
                              snapshot_ms_text(call, snapshot_number(about, "clock_offset_us")));
     }
+    if (weir_json_find(about, "clock_scatter_us")) {
+        weir_http_add_header(call->res, "Weir-Clock-Scatter-Ms",
+                             snapshot_ms_text(call, snapshot_number(about, "clock_scatter_us")));
+    }
     snapshot_add_range(call, about);
 }
 

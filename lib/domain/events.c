@@ -904,6 +904,7 @@ static const struct codec_field weir_ctl_clip_answer_fields[] = {
     {OPT(weir_ctl_clip_answer, frame_us), INT(0, 9007199254740991)},
     {OPT(weir_ctl_clip_answer, source), ENUM(weir_ctl_clip_answer_source)},
     {OPT(weir_ctl_clip_answer, clock_offset_us), INT(-9007199254740991, 9007199254740991)},
+    {OPT(weir_ctl_clip_answer, clock_scatter_us), INT(0, 9007199254740991)},
     {OPT(weir_ctl_clip_answer, from_us), INT(0, 9007199254740991)},
     {OPT(weir_ctl_clip_answer, to_us), INT(0, 9007199254740991)},
     {OPT(weir_ctl_clip_answer, at_us), INT(0, 9007199254740991)},

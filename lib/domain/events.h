@@ -1149,6 +1149,11 @@ struct weir_ctl_clip_answer {
     /* Camera's clock minus ours, microseconds; absent: not known; any sign */
     bool has_clock_offset_us;
     int64_t clock_offset_us;
+    /* How far the camera's last reports lie beside the line through them, as a standard
+     * deviation; absent: the frame's time is not its clock's, or there are fewer than three;
+     * >= 0 */
+    bool has_clock_scatter_us;
+    int64_t clock_scatter_us;
     bool has_from_us;
     int64_t from_us; /* With ok and past: the oldest frame in the ring; >= 0 */
     bool has_to_us;

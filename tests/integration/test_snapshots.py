@@ -548,6 +548,7 @@ def test_a_link_shows_a_picture_for_a_minute(stack: Stack, eyes: dict[str, Eye])
     assert (made["width"], made["height"], made["format"]) == (WIDTH, HEIGHT, "png")
     assert made["camera_id"] == eye.camera and not made["damaged"]
     assert made["time_source"] == "rtcp_sr" and made["clock_offset_us"] is not None
+    assert 0 <= made["clock_scatter_us"] < 25000  # those further off are left out
     frame = datetime.fromisoformat(made["frame_time"].replace("Z", "+00:00"))
     asked = datetime.fromisoformat(made["requested_time"].replace("Z", "+00:00"))
     assert abs(ms(frame - asked) * 1000 - made["frame_error_us"]) < 2

@@ -85,6 +85,9 @@ static void answer(struct weir_http_response *res, const struct still_question *
     if (found->has_clock_offset_us) {
         weir_json_int(&out, "clock_offset_us", found->clock_offset_us);
     }
+    if (found->has_clock_scatter_us) {
+        weir_json_int(&out, "clock_scatter_us", found->clock_scatter_us);
+    }
     weir_json_int(&out, "width", picture->answer.width);
     weir_json_int(&out, "height", picture->answer.height);
     weir_json_bool(&out, "is_damaged", picture->answer.is_damaged != 0);

@@ -476,6 +476,7 @@ bool tap_camera_clips(struct tap_camera *camera, const struct weir_id *tenant_id
     ret->ring = &camera->in.ring;
     ret->codec = camera->in.format.video;
     ret->has_clock_offset = tap_clock_offset(&camera->in.clock, &ret->clock_offset_us);
+    ret->has_clock_scatter = tap_clock_scatter(&camera->in.clock, &ret->clock_scatter_us);
     ret->now_shift_us = tap_clock_now_shift(&camera->in.clock);
     return true;
 }

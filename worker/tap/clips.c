@@ -106,6 +106,8 @@ static void fill_answer(const struct tap_clips_camera *camera, const struct tap_
     ret->lost = clip->has_gap;
     ret->has_clock_offset_us = camera->has_clock_offset;
     ret->clock_offset_us = camera->clock_offset_us;
+    ret->has_clock_scatter_us = camera->has_clock_scatter && frame->is_cameras;
+    ret->clock_scatter_us = camera->clock_scatter_us;
 }
 
 /* Those that are taken up leave room for the others; the largest has it when it is alone. */

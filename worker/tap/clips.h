@@ -26,6 +26,8 @@ struct tap_clips_camera {
     enum tap_codec codec;
     bool has_clock_offset;
     int64_t clock_offset_us;
+    bool has_clock_scatter;
+    int64_t clock_scatter_us;
     int64_t now_shift_us; /* tap_clock_now_shift */
 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "worker/tap/clock.h"
 
+#include <math.h>
+
 #define SAME_US     25               /* what rounding to ticks does */
 #define SURE        3                /* reports of which one may be chance */
 #define AGREE_US    25000            /* with the median; what does not is left out */
@@ -115,10 +117,13 @@ static void fit(struct tap_clock *clock)
         last = x > last ? x : last;
     }
     double spread = sum_xx - sum_x * sum_x / n;
-    double skew = n >= 3 && last - first >= SKEW_MIN_US && spread > 0
-                      ? slope(n, spread, sum_xy - sum_x * sum_y / n, sum_yy - sum_y * sum_y / n)
-                      : 0;
+    double xy = sum_xy - sum_x * sum_y / n;
+    double yy = sum_yy - sum_y * sum_y / n;
+    double skew =
+        n >= 3 && last - first >= SKEW_MIN_US && spread > 0 ? slope(n, spread, xy, yy) : 0;
     clock->skew = skew > most ? most : (skew < -most ? -most : skew);
+    double beside = yy - 2 * clock->skew * xy + clock->skew * clock->skew * spread;
+    clock->variance = n < 3 ? -1 : beside > 0 ? beside / (n - 2) : 0;
     clock->middle.line_us = from.line_us + (int64_t)(sum_x / n);
     clock->middle.diff_us = from.diff_us + (int64_t)(sum_y / n);
 }
@@ -207,6 +212,14 @@ bool tap_clock_is_near(const struct tap_clock *clock)
     int64_t behind_us = clock->camera.diff_us;
     return clock->has_reports && behind_us <= TAP_CLOCK_TRUST_US &&
            behind_us >= -TAP_CLOCK_TRUST_US;
+}
+
+bool tap_clock_scatter(const struct tap_clock *clock, int64_t *ret_us)
+{
+    bool is_known = tap_clock_is_near(clock) && clock->n >= SURE && clock->variance >= 0;
+    if (is_known)
+        *ret_us = (int64_t)sqrt(clock->variance);
+    return is_known;
 }
 
 int64_t tap_clock_now_shift(const struct tap_clock *clock)

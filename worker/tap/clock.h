@@ -57,6 +57,7 @@ struct tap_clock {
     /* The line through them: diff = middle.diff + (line - middle.line) * skew. */
     struct tap_clock_report middle;
     double skew;
+    double variance; /* of the reports beside it, us^2; negative: too few tell */
     /* Not forgotten by a restart: */
     uint64_t jumps;    /* of the camera's clock */
     int64_t before_us; /* its offset right before the newest of them */
@@ -82,6 +83,11 @@ void tap_clock_map(struct tap_clock *clock, struct tap_unit *unit, int64_t line_
 
 /* Camera's clock minus ours, us; false without reports. Network delay is part of it. */
 bool tap_clock_offset(const struct tap_clock *clock, int64_t *ret_us);
+
+/* How far its reports lie beside the line through them, as a standard deviation: what chance does
+ * to the time of a frame. False where that is not by its clock, or with fewer than three of them.
+ */
+bool tap_clock_scatter(const struct tap_clock *clock, int64_t *ret_us);
 
 /* Whether it is near enough to ours to be believed; false without reports. */
 bool tap_clock_is_near(const struct tap_clock *clock);

@@ -105,6 +105,29 @@ static void chance_in_reports_is_evened_out(void **state)
     }
 }
 
+static void how_far_reports_scatter_is_told(void **state)
+{
+    (void)state;
+    int64_t scatter_us = -1;
+    struct tap_clock noisy = {0};
+    assert_false(tap_clock_scatter(&noisy, &scatter_us));
+    run(&noisy, 0, 10, 0, twelve_ms);
+    assert_false(tap_clock_scatter(&noisy, &scatter_us)); /* two reports */
+    run(&noisy, 10, 590, 0, twelve_ms);
+    assert_true(tap_clock_scatter(&noisy, &scatter_us));
+    assert_in_range(scatter_us, 6000, 11000); /* 8500 of all nine */
+    for (int64_t ppm = -100; ppm <= 100; ppm += 100) {
+        struct tap_clock clock = {0};
+        run(&clock, 0, 600, ppm, no_noise);
+        assert_true(tap_clock_scatter(&clock, &scatter_us));
+        assert_in_range(scatter_us, 0, 300);
+    }
+    struct tap_clock far = {0};
+    for (int64_t line_us = 0; line_us < 60000000; line_us += 5000000)
+        map(&far, line_us, 1000000 + line_us, NOW + line_us);
+    assert_false(tap_clock_scatter(&far, &scatter_us));
+}
+
 static void skew_is_followed_without_lag(void **state)
 {
     (void)state;
@@ -341,6 +364,7 @@ int main(void)
         cmocka_unit_test(a_camera_in_1970_is_moved_to_our_time),
         cmocka_unit_test(slow_drift_is_followed),
         cmocka_unit_test(chance_in_reports_is_evened_out),
+        cmocka_unit_test(how_far_reports_scatter_is_told),
         cmocka_unit_test(skew_is_followed_without_lag),
         cmocka_unit_test(a_clock_that_is_set_begins_anew),
         cmocka_unit_test(a_first_report_that_is_far_off_does_not_count),
