@@ -46,10 +46,17 @@ def made_until(rig: Rig, path: str) -> int:
 def test_two_renditions_are_of_one_ffmpeg_and_of_the_right_times(rig: Rig) -> None:
     camera_id = rig.camera("--bframes", "2", "--size", "1280x720", "--fps", "20", "--gop", "20",
                            "--bitrate", "900")  # fmt: skip
+    # The command line cannot encode in hardware, so none of it is given away.
+    nvenc = {"encoder": "nvenc", "kpx_per_s": 1000000, "sessions": 8}
+    rig.tap.tell("tap.encoders", encoders=[nvenc])
     low, is_low = rig.publish(camera_id, quality="low", fps=5)
     half, is_half = rig.publish(camera_id, quality="low", fps=12)
     assert (is_low["how"], is_low["width"], is_low["height"]) == ("transcode", 640, 360)
-    assert "ffmpeg" not in is_low["why"] + is_half["why"], "nothing broke"
+    said = is_low["why"] + is_half["why"]
+    assert "ffmpeg" not in said and "nvenc" not in said, "nothing broke"
+    assert "encoder" not in is_low and "encoder" not in is_half
+    used = rig.tap.await_line("tap.encoding", 60, len(rig.tap.lines))["encoders"]
+    assert used == [{**nvenc, "kpx_per_s": 0, "sessions": 0}]
     assert len(rig.xcodes(NAME)) == 1 and rig.xcodes() == []
     decoded = rig.decode(low, 4)
     assert decoded.exit_code == 0 and decoded.complaints == ""
