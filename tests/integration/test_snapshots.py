@@ -31,6 +31,7 @@ CLOCK_MS = 5
 HALF_FRAME_MS = 1000 / FPS / 2
 BACK_S = 8
 SHOTS, AGAIN_MAX = 10, 10
+TOLERANCE_MS = 1000  # where none is named
 VIEWER_MAX = 150
 CAMERAS = {
     "tcp": (),
@@ -134,12 +135,17 @@ def gaps(eye: Eye) -> int:
 
 def shot(eye: Eye, at: datetime) -> float | None:
     """How far the drawn clock of one picture lies from the moment asked for, ms. None: by now it is
-    gone from the ring, or nobody had time for it."""
+    gone from the ring, nobody had time for it, or the camera sent none."""
     answer = eye.ask(at=text_of(at))
     if answer.status == 410:
         assert time_in(answer, "weir-ring-from") > at
         return None
     if answer.status == 503:
+        return None
+    if answer.status == 409 and answer.json["code"] == "no_picture_near":
+        # A camera that got no processor sent nothing then: what is nearest is as far away as that.
+        nearest = eye.ask(at=text_of(at), tolerance_ms=60000).expect(200)
+        assert abs(ms(time_in(nearest, "weir-frame-time") - at)) > TOLERANCE_MS
         return None
     asked = time_in(answer.expect(200), "weir-requested-time")
     frame, drew = time_in(answer, "weir-frame-time"), drawn(answer.body)
