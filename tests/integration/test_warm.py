@@ -169,6 +169,15 @@ def counted(stack: Stack, name: str) -> int:
     return sum(map(int, found))
 
 
+def told(user: Api, camera: str) -> list[tuple[str, str | None, str | None, str | None]]:
+    """What the audit tells the tenant of the camera's picture."""
+    items = user.get(f"/v1/audit-events?camera_id={camera}&limit=200").expect(200).json["items"]
+    return [
+        (item["type"], item.get("to"), item.get("detail"), item.get("action"))
+        for item in items if item["type"].startswith("fact.")
+    ]
+
+
 def test_a_camera_that_stands_still_is_told_shown_and_counted(
     stack: Stack, user: Api, camera: str
 ) -> None:
@@ -196,6 +205,13 @@ def test_a_camera_that_stands_still_is_told_shown_and_counted(
     assert actions["taken"] >= 1 and actions["at"] and actions["not_before"] is None, actions
     assert (actions["last"], actions["reason"]) == ("reconnect", "source_silent")
     assert remedies(stack, "reconnect") >= 1
+
+    def is_told() -> bool:
+        rows = told(user, camera)
+        return ("fact.health", "stalled", "stalled", None) in rows and any(
+            (kind, action) == ("fact.remedy", "reconnect") for kind, _, _, action in rows)
+
+    wait_for("the tenant can read it back", is_told, 60)
 
 
 def test_a_camera_is_read_by_rtsp_over_http_and_https(

@@ -255,6 +255,66 @@ static void a_tenants_row_that_was_changed_dropped_or_added_is_found(void **stat
     assert_found("record 4: audit_event has a row too many");
 }
 
+/* A chain of facts 0 to 9, the even ones of a camera's picture, instead of the other. */
+static void fill_facts(void)
+{
+    script("TRUNCATE audit_record, audit_event, audit_offset");
+    struct weir_arena *arena = weir_arena_new(0);
+    struct weir_audit_chain chain;
+    struct audit_batch batch;
+    weir_audit_chain_init(&chain, WEIR_TOPIC_FACTS, 0, 0);
+    assert_int_equal(audit_table_begin(audit_db, &chain, NULL), WEIR_OK);
+    audit_batch_init(&batch, 100);
+    audit_batch_start(&batch, &chain);
+    for (int64_t offset = 0; offset < 10; offset++) {
+        struct weir_event event = {.type =
+                                       offset % 2 ? WEIR_EV_FACT_STILL_WATCHED : WEIR_EV_FACT_CLOCK,
+                                   .id = {.b = {1}},
+                                   .source = "/weir/worker/0",
+                                   .subject = "x"};
+        if (offset % 2 == 0)
+            event.u.fact_clock.jumps = offset + 1;
+        struct weir_bus_message message = {
+            .topic = WEIR_TOPIC_FACTS, .offset = offset, .timestamp_ms = 1700000000000 + offset};
+        const char *bytes;
+        assert_int_equal(weir_ev_dump(&event, arena, &bytes, &message.value_len, NULL), WEIR_OK);
+        message.value = bytes;
+        assert_int_equal(audit_batch_take(&batch, &message, 0, NULL), WEIR_OK);
+        /* Batches of which nothing is stored but how far they go, too. */
+        if (offset % 4 < 2)
+            continue;
+        assert_int_equal(audit_table_store(audit_db, &batch, NULL), WEIR_OK);
+        audit_batch_stored(&batch);
+    }
+    assert_int_equal(audit_table_store(audit_db, &batch, NULL), WEIR_OK);
+    audit_batch_done(&batch);
+    weir_arena_free(arena);
+}
+
+static void facts_that_are_not_kept_leave_no_hole_in_the_chain(void **state)
+{
+    (void)state;
+    struct weir_err err;
+    fill_facts();
+    if (verify(&err) != WEIR_OK)
+        fail_msg("%s", err.msg);
+    assert_int_equal(number(operator_db, NULL, "SELECT count(*) FROM audit_record"), 5);
+    assert_int_equal(number(operator_db, NULL, "SELECT next_off FROM audit_offset"), 10);
+    script("DELETE FROM audit_event WHERE off = 4; DELETE FROM audit_record WHERE off = 4");
+    assert_found("record 6: its bytes");
+    fill_facts();
+    script("DELETE FROM audit_event WHERE off = 8; DELETE FROM audit_record WHERE off = 8");
+    assert_found("record 10: is not where");
+    fill_facts();
+    script("UPDATE audit_record SET off = 5 WHERE off = 6; UPDATE audit_event SET off = 5"
+           " WHERE off = 6");
+    assert_found("record 5: its bytes");
+    fill_facts();
+    script("INSERT INTO audit_record SELECT topic, part, 5, recorded_at, verdict, parse_error,"
+           " '{}', hash FROM audit_record WHERE off = 6");
+    assert_found("record 5: is none that is kept");
+}
+
 static void records_without_a_chain_are_found(void **state)
 {
     (void)state;
@@ -295,6 +355,7 @@ int main(void)
         TEST(a_cut_end_is_found),
         TEST(a_cut_end_with_a_forged_offset_is_found_by_the_head),
         TEST(a_tenants_row_that_was_changed_dropped_or_added_is_found),
+        TEST(facts_that_are_not_kept_leave_no_hole_in_the_chain),
         TEST(records_without_a_chain_are_found),
     };
     return cmocka_run_group_tests(tests, start, end);
