@@ -183,6 +183,49 @@ static void a_tenant_reads_its_own_rows_only_and_changes_none(void **state)
     weir_db_close(&api);
 }
 
+static bool is_planned_by(struct weir_db *db, const struct weir_id *tenant, const char *sql,
+                          const char *index)
+{
+    struct weir_arena *arena = weir_arena_new(0);
+    struct weir_db_tx *tx = NULL;
+    struct weir_db_rows *rows = NULL;
+    bool is_found = false;
+    bool is_sorted = false;
+    const char *params[] = {NULL, "00000000-0000-4000-8000-00000000000c"};
+    assert_int_equal(weir_db_begin(db, tenant, &tx, NULL), WEIR_OK);
+    /* The table is small: without this it is read from end to end. */
+    assert_int_equal(
+        weir_db_script(tx, "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off",
+                       NULL),
+        WEIR_OK);
+    assert_int_equal(weir_db_exec(tx, sql, params, 2, arena, &rows, NULL), WEIR_OK);
+    for (size_t i = 0; i < weir_db_count(rows); i++) {
+        is_found = is_found || strstr(weir_db_text(rows, i, 0), index);
+        is_sorted = is_sorted || strstr(weir_db_text(rows, i, 0), "Sort");
+    }
+    weir_db_end(&tx);
+    weir_arena_free(arena);
+    return is_found && !is_sorted;
+}
+
+/* As api/reports.c asks. */
+#define PAGE_OF_CAMERA                                                                             \
+    "EXPLAIN SELECT * FROM audit_event WHERE ($1::text IS NULL OR id < $1)"                        \
+    " AND ($2::uuid IS NULL OR camera_id = $2::uuid) ORDER BY recorded_at DESC, id DESC LIMIT 50"
+
+static void a_page_of_one_camera_has_an_index(void **state)
+{
+    (void)state;
+    struct weir_db *api = open_as("weir_api");
+    struct weir_id a = {.b = {[15] = 0x0a}};
+    script("INSERT INTO audit_event (topic, part, off, n, recorded_at, is_void, tenant_id, at,"
+           " event_id, type, camera_id) SELECT 'weir.audit.v1', 1, i, 0, now(), false,"
+           " '" TENANT_A "', now(), '" TENANT_A "', 'decision', gen_random_uuid()"
+           " FROM generate_series(1, 2000) AS i; ANALYZE audit_event");
+    assert_true(is_planned_by(api, &a, PAGE_OF_CAMERA, "audit_event_camera"));
+    weir_db_close(&api);
+}
+
 static void the_daemons_role_cannot_change_what_it_wrote(void **state)
 {
     (void)state;
@@ -348,6 +391,7 @@ int main(void)
         TEST(what_is_stored_verifies_and_loads_where_it_ended),
         TEST(a_batch_for_another_state_of_the_chain_writes_nothing),
         TEST(a_tenant_reads_its_own_rows_only_and_changes_none),
+        TEST(a_page_of_one_camera_has_an_index),
         TEST(the_daemons_role_cannot_change_what_it_wrote),
         TEST(a_flipped_byte_is_found),
         TEST(a_dropped_record_is_found),
