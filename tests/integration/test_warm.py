@@ -339,7 +339,25 @@ def test_a_tenant_may_keep_so_many_cameras_warm(stack: Stack) -> None:
     few.call("PATCH", f"/v1/cameras/{two}", {"warm": True}).expect(429)
     few.call("PATCH", f"/v1/cameras/{one}", {"warm": True, "name": "still one"}).expect(200)
     few.call("PATCH", f"/v1/cameras/{one}", {"warm": False}).expect(200)
-    few.call("PATCH", f"/v1/cameras/{two}", {"warm": True}).expect(200)
+
+    # A label does the same as the field; either is enough, and taking one away leaves the other.
+    marked = {"labels": {"weir.warm": "true", "site": "hall"}}
+    three = few.call("POST", "/v1/cameras", {"name": "x", "source": source, **marked}).expect(201)
+    assert three.json["warm"] is True
+    few.call("POST", "/v1/cameras", {"name": "y", "source": source, **marked}).expect(429)
+    again = few.call("PATCH", f"/v1/cameras/{two}", marked).expect(429)
+    assert (again.json["code"], again.json["errors"][0]["pointer"]) == ("quota_exceeded", "/labels")
+    few.call("PATCH", f"/v1/cameras/{two}", {"warm": True}).expect(429)
+
+    def changed(body: dict[str, Any]) -> bool:
+        path = f"/v1/cameras/{three.json['id']}"
+        return bool(few.call("PATCH", path, body).expect(200).json["warm"])
+
+    assert changed({"warm": False})
+    assert changed({"warm": True})
+    assert changed({"labels": {"weir.warm": "yes"}})
+    assert not changed({"warm": False})
+    few.call("PATCH", f"/v1/cameras/{two}", marked).expect(200)
     viewer = stack.user("few", "viewer")
     viewer.call("PATCH", f"/v1/cameras/{two}", {"warm": False}).expect(403)
     assert stack.user("acme").call("PATCH", f"/v1/cameras/{two}", {"warm": False}).status == 404
