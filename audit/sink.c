@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "audit/prune.h"
 #include "audit/table.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -46,6 +47,7 @@ struct audit_sink {
     struct part parts[N_PARTS]; /* topic after topic, each by partition */
     size_t measured;            /* the part looked at last */
     int64_t measure_mono_ms;
+    struct audit_pruner pruner;
     struct weir_log_limit troubles;
     struct weir_metric *stored;
     struct weir_metric *unreadable;
@@ -54,6 +56,8 @@ struct audit_sink {
     struct weir_metric *lag;
     struct weir_metric *lag_ms;
     struct weir_metric *halted;
+    struct weir_metric *pruned;
+    struct weir_metric *prune_failures;
 };
 
 static void make_metrics(struct audit_sink *sink)
@@ -73,6 +77,12 @@ static void make_metrics(struct audit_sink *sink)
                                       "Age of the newest record when it was stored", NULL, NULL);
     sink->halted = weir_metrics_gauge(metrics, "weir_audit_halted",
                                       "1 after a gap in a log was found", NULL, NULL);
+    sink->pruned =
+        weir_metrics_counter(metrics, "weir_audit_pruned_total",
+                             "Records and viewings that were kept long enough", NULL, NULL);
+    sink->prune_failures =
+        weir_metrics_counter(metrics, "weir_audit_prune_failures_total",
+                             "Times that what was kept long enough did not go", NULL, NULL);
 }
 
 static void sleep_ms(int64_t ms)
@@ -282,6 +292,24 @@ static void measure(struct audit_sink *sink, int64_t now_mono_ms)
         weir_service_ready(sink->service, "stores", true, NULL);
 }
 
+/* ---- pruning ---- */
+
+/* What does not go grows, and is looked at again in the next round. */
+static void prune(struct audit_sink *sink, int64_t now_mono_ms)
+{
+    struct weir_err err = {0};
+    int64_t n = 0;
+    if (!audit_pruner_is_due(&sink->pruner, now_mono_ms))
+        return;
+    if (audit_prune(&sink->pruner, sink->db, sink->settings, now_mono_ms, &n, &err) == WEIR_OK) {
+        weir_metric_add(sink->pruned, n);
+        return;
+    }
+    weir_metric_add(sink->prune_failures, 1);
+    if (weir_log_allowed(&sink->troubles, 3, 10000, now_mono_ms))
+        weir_log(WEIR_LOG_WARN, "old records could not be pruned", "reason", err.msg, NULL);
+}
+
 static bool is_any_followed(const struct audit_sink *sink)
 {
     for (size_t i = 0; i < N_PARTS; i++) {
@@ -305,6 +333,8 @@ static void step(struct audit_sink *sink)
         if (is_due(sink, &sink->parts[i].batch, now_mono_ms))
             store(sink, &sink->parts[i]);
     }
+    if (is_any_followed(sink))
+        prune(sink, now_mono_ms);
 }
 
 /* Also after a gap: what was read before it is true. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Walks every chain from its first record, in one snapshot of the database, and computes again
- * what the audit daemon computed: the hashes, the verdicts and the tenants' rows.
+ * Walks every chain from its first record that is kept, in one snapshot of the database, and
+ * computes again what the audit daemon computed: the hashes, the verdicts and the tenants' rows.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -190,6 +190,19 @@ static bool is_wanted(const struct ctl_settings *settings, const struct walk *wa
            (settings->partition < 0 || settings->partition == walk->chain.partition);
 }
 
+/* Where the pruned records left it; as an empty chain where none were. */
+static enum weir_code read_start(const struct weir_db_rows *chains, size_t row,
+                                 struct weir_audit_chain *chain, struct weir_err *err)
+{
+    const char *head = weir_db_text(chains, row, 5);
+    const char *instance = weir_db_text(chains, row, 6);
+    chain->epoch = weir_db_int(chains, row, 7);
+    if (!weir_hex_decode(head, strlen(head), chain->head, sizeof(chain->head)))
+        return weir_fail(err, WEIR_ECORRUPT, "%s/%" PRId32 ": start_head is malformed",
+                         chain->topic, chain->partition);
+    return weir_id_parse(instance, strlen(instance), &chain->instance, err);
+}
+
 /* Every chain is walked, whatever is found in another; the first finding is the error. */
 static enum weir_code check_all(struct weir_db_tx *tx, const struct ctl_settings *settings,
                                 struct weir_arena *arena, FILE *out, struct weir_err *err)
@@ -197,7 +210,9 @@ static enum weir_code check_all(struct weir_db_tx *tx, const struct ctl_settings
     struct weir_db_rows *chains = NULL;
     enum weir_code code = weir_db_exec(tx,
                                        "SELECT topic, part, first_off, next_off,"
-                                       " encode(head, 'hex') FROM audit_offset ORDER BY 1, 2",
+                                       " encode(head, 'hex'), encode(start_head, 'hex'),"
+                                       " start_instance, start_epoch"
+                                       " FROM audit_offset ORDER BY 1, 2",
                                        NULL, 0, arena, &chains, err);
     if (code != WEIR_OK)
         return code;
@@ -214,7 +229,9 @@ static enum weir_code check_all(struct weir_db_tx *tx, const struct ctl_settings
             continue;
         n++;
         struct weir_err finding = {0};
-        enum weir_code found = check_chain(&walk, &finding);
+        enum weir_code found = read_start(chains, i, &walk.chain, &finding);
+        if (found == WEIR_OK)
+            found = check_chain(&walk, &finding);
         records += walk.n_records;
         if (found != WEIR_OK)
             fprintf(out, "BAD  %s\n", finding.msg);

@@ -6,7 +6,8 @@
  *
  * The chain of a (topic, partition) is
  *     hash(n) = SHA-256(hash(n - 1) || "topic:partition:offset:" || raw value)
- * from 32 zero bytes on. Raw bytes are hashed: no form of JSON has to be agreed on.
+ * from 32 zero bytes on; from the hash of the last one that went where its oldest were pruned
+ * (audit/prune.h). Raw bytes are hashed: no form of JSON has to be agreed on.
  *
  * Of the facts only what tells of a camera's picture is kept: fact.health, fact.clock and
  * fact.remedy, of which no decision comes. The chain passes over the others: they count as read,

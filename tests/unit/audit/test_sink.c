@@ -132,6 +132,14 @@ static void wait_for_records(int64_t n)
     assert_int_equal(number(RECORDS), n);
 }
 
+static void wait_for_records_to_fall(int64_t n)
+{
+    int64_t end_ms = weir_clock_mono_ms() + 20000;
+    while (number(RECORDS) > n && weir_clock_mono_ms() < end_ms)
+        usleep(50000);
+    assert_int_equal(number(RECORDS), n);
+}
+
 static void assert_intact(void)
 {
     struct weir_err err;
@@ -238,6 +246,26 @@ static void a_database_that_crashes_costs_no_record(void **state)
     assert_intact();
 }
 
+static void what_was_kept_long_enough_goes(void **state)
+{
+    (void)state;
+    struct weir_service *service = open_service();
+    struct audit_sink *sink = open_sink(service);
+    produce(WEIR_TOPIC_DECISIONS, 0, 100);
+    wait_for_records(100);
+    audit_sink_close(&sink);
+    audit_db_script(postgres, "UPDATE audit_record SET recorded_at = now() - interval '9 days'"
+                              " WHERE off < 70");
+    settings.keep_days = 5;
+    sink = open_sink(service);
+    wait_for_records_to_fall(30);
+    produce(WEIR_TOPIC_DECISIONS, 0, 10);
+    wait_for_records(40);
+    audit_sink_close(&sink);
+    weir_service_end(&service);
+    assert_intact();
+}
+
 static void wait_until_halted(const struct audit_sink *sink)
 {
     int64_t end_ms = weir_clock_mono_ms() + 20000;
@@ -314,6 +342,7 @@ int main(void)
         TEST(a_restart_goes_on_where_the_last_one_stopped),
         TEST(two_at_once_store_every_record_once),
         TEST(a_database_that_crashes_costs_no_record),
+        TEST(what_was_kept_long_enough_goes),
         TEST(a_log_that_lost_records_halts_it),
     };
     return cmocka_run_group_tests(tests, start, end);

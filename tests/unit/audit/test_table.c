@@ -229,18 +229,31 @@ static void a_page_of_one_camera_has_an_index(void **state)
 static void the_daemons_role_cannot_change_what_it_wrote(void **state)
 {
     (void)state;
-    static const char *const refused[] = {"UPDATE audit_event SET reason = 'x'",
-                                          "DELETE FROM audit_event",
-                                          "UPDATE audit_record SET raw = ''",
-                                          "DELETE FROM audit_record",
-                                          "DELETE FROM audit_offset",
-                                          "TRUNCATE audit_record"};
+    static const char *const refused[] = {
+        "UPDATE audit_event SET reason = 'x'", "SELECT reason FROM audit_event",
+        "UPDATE audit_record SET raw = ''", "DELETE FROM audit_offset", "TRUNCATE audit_record"};
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         struct weir_db_tx *tx = NULL;
         assert_int_equal(weir_db_begin(audit_db, NULL, &tx, NULL), WEIR_OK);
         assert_int_equal(weir_db_exec(tx, refused[i], NULL, 0, NULL, NULL, NULL), WEIR_EFORBIDDEN);
         weir_db_end(&tx);
     }
+}
+
+static void the_daemons_role_cannot_delete_what_is_young(void **state)
+{
+    (void)state;
+    script("UPDATE audit_record SET recorded_at = now() - interval '11 hours';"
+           "UPDATE audit_event SET recorded_at = now() - interval '11 hours'");
+    static const char *const deeds[] = {"DELETE FROM audit_event", "DELETE FROM audit_record"};
+    for (size_t i = 0; i < sizeof(deeds) / sizeof(deeds[0]); i++) {
+        struct weir_db_tx *tx = NULL;
+        assert_int_equal(weir_db_begin(audit_db, NULL, &tx, NULL), WEIR_OK);
+        assert_int_equal(weir_db_exec(tx, deeds[i], NULL, 0, NULL, NULL, NULL), WEIR_OK);
+        assert_int_equal(weir_db_commit(&tx, NULL), WEIR_OK);
+    }
+    struct weir_err err;
+    assert_int_equal(verify(&err), WEIR_OK);
 }
 
 static void a_flipped_byte_is_found(void **state)
@@ -393,6 +406,7 @@ int main(void)
         TEST(a_tenant_reads_its_own_rows_only_and_changes_none),
         TEST(a_page_of_one_camera_has_an_index),
         TEST(the_daemons_role_cannot_change_what_it_wrote),
+        TEST(the_daemons_role_cannot_delete_what_is_young),
         TEST(a_flipped_byte_is_found),
         TEST(a_dropped_record_is_found),
         TEST(two_swapped_records_are_found),
