@@ -7,6 +7,7 @@
 #include "api/call.h"
 #include "api/camera_live.h"
 #include "api/camera_sources.h"
+#include "api/camera_warm.h"
 #include "api/ceilings.h"
 #include "api/once.h"
 #include "api/outbox.h"
@@ -21,7 +22,7 @@
     "version, to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), "       \
     "to_char(updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"'), host, "          \
     "convert_from(sealed, 'UTF8'), source_version, sources::text, encoder_delay_ms, "              \
-    "tls_pin_sha256, muted, " CEILING_COLUMNS
+    "tls_pin_sha256, muted, " CAMERA_WARM_LABEL_SQL ", " CEILING_COLUMNS
 
 /* By whom $2 names. */
 #define SEEN API_RIGHTS_SQL_SEES("$2")
@@ -46,6 +47,7 @@ enum {
     C_ENCODER_DELAY,
     C_TLS_PIN,
     C_MUTED,
+    C_WARM_BY_LABEL,
     C_CEILINGS,
 };
 
@@ -94,10 +96,15 @@ struct camera {
     struct weir_id id;
     const char *id_text, *name, *url, *host, *transport, *sealed, *sources, *labels,
         *idle_timeout_s, *tls_pin;
-    bool has_credentials, warm, exclusive, muted;
+    bool has_credentials, warm, is_warm_by_label, exclusive, muted;
     int64_t version, source_version, encoder_delay_ms;
     struct ceiling_texts ceilings;
 };
+
+static bool is_warm(const struct camera *camera)
+{
+    return camera->warm || camera->is_warm_by_label;
+}
 
 /* ---- out ---- */
 
@@ -114,7 +121,8 @@ static void write_row(struct weir_json_out *out, const struct weir_db_rows *rows
     weir_json_raw(out, "labels", weir_db_text(rows, row, C_LABELS));
     const char *idle = weir_db_text(rows, row, C_IDLE);
     weir_json_raw(out, "idle_timeout_s", idle ? idle : "null");
-    weir_json_bool(out, "warm", weir_db_bool(rows, row, C_WARM));
+    weir_json_bool(out, "warm",
+                   weir_db_bool(rows, row, C_WARM) || weir_db_bool(rows, row, C_WARM_BY_LABEL));
     weir_json_bool(out, "exclusive", weir_db_bool(rows, row, C_EXCLUSIVE));
     weir_json_int(out, "encoder_delay_ms", weir_db_int(rows, row, C_ENCODER_DELAY));
     weir_json_bool(out, "muted", weir_db_bool(rows, row, C_MUTED));
@@ -242,6 +250,16 @@ static const char *labels_text(struct api_call *call, const struct weir_json *la
     return weir_json_take(&out, call->arena, &len);
 }
 
+/* The member that would make a camera warm; NULL: none. */
+static const char *asks_for_warm(const struct api_value *values)
+{
+    if (values[F_WARM].is_given && values[F_WARM].boolean) {
+        return "/warm";
+    }
+    return values[F_LABELS].is_given && camera_warm_by_label(values[F_LABELS].json) ? "/labels"
+                                                                                    : NULL;
+}
+
 /* Lays what was given over what is there. `camera` holds the old row, or a new one's defaults. */
 static void overlay(struct api_call *call, const struct body *body, struct camera *camera)
 {
@@ -262,6 +280,7 @@ static void overlay(struct api_call *call, const struct body *body, struct camer
     }
     if (values[F_LABELS].is_given) {
         camera->labels = labels_text(call, values[F_LABELS].json);
+        camera->is_warm_by_label = camera_warm_by_label(values[F_LABELS].json);
     }
     if (values[F_IDLE].is_given) {
         camera->idle_timeout_s = values[F_IDLE].is_null ? NULL
@@ -296,7 +315,7 @@ static enum weir_code publish(struct api_call *call, struct weir_db_tx *tx,
     config->version = camera->version;
     config->deleted = is_deleted;
     WEIR_STR_SET(config->host, camera->host);
-    config->warm = camera->warm && !is_deleted;
+    config->warm = is_warm(camera) && !is_deleted;
     config->exclusive = camera->exclusive;
     config->max_leases = 1;
     config->has_encoder_delay_ms = true;
@@ -388,22 +407,6 @@ static enum weir_code check_reach(struct api_call *call, struct weir_db_tx *tx,
     return code;
 }
 
-/* One more camera that is pulled day and night; the caller holds the tenant's lock. */
-static enum weir_code check_warm_quota(struct api_call *call, struct weir_db_tx *tx)
-{
-    struct weir_db_rows *rows = NULL;
-    enum weir_code code = weir_db_exec(
-        tx, "SELECT max_warm_cameras, (SELECT count(*) FROM camera WHERE warm) FROM tenant", NULL,
-        0, call->arena, &rows, &call->err);
-    if (code == WEIR_OK && weir_db_count(rows) > 0 &&
-        weir_db_int(rows, 0, 1) >= weir_db_int(rows, 0, 0)) {
-        return api_call_refuse(call, 429, "quota_exceeded", "/warm",
-                               "the tenant's limit is %" PRId64 " warm cameras",
-                               weir_db_int(rows, 0, 0));
-    }
-    return code;
-}
-
 static enum weir_code check_quota(struct api_call *call, struct weir_db_tx *tx)
 {
     struct weir_db_rows *rows = NULL;
@@ -485,8 +488,8 @@ static enum weir_code create(struct api_call *call)
     if (code == WEIR_OK) {
         code = check_quota(call, tx);
     }
-    if (code == WEIR_OK && values[F_WARM].is_given && values[F_WARM].boolean) {
-        code = check_warm_quota(call, tx);
+    if (code == WEIR_OK && asks_for_warm(values)) {
+        code = camera_warm_check_quota(call, tx, asks_for_warm(values));
     }
     if (code == WEIR_OK) {
         code = check_reach(call, tx, &body);
@@ -537,6 +540,7 @@ static enum weir_code open_row(struct api_call *call, enum lock lock, struct wei
     camera->labels = weir_db_text(*rows, 0, C_LABELS);
     camera->idle_timeout_s = weir_db_text(*rows, 0, C_IDLE);
     camera->warm = weir_db_bool(*rows, 0, C_WARM);
+    camera->is_warm_by_label = weir_db_bool(*rows, 0, C_WARM_BY_LABEL);
     camera->exclusive = weir_db_bool(*rows, 0, C_EXCLUSIVE);
     camera->version = weir_db_int(*rows, 0, C_VERSION);
     camera->source_version = weir_db_int(*rows, 0, C_SOURCE_VERSION);
@@ -618,10 +622,10 @@ static enum weir_code patch(struct api_call *call)
     if (code == WEIR_OK && body.sources.n > 0) {
         code = check_reach(call, tx, &body);
     }
-    if (code == WEIR_OK && values[F_WARM].is_given && values[F_WARM].boolean && !camera.warm) {
+    if (code == WEIR_OK && asks_for_warm(values) && !is_warm(&camera)) {
         code = api_once_lock(call, tx);
         if (code == WEIR_OK) {
-            code = check_warm_quota(call, tx);
+            code = camera_warm_check_quota(call, tx, asks_for_warm(values));
         }
     }
     if (code != WEIR_OK) {

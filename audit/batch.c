@@ -20,6 +20,7 @@ void audit_batch_start(struct audit_batch *batch, const struct weir_audit_chain 
     batch->before = *chain;
     batch->after = *chain;
     batch->n = 0;
+    batch->n_taken = 0;
     batch->n_rows = 0;
     batch->bytes = 0;
     weir_arena_reset(batch->arena);
@@ -40,10 +41,13 @@ enum weir_code audit_batch_take(struct audit_batch *batch, const struct weir_bus
                                           message->value_len, batch->arena, &item->entry, err);
     if (code != WEIR_OK)
         return code;
+    if (batch->n_taken == 0)
+        batch->begun_mono_ms = now_mono_ms;
+    batch->n_taken++;
+    if (item->entry.is_passed_over)
+        return WEIR_OK;
     if (message->value)
         item->raw = weir_arena_memdup(batch->arena, message->value, message->value_len);
-    if (batch->n == 0)
-        batch->begun_mono_ms = now_mono_ms;
     batch->n++;
     batch->n_rows += item->entry.n_rows;
     batch->bytes += message->value_len;

@@ -21,8 +21,9 @@ struct audit_batch {
     struct weir_audit_chain after;  /* with the items */
     struct audit_item *items;       /* owned */
     size_t n;
-    size_t n_rows; /* of all items */
-    size_t bytes;  /* of all raw values */
+    size_t n_taken; /* with those that were passed over */
+    size_t n_rows;  /* of all items */
+    size_t bytes;   /* of all raw values */
     int64_t begun_mono_ms;
     struct weir_arena *arena; /* owns what items point to */
 };
@@ -37,7 +38,7 @@ void audit_batch_start(struct audit_batch *batch, const struct weir_audit_chain 
 /* The items are stored: what was after is before now. */
 void audit_batch_stored(struct audit_batch *batch);
 
-/* Copies the message. WEIR_ECORRUPT: it is not the one that comes next. */
+/* Copies the message, or passes over it. WEIR_ECORRUPT: it is not the one that comes next. */
 WEIR_MUST_USE enum weir_code audit_batch_take(struct audit_batch *batch,
                                               const struct weir_bus_message *message,
                                               int64_t now_mono_ms, struct weir_err *err);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "audit/prune.h"
 #include "audit/table.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -15,13 +16,17 @@
 #include "lib/io/bus.h"
 #include "lib/io/db.h"
 
-#define N_PARTS         (2 * WEIR_TOPIC_PARTITIONS)
+#define N_TOPICS        3
+#define N_PARTS         (N_TOPICS * WEIR_TOPIC_PARTITIONS)
 #define IDLE_POLL_MS    100
 #define STANDBY_MS      1000 /* after another instance was found writing */
 #define TROUBLE_MS      500  /* after the database or the broker failed */
 #define MEASURE_MS      250  /* one partition each time */
 #define BOUNDS_MS       1000
 #define BATCH_MAX_BYTES (2 * 1024 * 1024)
+
+static const char *const topics[N_TOPICS] = {WEIR_TOPIC_DECISIONS, WEIR_TOPIC_AUDIT,
+                                             WEIR_TOPIC_FACTS};
 
 struct part {
     struct audit_batch batch;
@@ -39,9 +44,10 @@ struct audit_sink {
     pthread_t thread;
     atomic_bool is_stopping;
     atomic_bool is_halted;
-    struct part parts[N_PARTS]; /* decisions, then audit, by partition */
+    struct part parts[N_PARTS]; /* topic after topic, each by partition */
     size_t measured;            /* the part looked at last */
     int64_t measure_mono_ms;
+    struct audit_pruner pruner;
     struct weir_log_limit troubles;
     struct weir_metric *stored;
     struct weir_metric *unreadable;
@@ -50,6 +56,8 @@ struct audit_sink {
     struct weir_metric *lag;
     struct weir_metric *lag_ms;
     struct weir_metric *halted;
+    struct weir_metric *pruned;
+    struct weir_metric *prune_failures;
 };
 
 static void make_metrics(struct audit_sink *sink)
@@ -69,6 +77,12 @@ static void make_metrics(struct audit_sink *sink)
                                       "Age of the newest record when it was stored", NULL, NULL);
     sink->halted = weir_metrics_gauge(metrics, "weir_audit_halted",
                                       "1 after a gap in a log was found", NULL, NULL);
+    sink->pruned =
+        weir_metrics_counter(metrics, "weir_audit_pruned_total",
+                             "Records and viewings that were kept long enough", NULL, NULL);
+    sink->prune_failures =
+        weir_metrics_counter(metrics, "weir_audit_prune_failures_total",
+                             "Times that what was kept long enough did not go", NULL, NULL);
 }
 
 static void sleep_ms(int64_t ms)
@@ -162,6 +176,8 @@ static void count(struct audit_sink *sink, const struct audit_batch *batch)
     struct weir_metric *const by_verdict[] = {sink->stored, sink->void_records, sink->unreadable};
     for (size_t i = 0; i < batch->n; i++)
         weir_metric_add(by_verdict[batch->items[i].entry.verdict], 1);
+    if (batch->n == 0)
+        return;
     weir_metric_set(sink->lag_ms, weir_clock_wall_ms() - batch->items[batch->n - 1].timestamp_ms);
 }
 
@@ -184,19 +200,22 @@ static void store(struct audit_sink *sink, struct part *part)
 static bool is_due(const struct audit_sink *sink, const struct audit_batch *batch,
                    int64_t now_mono_ms)
 {
-    return batch->n > 0 &&
-           (batch->n >= (size_t)sink->settings->batch_records || batch->bytes >= BATCH_MAX_BYTES ||
-            now_mono_ms - batch->begun_mono_ms >= sink->settings->batch_ms);
+    return batch->n_taken > 0 && (batch->n_taken >= (size_t)sink->settings->batch_records ||
+                                  batch->bytes >= BATCH_MAX_BYTES ||
+                                  now_mono_ms - batch->begun_mono_ms >= sink->settings->batch_ms);
 }
 
 /* ---- reading ---- */
 
 static struct part *find(struct audit_sink *sink, const struct weir_bus_message *message)
 {
-    bool is_audit = strcmp(message->topic, WEIR_TOPIC_AUDIT) == 0;
-    size_t at = (size_t)message->partition + (is_audit ? WEIR_TOPIC_PARTITIONS : 0);
-    assert(at < N_PARTS);
-    return &sink->parts[at];
+    size_t topic = 0;
+    while (strcmp(message->topic, topics[topic]) != 0) {
+        topic++;
+        assert(topic < N_TOPICS);
+    }
+    assert(message->partition < WEIR_TOPIC_PARTITIONS);
+    return &sink->parts[topic * WEIR_TOPIC_PARTITIONS + (size_t)message->partition];
 }
 
 static void take(struct audit_sink *sink, const struct weir_bus_message *message)
@@ -222,7 +241,7 @@ static int wait_ms(const struct audit_sink *sink, int64_t now_mono_ms)
     for (size_t i = 0; i < N_PARTS; i++) {
         const struct audit_batch *batch = &sink->parts[i].batch;
         int64_t left = batch->begun_mono_ms + sink->settings->batch_ms - now_mono_ms;
-        if (batch->n > 0 && left < wait)
+        if (batch->n_taken > 0 && left < wait)
             wait = left > 0 ? left : 0;
     }
     return (int)wait;
@@ -273,6 +292,24 @@ static void measure(struct audit_sink *sink, int64_t now_mono_ms)
         weir_service_ready(sink->service, "stores", true, NULL);
 }
 
+/* ---- pruning ---- */
+
+/* What does not go grows, and is looked at again in the next round. */
+static void prune(struct audit_sink *sink, int64_t now_mono_ms)
+{
+    struct weir_err err = {0};
+    int64_t n = 0;
+    if (!audit_pruner_is_due(&sink->pruner, now_mono_ms))
+        return;
+    if (audit_prune(&sink->pruner, sink->db, sink->settings, now_mono_ms, &n, &err) == WEIR_OK) {
+        weir_metric_add(sink->pruned, n);
+        return;
+    }
+    weir_metric_add(sink->prune_failures, 1);
+    if (weir_log_allowed(&sink->troubles, 3, 10000, now_mono_ms))
+        weir_log(WEIR_LOG_WARN, "old records could not be pruned", "reason", err.msg, NULL);
+}
+
 static bool is_any_followed(const struct audit_sink *sink)
 {
     for (size_t i = 0; i < N_PARTS; i++) {
@@ -296,13 +333,15 @@ static void step(struct audit_sink *sink)
         if (is_due(sink, &sink->parts[i].batch, now_mono_ms))
             store(sink, &sink->parts[i]);
     }
+    if (is_any_followed(sink))
+        prune(sink, now_mono_ms);
 }
 
 /* Also after a gap: what was read before it is true. */
 static void store_rest(struct audit_sink *sink)
 {
     for (size_t i = 0; i < N_PARTS; i++) {
-        if (sink->parts[i].batch.n > 0)
+        if (sink->parts[i].batch.n_taken > 0)
             store(sink, &sink->parts[i]);
     }
 }
@@ -343,10 +382,8 @@ enum weir_code audit_sink_open(struct weir_service *service, const struct audit_
     sink->service = service;
     sink->settings = settings;
     for (size_t i = 0; i < N_PARTS; i++) {
-        bool is_audit = i >= WEIR_TOPIC_PARTITIONS;
         audit_batch_init(&sink->parts[i].batch, (size_t)settings->batch_records);
-        weir_audit_chain_init(&sink->parts[i].batch.before,
-                              is_audit ? WEIR_TOPIC_AUDIT : WEIR_TOPIC_DECISIONS,
+        weir_audit_chain_init(&sink->parts[i].batch.before, topics[i / WEIR_TOPIC_PARTITIONS],
                               (int32_t)(i % WEIR_TOPIC_PARTITIONS), 0);
     }
     make_metrics(sink);

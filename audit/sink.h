@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The sink: a thread that follows the decisions of all cells and the audit events of all tenants
- * into Postgres. Several instances may run; the database lets one of them through at a time, the
- * others stand by and go on where it stopped.
+ * The sink: a thread that follows the decisions of all cells, what their facts tell of cameras'
+ * pictures, and the audit events of all tenants into Postgres. Several instances may run; the
+ * database lets one of them through at a time, the others stand by and go on where it stopped.
  *
  * A gap in a log is never stepped over: the sink halts, /readyz tells why, and the process ends
  * with an exit code of its own when it is told to stop.

@@ -119,6 +119,8 @@ static enum weir_code move_chain(struct weir_db_tx *tx, const struct weir_audit_
 static enum weir_code insert_records(struct weir_db_tx *tx, const struct audit_batch *batch,
                                      struct weir_err *err)
 {
+    if (batch->n == 0)
+        return WEIR_OK;
     struct audit_array columns[6] = {0}; /* off, recorded_at, verdict, parse_error, raw, hash */
     for (size_t i = 0; i < batch->n; i++) {
         const struct audit_item *item = &batch->items[i];

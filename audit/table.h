@@ -2,7 +2,7 @@
 /*
  * The audit's tables (migrations/20261122000100_audit.sql). A batch is stored whole or not at all,
  * and only on top of the chain it was made for: exactly once follows from the compare-and-set of
- * the row in audit_offset, whoever else writes.
+ * the row in audit_offset, whoever else writes. Its oldest records may go: audit/prune.h.
  */
 #ifndef AUDIT_TABLE_H
 #define AUDIT_TABLE_H

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/viewings.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "audit/array.h"
@@ -122,13 +124,43 @@ static enum weir_code insert_viewers(struct weir_db_tx *tx, const struct audit_b
     return n == 0 ? WEIR_OK
                   : exec(tx,
                          "INSERT INTO viewer (tenant_id, id, subject) SELECT DISTINCT *"
-                         " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[]) ON CONFLICT DO NOTHING",
+                         " FROM unnest($1::uuid[], $2::uuid[], $3::uuid[])"
+                         " ON CONFLICT (tenant_id, id) DO UPDATE SET seen_at = now()"
+                         " WHERE viewer.seen_at < now() - interval '1 day'",
                          columns, N_VIEWER, params, err);
+}
+
+/* ---- tenants that were deleted ---- */
+
+static enum weir_code insert_gone(struct weir_db_tx *tx, const struct audit_batch *batch,
+                                  struct weir_err *err)
+{
+    enum weir_code code = WEIR_OK;
+    for (size_t i = 0; i < batch->n && code == WEIR_OK; i++) {
+        const struct weir_event *event = batch->items[i].entry.event;
+        if (!event || event->type != WEIR_EV_AUDIT_ACCESS ||
+            strcmp(event->u.audit_access.action, "tenant.delete") != 0 ||
+            event->u.audit_access.outcome != WEIR_EV_AUDIT_ACCESS_OUTCOME_ALLOWED)
+            continue;
+        char id[WEIR_ID_TEXT_MAX];
+        char at_ms[24];
+        snprintf(at_ms, sizeof(at_ms), "%" PRId64, event->time_ms);
+        const char *params[] = {weir_id_format(&event->u.audit_access.tenant_id, id), at_ms};
+        code = weir_db_exec(
+            tx,
+            "INSERT INTO viewing_gone VALUES ($1::uuid, to_timestamp($2::bigint / 1000.0))"
+            " ON CONFLICT (id) DO UPDATE SET gone_at ="
+            " greatest(viewing_gone.gone_at, excluded.gone_at)",
+            params, 2, NULL, NULL, err);
+    }
+    return code;
 }
 
 enum weir_code audit_viewings_store(struct weir_db_tx *tx, const struct audit_batch *batch,
                                     struct weir_err *err)
 {
     enum weir_code code = insert_viewers(tx, batch, err);
+    if (code == WEIR_OK)
+        code = insert_gone(tx, batch, err);
     return code == WEIR_OK ? fold_viewings(tx, batch, err) : code;
 }

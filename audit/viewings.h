@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who watched what (migrations/20261129000200_viewing_audit.sql): sessions out of the doors'
- * counts, and whose the pseudonyms are, out of the tickets that were made. Part of the transaction
+ * counts, whose the pseudonyms are, out of the tickets that were made, and which tenants were
+ * deleted. Part of the transaction
  * that stores the records, so each is folded once.
  */
 #ifndef AUDIT_VIEWINGS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Walks every chain from its first record, in one snapshot of the database, and computes again
- * what the audit daemon computed: the hashes, the verdicts and the tenants' rows.
+ * Walks every chain from its first record that is kept, in one snapshot of the database, and
+ * computes again what the audit daemon computed: the hashes, the verdicts and the tenants' rows.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -45,6 +45,7 @@ struct walk {
     const char *partition;         /* as text */
     const char *head;              /* as stored */
     int64_t next;                  /* as stored */
+    int64_t n_records;             /* walked */
 };
 
 static enum weir_code bad(const struct walk *walk, int64_t offset, const char *what,
@@ -92,7 +93,7 @@ static enum weir_code check_record(struct walk *walk, const struct weir_db_rows 
                                    struct weir_err *err)
 {
     int64_t offset = weir_db_int(records, i, 0);
-    if (offset != walk->chain.next)
+    if (weir_audit_skip(&walk->chain, offset, NULL) != WEIR_OK)
         return bad(walk, walk->chain.next, "is missing", err);
     const char *hex = weir_db_text(records, i, 1);
     size_t len = hex ? strlen(hex) / 2 : 0;
@@ -102,6 +103,8 @@ static enum weir_code check_record(struct walk *walk, const struct weir_db_rows 
     enum weir_code code = weir_audit_take(&walk->chain, offset, raw, len, arena, ret, err);
     if (code != WEIR_OK)
         return code;
+    if (ret->is_passed_over)
+        return bad(walk, offset, "is none that is kept", err);
     char hash[2 * WEIR_SHA256_BYTES + 1];
     weir_hex_encode(ret->hash, sizeof(ret->hash), hash);
     if (strcmp(hash, weir_db_text(records, i, 2)) != 0)
@@ -126,13 +129,14 @@ static enum weir_code check_page(struct walk *walk, size_t *ret_n, struct weir_e
         return code;
     size_t n = weir_db_count(records);
     *ret_n = n;
+    walk->n_records += (int64_t)n;
     if (n == 0)
         return WEIR_OK;
     params[3] = weir_db_text(records, n - 1, 0);
     code = weir_db_exec(walk->tx, events_sql, params, 4, arena, &events, err);
     size_t at = 0;
     for (size_t i = 0; i < n && code == WEIR_OK; i++) {
-        struct weir_audit_entry entry;
+        struct weir_audit_entry entry = {0};
         code = check_record(walk, records, i, arena, &entry, err);
         if (code == WEIR_OK)
             code = check_events(walk, &entry, events, &at, err);
@@ -171,9 +175,11 @@ static enum weir_code check_chain(struct walk *walk, struct weir_err *err)
         return code;
     char head[2 * WEIR_SHA256_BYTES + 1];
     weir_hex_encode(walk->chain.head, sizeof(walk->chain.head), head);
-    if (walk->chain.next < walk->next)
+    if (walk->chain.next > walk->next)
+        return bad(walk, walk->next, "is not where audit_offset says the chain ends", err);
+    if (weir_audit_skip(&walk->chain, walk->next, NULL) != WEIR_OK)
         return bad(walk, walk->chain.next, "is missing, and all after it", err);
-    if (walk->chain.next > walk->next || strcmp(head, walk->head) != 0)
+    if (strcmp(head, walk->head) != 0)
         return bad(walk, walk->next, "is not where audit_offset says the chain ends", err);
     return check_outside(walk, err);
 }
@@ -184,6 +190,19 @@ static bool is_wanted(const struct ctl_settings *settings, const struct walk *wa
            (settings->partition < 0 || settings->partition == walk->chain.partition);
 }
 
+/* Where the pruned records left it; as an empty chain where none were. */
+static enum weir_code read_start(const struct weir_db_rows *chains, size_t row,
+                                 struct weir_audit_chain *chain, struct weir_err *err)
+{
+    const char *head = weir_db_text(chains, row, 5);
+    const char *instance = weir_db_text(chains, row, 6);
+    chain->epoch = weir_db_int(chains, row, 7);
+    if (!weir_hex_decode(head, strlen(head), chain->head, sizeof(chain->head)))
+        return weir_fail(err, WEIR_ECORRUPT, "%s/%" PRId32 ": start_head is malformed",
+                         chain->topic, chain->partition);
+    return weir_id_parse(instance, strlen(instance), &chain->instance, err);
+}
+
 /* Every chain is walked, whatever is found in another; the first finding is the error. */
 static enum weir_code check_all(struct weir_db_tx *tx, const struct ctl_settings *settings,
                                 struct weir_arena *arena, FILE *out, struct weir_err *err)
@@ -191,7 +210,9 @@ static enum weir_code check_all(struct weir_db_tx *tx, const struct ctl_settings
     struct weir_db_rows *chains = NULL;
     enum weir_code code = weir_db_exec(tx,
                                        "SELECT topic, part, first_off, next_off,"
-                                       " encode(head, 'hex') FROM audit_offset ORDER BY 1, 2",
+                                       " encode(head, 'hex'), encode(start_head, 'hex'),"
+                                       " start_instance, start_epoch"
+                                       " FROM audit_offset ORDER BY 1, 2",
                                        NULL, 0, arena, &chains, err);
     if (code != WEIR_OK)
         return code;
@@ -208,8 +229,10 @@ static enum weir_code check_all(struct weir_db_tx *tx, const struct ctl_settings
             continue;
         n++;
         struct weir_err finding = {0};
-        enum weir_code found = check_chain(&walk, &finding);
-        records += walk.chain.next - walk.chain.first;
+        enum weir_code found = read_start(chains, i, &walk.chain, &finding);
+        if (found == WEIR_OK)
+            found = check_chain(&walk, &finding);
+        records += walk.n_records;
         if (found != WEIR_OK)
             fprintf(out, "BAD  %s\n", finding.msg);
         else if (walk.next > walk.chain.first)

@@ -180,7 +180,88 @@ static void access_rows(const struct weir_event *event, struct weir_arena *arena
     ret->n_rows = 1;
 }
 
+struct picture {
+    const struct weir_id *tenant_id, *camera_id, *worker_id;
+    int64_t lease_generation;
+};
+
+#define PICTURE_OF(fact)                                                                           \
+    &(struct picture)                                                                              \
+    {                                                                                              \
+        &(fact)->tenant_id, &(fact)->camera_id, &(fact)->worker_id, (fact)->lease_generation       \
+    }
+
+static void picture_row(struct weir_audit_row *row, const struct weir_event *event,
+                        const struct picture *picture, struct weir_arena *arena)
+{
+    set_envelope(row, event, arena);
+    set_id(row, WEIR_AUDIT_tenant_id, true, picture->tenant_id, arena);
+    set_text(row, WEIR_AUDIT_actor, true, event->source, arena);
+    row->text[WEIR_AUDIT_object_type] = "camera";
+    set_id(row, WEIR_AUDIT_object_id, true, picture->camera_id, arena);
+    set_id(row, WEIR_AUDIT_camera_id, true, picture->camera_id, arena);
+    set_id(row, WEIR_AUDIT_worker_id, true, picture->worker_id, arena);
+    set_int(row, WEIR_AUDIT_generation, picture->lease_generation, arena);
+}
+
+static void health_row(struct weir_audit_row *row, const struct weir_event *event,
+                       struct weir_arena *arena)
+{
+    const struct weir_ev_fact_health *fact = &event->u.fact_health;
+    picture_row(row, event, PICTURE_OF(fact), arena);
+    row->text[WEIR_AUDIT_state_to] = weir_picture_health_name(fact->health);
+    set_text(row, WEIR_AUDIT_reason, fact->has_reason, fact->reason, arena);
+    set_text(row, WEIR_AUDIT_detail, fact->faults[0], fact->faults, arena);
+}
+
+static void clock_row(struct weir_audit_row *row, const struct weir_event *event,
+                      struct weir_arena *arena)
+{
+    const struct weir_ev_fact_clock *fact = &event->u.fact_clock;
+    picture_row(row, event, PICTURE_OF(fact), arena);
+    row->text[WEIR_AUDIT_state_to] =
+        fact->source == WEIR_EV_FACT_CLOCK_SOURCE_RTCP_SR ? "rtcp_sr" : "arrival";
+    row->text[WEIR_AUDIT_detail] = weir_arena_printf(
+        arena, "offset_before_us %" PRId64 " offset_us %" PRId64 " jumps %" PRId64,
+        fact->offset_before_us, fact->offset_us, fact->jumps);
+}
+
+static void remedy_row(struct weir_audit_row *row, const struct weir_event *event,
+                       struct weir_arena *arena)
+{
+    const struct weir_ev_fact_remedy *fact = &event->u.fact_remedy;
+    picture_row(row, event, PICTURE_OF(fact), arena);
+    row->text[WEIR_AUDIT_action] = weir_remedy_name(fact->remedy);
+    set_id(row, WEIR_AUDIT_stream_id, fact->has_stream_id, &fact->stream_id, arena);
+    set_text(row, WEIR_AUDIT_reason, true, fact->reason, arena);
+    row->text[WEIR_AUDIT_detail] = weir_arena_printf(arena, "taken %" PRId64 " next_in_ms %" PRId64,
+                                                     fact->taken, fact->next_in_ms);
+}
+
+typedef void write_row_fn(struct weir_audit_row *row, const struct weir_event *event,
+                          struct weir_arena *arena);
+
+/* NULL: of a fact that is not kept. */
+static write_row_fn *row_of_fact(enum weir_ev_type type)
+{
+    switch ((int)type) {
+    case WEIR_EV_FACT_HEALTH:
+        return health_row;
+    case WEIR_EV_FACT_CLOCK:
+        return clock_row;
+    case WEIR_EV_FACT_REMEDY:
+        return remedy_row;
+    default:
+        return NULL;
+    }
+}
+
 /* ---- what counts ---- */
+
+static bool is_sparse(const struct weir_audit_chain *chain)
+{
+    return strcmp(chain->topic, WEIR_TOPIC_FACTS) == 0;
+}
 
 /*
  * As every follower of the log judges (lib/service/follower.h). Where the log had been cut off
@@ -212,6 +293,24 @@ static void unreadable(struct weir_audit_entry *ret, const char *why, struct wei
     }
     ret->verdict = WEIR_AUDIT_UNREADABLE;
     ret->parse_error = text;
+}
+
+/* What cannot be read is passed over too: a release that can read it comes to the same chain. */
+static void read_fact(const void *raw, size_t len, struct weir_arena *arena,
+                      struct weir_audit_entry *ret)
+{
+    struct weir_event *event = weir_arena_alloc(arena, sizeof(*event));
+    write_row_fn *write_row = NULL;
+    if (raw && weir_ev_parse(raw, len, arena, event, NULL) == WEIR_OK)
+        write_row = row_of_fact(event->type);
+    if (!write_row) {
+        ret->is_passed_over = true;
+        return;
+    }
+    ret->event = event;
+    ret->rows = weir_arena_array(arena, 1, sizeof(*ret->rows));
+    ret->n_rows = 1;
+    write_row(ret->rows, event, arena);
 }
 
 static void read_record(struct weir_audit_chain *chain, const void *raw, size_t len,
@@ -249,9 +348,23 @@ enum weir_code weir_audit_take(struct weir_audit_chain *chain, int64_t offset, c
                          "%s/%" PRId32 ": record %" PRId64 " was expected, %" PRId64 " came",
                          chain->topic, chain->partition, chain->next, offset);
     *ret = (struct weir_audit_entry){.offset = offset, .verdict = WEIR_AUDIT_VALID};
-    link_record(chain, raw, len, ret->hash);
-    read_record(chain, raw, len, arena, ret);
-    memcpy(chain->head, ret->hash, sizeof(chain->head));
+    if (is_sparse(chain))
+        read_fact(raw, len, arena, ret);
+    else
+        read_record(chain, raw, len, arena, ret);
+    if (!ret->is_passed_over) {
+        link_record(chain, raw, len, ret->hash);
+        memcpy(chain->head, ret->hash, sizeof(chain->head));
+    }
     chain->next++;
+    return WEIR_OK;
+}
+
+enum weir_code weir_audit_skip(struct weir_audit_chain *chain, int64_t offset, struct weir_err *err)
+{
+    if (offset < chain->next || (offset > chain->next && !is_sparse(chain)))
+        return weir_fail(err, WEIR_ECORRUPT, "%s/%" PRId32 ": record %" PRId64 " is missing",
+                         chain->topic, chain->partition, chain->next);
+    chain->next = offset;
     return WEIR_OK;
 }

@@ -6,7 +6,12 @@
  *
  * The chain of a (topic, partition) is
  *     hash(n) = SHA-256(hash(n - 1) || "topic:partition:offset:" || raw value)
- * from 32 zero bytes on. Raw bytes are hashed: no form of JSON has to be agreed on.
+ * from 32 zero bytes on; from the hash of the last one that went where its oldest were pruned
+ * (audit/prune.h). Raw bytes are hashed: no form of JSON has to be agreed on.
+ *
+ * Of the facts only what tells of a camera's picture is kept: fact.health, fact.clock and
+ * fact.remedy, of which no decision comes. The chain passes over the others: they count as read,
+ * and are neither hashed nor stored.
  */
 #ifndef WEIR_DOMAIN_AUDIT_H
 #define WEIR_DOMAIN_AUDIT_H
@@ -62,6 +67,7 @@ void weir_audit_chain_init(struct weir_audit_chain *chain, const char *topic, in
 struct weir_audit_entry {
     int64_t offset;
     enum weir_audit_verdict verdict;
+    bool is_passed_over;     /* not part of the chain; the rest but the offset says nothing */
     const char *parse_error; /* NULL unless unreadable */
     uint8_t hash[WEIR_SHA256_BYTES];
     struct weir_audit_row *rows; /* one for each tenant's object that the record touches */
@@ -76,10 +82,18 @@ struct weir_audit_entry {
  * `arena`  owns what `ret` points to.
  *
  * WEIR_ECORRUPT when `offset` is not chain->next: records are missing, or come twice. The chain is
- * unchanged then. Everything else is an entry: a record that cannot be read too.
+ * unchanged then. Everything else is an entry: a record that cannot be read too, but for facts.
  */
 WEIR_MUST_USE enum weir_code weir_audit_take(struct weir_audit_chain *chain, int64_t offset,
                                              const void *raw, size_t len, struct weir_arena *arena,
                                              struct weir_audit_entry *ret, struct weir_err *err);
+
+/*
+ * Goes on at `offset`, as after the records before it were taken: by a reader of what is stored,
+ * where those that were passed over are not. WEIR_ECORRUPT where this chain passes over none, or
+ * `offset` lies behind.
+ */
+WEIR_MUST_USE enum weir_code weir_audit_skip(struct weir_audit_chain *chain, int64_t offset,
+                                             struct weir_err *err);
 
 #endif

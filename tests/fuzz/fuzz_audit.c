@@ -13,6 +13,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check(const struct weir_audit_entry *entry)
 {
     bool is_unreadable = entry->verdict == WEIR_AUDIT_UNREADABLE;
+    if (entry->is_passed_over && (is_unreadable || entry->n_rows > 0))
+        abort();
     if (is_unreadable != (entry->parse_error != NULL) || (is_unreadable && entry->n_rows > 0))
         abort();
     for (size_t i = 0; i < entry->n_rows; i++) {
@@ -44,8 +46,8 @@ static struct weir_audit_chain take_all(const char *topic, const uint8_t *data, 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const topics[] = {WEIR_TOPIC_DECISIONS, WEIR_TOPIC_AUDIT};
-    for (size_t i = 0; i < 2; i++) {
+    static const char *const topics[] = {WEIR_TOPIC_DECISIONS, WEIR_TOPIC_AUDIT, WEIR_TOPIC_FACTS};
+    for (size_t i = 0; i < 3; i++) {
         struct weir_audit_chain once = take_all(topics[i], data, size);
         struct weir_audit_chain again = take_all(topics[i], data, size);
         if (memcmp(once.head, again.head, sizeof(once.head)) != 0 || once.next != again.next ||

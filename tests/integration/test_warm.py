@@ -183,6 +183,15 @@ def counted(stack: Stack, name: str) -> int:
     return sum(map(int, found))
 
 
+def told(user: Api, camera: str) -> list[tuple[str, str | None, str | None, str | None]]:
+    """What the audit tells the tenant of the camera's picture."""
+    items = user.get(f"/v1/audit-events?camera_id={camera}&limit=200").expect(200).json["items"]
+    return [
+        (item["type"], item.get("to"), item.get("detail"), item.get("action"))
+        for item in items if item["type"].startswith("fact.")
+    ]
+
+
 def test_a_camera_that_stands_still_is_told_shown_and_counted(
     stack: Stack, user: Api, camera: str
 ) -> None:
@@ -216,6 +225,13 @@ def test_a_camera_that_stands_still_is_told_shown_and_counted(
     assert actions["taken"] >= 1 and actions["at"] and actions["not_before"] is None, actions
     assert (actions["last"], actions["reason"]) == ("reconnect", "source_silent")
     assert remedies(stack, "reconnect") >= 1
+
+    def is_told() -> bool:
+        rows = told(user, camera)
+        return ("fact.health", "stalled", "stalled", None) in rows and any(
+            (kind, action) == ("fact.remedy", "reconnect") for kind, _, _, action in rows)
+
+    wait_for("the tenant can read it back", is_told, 60)
 
 
 def test_a_camera_is_read_by_rtsp_over_http_and_https(
@@ -343,7 +359,25 @@ def test_a_tenant_may_keep_so_many_cameras_warm(stack: Stack) -> None:
     few.call("PATCH", f"/v1/cameras/{two}", {"warm": True}).expect(429)
     few.call("PATCH", f"/v1/cameras/{one}", {"warm": True, "name": "still one"}).expect(200)
     few.call("PATCH", f"/v1/cameras/{one}", {"warm": False}).expect(200)
-    few.call("PATCH", f"/v1/cameras/{two}", {"warm": True}).expect(200)
+
+    # A label does the same as the field; either is enough, and taking one away leaves the other.
+    marked = {"labels": {"weir.warm": "true", "site": "hall"}}
+    three = few.call("POST", "/v1/cameras", {"name": "x", "source": source, **marked}).expect(201)
+    assert three.json["warm"] is True
+    few.call("POST", "/v1/cameras", {"name": "y", "source": source, **marked}).expect(429)
+    again = few.call("PATCH", f"/v1/cameras/{two}", marked).expect(429)
+    assert (again.json["code"], again.json["errors"][0]["pointer"]) == ("quota_exceeded", "/labels")
+    few.call("PATCH", f"/v1/cameras/{two}", {"warm": True}).expect(429)
+
+    def changed(body: dict[str, Any]) -> bool:
+        path = f"/v1/cameras/{three.json['id']}"
+        return bool(few.call("PATCH", path, body).expect(200).json["warm"])
+
+    assert changed({"warm": False})
+    assert changed({"warm": True})
+    assert changed({"labels": {"weir.warm": "yes"}})
+    assert not changed({"warm": False})
+    few.call("PATCH", f"/v1/cameras/{two}", marked).expect(200)
     viewer = stack.user("few", "viewer")
     viewer.call("PATCH", f"/v1/cameras/{two}", {"warm": False}).expect(403)
     assert stack.user("acme").call("PATCH", f"/v1/cameras/{two}", {"warm": False}).status == 404

@@ -64,8 +64,12 @@ static void count(void *ctx, const struct weir_bus_delivery *delivery)
     (*(int *)ctx)++;
 }
 
-/* Records that are no events: the sink keeps them all the same. */
-static void produce(const char *topic, int32_t partition, int n)
+struct value {
+    const char *bytes;
+    size_t len;
+};
+
+static void produce_values(const char *topic, int32_t partition, const struct value *values, int n)
 {
     struct weir_bus_producer *producer = NULL;
     struct weir_bus_producer_config config = {.brokers = kafka_double_brokers(kafka),
@@ -75,10 +79,10 @@ static void produce(const char *topic, int32_t partition, int n)
     assert_int_equal(weir_bus_producer_open(&config, &producer, NULL), WEIR_OK);
     int delivered = 0;
     for (int i = 0; i < n; i++) {
-        char text[32];
-        int len = snprintf(text, sizeof(text), "record %d", i);
-        struct weir_bus_record record = {
-            .topic = topic, .partition = partition, .value = text, .value_len = (size_t)len};
+        struct weir_bus_record record = {.topic = topic,
+                                         .partition = partition,
+                                         .value = values[i].bytes,
+                                         .value_len = values[i].len};
         assert_int_equal(weir_bus_producer_send(producer, &record, count, &delivered, NULL),
                          WEIR_OK);
     }
@@ -86,10 +90,52 @@ static void produce(const char *topic, int32_t partition, int n)
     assert_int_equal(delivered, n);
 }
 
+/* Records that are no events: the sink keeps them all the same. */
+static void produce(const char *topic, int32_t partition, int n)
+{
+    struct weir_arena *arena = weir_arena_new(0);
+    struct value *values = weir_arena_array(arena, (size_t)n, sizeof(*values));
+    for (int i = 0; i < n; i++) {
+        values[i].bytes = weir_arena_printf(arena, "record %d", i);
+        values[i].len = strlen(values[i].bytes);
+    }
+    produce_values(topic, partition, values, n);
+    weir_arena_free(arena);
+}
+
+/* `n` facts of one partition: one in `each` tells of a camera's picture, the others do not. */
+static void produce_facts(int32_t partition, int n, int each)
+{
+    struct weir_arena *arena = weir_arena_new(0);
+    struct value *values = weir_arena_array(arena, (size_t)n, sizeof(*values));
+    for (int i = 0; i < n; i++) {
+        struct weir_event event = {.source = "/weir/worker/0", .id = {.b = {1}}, .subject = "x"};
+        if (i % each == 0) {
+            event.type = WEIR_EV_FACT_HEALTH;
+            event.u.fact_health.health = WEIR_PICTURE_HEALTH_DEGRADED;
+            event.u.fact_health.camera_id.b[0] = 7;
+        } else {
+            event.type = WEIR_EV_FACT_STILL_WATCHED;
+        }
+        assert_int_equal(weir_ev_dump(&event, arena, &values[i].bytes, &values[i].len, NULL),
+                         WEIR_OK);
+    }
+    produce_values(WEIR_TOPIC_FACTS, partition, values, n);
+    weir_arena_free(arena);
+}
+
 static void wait_for_records(int64_t n)
 {
     int64_t end_ms = weir_clock_mono_ms() + 20000;
     while (number(RECORDS) < n && weir_clock_mono_ms() < end_ms)
+        usleep(50000);
+    assert_int_equal(number(RECORDS), n);
+}
+
+static void wait_for_records_to_fall(int64_t n)
+{
+    int64_t end_ms = weir_clock_mono_ms() + 20000;
+    while (number(RECORDS) > n && weir_clock_mono_ms() < end_ms)
         usleep(50000);
     assert_int_equal(number(RECORDS), n);
 }
@@ -101,7 +147,7 @@ static void assert_intact(void)
         fail_msg("%s", err.msg);
 }
 
-static void all_partitions_of_both_topics_are_stored(void **state)
+static void all_partitions_of_all_topics_are_stored(void **state)
 {
     (void)state;
     struct weir_service *service = open_service();
@@ -112,6 +158,40 @@ static void all_partitions_of_both_topics_are_stored(void **state)
     wait_for_records(240);
     audit_sink_close(&sink);
     weir_service_end(&service);
+    assert_intact();
+}
+
+/* How far the facts of a partition were read. */
+static void wait_for_facts(int32_t partition, int64_t next)
+{
+    char sql[128];
+    snprintf(sql, sizeof(sql),
+             "SELECT coalesce(max(next_off), 0) FROM audit_offset WHERE topic = '" WEIR_TOPIC_FACTS
+             "' AND part = %d",
+             (int)partition);
+    int64_t end_ms = weir_clock_mono_ms() + 20000;
+    while (number(sql) < next && weir_clock_mono_ms() < end_ms)
+        usleep(50000);
+    assert_int_equal(number(sql), next);
+}
+
+static void of_the_facts_those_of_pictures_are_stored(void **state)
+{
+    (void)state;
+    for (int round = 1; round <= 2; round++) {
+        struct weir_service *service = open_service();
+        struct audit_sink *sink = open_sink(service);
+        produce_facts(3, 120, 10);
+        produce_facts(4, 7, 100);
+        wait_for_facts(3, 120 * round);
+        wait_for_facts(4, 7 * round);
+        audit_sink_close(&sink);
+        weir_service_end(&service);
+        assert_int_equal(number(RECORDS), 13 * round);
+    }
+    assert_int_equal(number("SELECT count(*) FROM audit_event WHERE type = 'fact.health'"
+                            " AND camera_id = '07000000-0000-0000-0000-000000000000'"),
+                     26);
     assert_intact();
 }
 
@@ -166,6 +246,26 @@ static void a_database_that_crashes_costs_no_record(void **state)
     assert_intact();
 }
 
+static void what_was_kept_long_enough_goes(void **state)
+{
+    (void)state;
+    struct weir_service *service = open_service();
+    struct audit_sink *sink = open_sink(service);
+    produce(WEIR_TOPIC_DECISIONS, 0, 100);
+    wait_for_records(100);
+    audit_sink_close(&sink);
+    audit_db_script(postgres, "UPDATE audit_record SET recorded_at = now() - interval '9 days'"
+                              " WHERE off < 70");
+    settings.keep_days = 5;
+    sink = open_sink(service);
+    wait_for_records_to_fall(30);
+    produce(WEIR_TOPIC_DECISIONS, 0, 10);
+    wait_for_records(40);
+    audit_sink_close(&sink);
+    weir_service_end(&service);
+    assert_intact();
+}
+
 static void wait_until_halted(const struct audit_sink *sink)
 {
     int64_t end_ms = weir_clock_mono_ms() + 20000;
@@ -201,6 +301,7 @@ static int begin(void **state)
     kafka = kafka_double_open_mock();
     kafka_double_make(kafka, WEIR_TOPIC_DECISIONS, WEIR_TOPIC_PARTITIONS);
     kafka_double_make(kafka, WEIR_TOPIC_AUDIT, WEIR_TOPIC_PARTITIONS);
+    kafka_double_make(kafka, WEIR_TOPIC_FACTS, WEIR_TOPIC_PARTITIONS);
     audit_db_script(postgres, "TRUNCATE audit_record, audit_event, audit_offset");
     settings = (struct audit_settings){.kafka = kafka_double_brokers(kafka),
                                        .postgres = postgres_double_url(postgres, "weir_audit"),
@@ -236,10 +337,12 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(all_partitions_of_both_topics_are_stored),
+        TEST(all_partitions_of_all_topics_are_stored),
+        TEST(of_the_facts_those_of_pictures_are_stored),
         TEST(a_restart_goes_on_where_the_last_one_stopped),
         TEST(two_at_once_store_every_record_once),
         TEST(a_database_that_crashes_costs_no_record),
+        TEST(what_was_kept_long_enough_goes),
         TEST(a_log_that_lost_records_halts_it),
     };
     return cmocka_run_group_tests(tests, start, end);

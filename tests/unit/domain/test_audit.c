@@ -254,6 +254,113 @@ static void an_event_of_another_topic_is_not_believed(void **state)
                      WEIR_AUDIT_UNREADABLE);
 }
 
+static struct weir_event fact(enum weir_ev_type type)
+{
+    return (struct weir_event){.type = type,
+                               .id = {.b = {1}},
+                               .source = "/weir/worker/0",
+                               .subject = "camera",
+                               .time_ms = 1700000000123};
+}
+
+static void what_happened_to_a_picture_is_told_to_its_tenant(void **state)
+{
+    struct fixture *fixture = *state;
+    weir_audit_chain_init(&fixture->chain, WEIR_TOPIC_FACTS, 0, 0);
+    struct weir_event event = fact(WEIR_EV_FACT_HEALTH);
+    event.u.fact_health = (struct weir_ev_fact_health){.worker_id = {.b = {9}},
+                                                       .tenant_id = TENANT_A,
+                                                       .camera_id = {.b = {8}},
+                                                       .lease_generation = 42,
+                                                       .health = WEIR_PICTURE_HEALTH_DEGRADED,
+                                                       .faults = "loss frozen",
+                                                       .has_reason = true,
+                                                       .reason = "source_timeout"};
+    struct weir_audit_entry entry = take(fixture, &event);
+    assert_int_equal(entry.verdict, WEIR_AUDIT_VALID);
+    assert_int_equal(entry.n_rows, 1);
+    const char *const *row = entry.rows[0].text;
+    assert_string_equal(row[WEIR_AUDIT_tenant_id], "00000000-0000-0000-0000-00000000000a");
+    assert_string_equal(row[WEIR_AUDIT_type], "fact.health");
+    assert_string_equal(row[WEIR_AUDIT_actor], "/weir/worker/0");
+    assert_string_equal(row[WEIR_AUDIT_object_type], "camera");
+    assert_string_equal(row[WEIR_AUDIT_camera_id], "08000000-0000-0000-0000-000000000000");
+    assert_string_equal(row[WEIR_AUDIT_object_id], row[WEIR_AUDIT_camera_id]);
+    assert_string_equal(row[WEIR_AUDIT_worker_id], "09000000-0000-0000-0000-000000000000");
+    assert_string_equal(row[WEIR_AUDIT_generation], "42");
+    assert_string_equal(row[WEIR_AUDIT_state_to], "degraded");
+    assert_string_equal(row[WEIR_AUDIT_reason], "source_timeout");
+    assert_string_equal(row[WEIR_AUDIT_detail], "loss frozen");
+    event.u.fact_health.faults[0] = '\0';
+    assert_null(take(fixture, &event).rows[0].text[WEIR_AUDIT_detail]);
+}
+
+static void a_clock_that_was_set_and_a_remedy_are_told_with_their_numbers(void **state)
+{
+    struct fixture *fixture = *state;
+    weir_audit_chain_init(&fixture->chain, WEIR_TOPIC_FACTS, 0, 0);
+    struct weir_event event = fact(WEIR_EV_FACT_CLOCK);
+    event.u.fact_clock = (struct weir_ev_fact_clock){.tenant_id = TENANT_A,
+                                                     .offset_before_us = -5,
+                                                     .offset_us = 7200000000,
+                                                     .source = WEIR_EV_FACT_CLOCK_SOURCE_ARRIVAL,
+                                                     .jumps = 3};
+    const char *const *row = take(fixture, &event).rows[0].text;
+    assert_string_equal(row[WEIR_AUDIT_state_to], "arrival");
+    assert_string_equal(row[WEIR_AUDIT_detail], "offset_before_us -5 offset_us 7200000000 jumps 3");
+    assert_null(row[WEIR_AUDIT_reason]);
+
+    event = fact(WEIR_EV_FACT_REMEDY);
+    event.u.fact_remedy = (struct weir_ev_fact_remedy){.tenant_id = TENANT_A,
+                                                       .has_stream_id = true,
+                                                       .stream_id = {.b = {7}},
+                                                       .remedy = WEIR_REMEDY_REPUBLISH,
+                                                       .reason = "source_timeout",
+                                                       .taken = 2,
+                                                       .next_in_ms = 60000};
+    row = take(fixture, &event).rows[0].text;
+    assert_string_equal(row[WEIR_AUDIT_action], "republish");
+    assert_string_equal(row[WEIR_AUDIT_stream_id], "07000000-0000-0000-0000-000000000000");
+    assert_string_equal(row[WEIR_AUDIT_reason], "source_timeout");
+    assert_string_equal(row[WEIR_AUDIT_detail], "taken 2 next_in_ms 60000");
+}
+
+static void other_facts_and_what_cannot_be_read_of_them_are_passed_over(void **state)
+{
+    struct fixture *fixture = *state;
+    weir_audit_chain_init(&fixture->chain, WEIR_TOPIC_FACTS, 0, 0);
+    struct weir_event health = fact(WEIR_EV_FACT_HEALTH);
+    struct weir_event other = fact(WEIR_EV_FACT_STILL_WATCHED);
+    uint8_t head[32];
+    assert_false(take(fixture, &health).is_passed_over);
+    memcpy(head, fixture->chain.head, sizeof(head));
+    assert_true(take(fixture, &other).is_passed_over);
+    struct weir_audit_entry entry;
+    assert_int_equal(weir_audit_take(&fixture->chain, 2, "{bad", 4, fixture->arena, &entry, NULL),
+                     WEIR_OK);
+    assert_true(entry.is_passed_over);
+    assert_int_equal(entry.n_rows, 0);
+    assert_memory_equal(fixture->chain.head, head, sizeof(head));
+    assert_int_equal(fixture->chain.next, 3);
+    struct weir_audit_chain through = fixture->chain;
+    take(fixture, &health);
+
+    /* A reader of what is stored comes to the same. */
+    assert_int_equal(weir_audit_skip(&through, 3, NULL), WEIR_OK);
+    assert_int_equal(weir_audit_skip(&through, 2, NULL), WEIR_ECORRUPT);
+    assert_memory_equal(through.head, head, sizeof(head));
+    assert_int_equal(weir_audit_take(&fixture->chain, 9, "x", 1, fixture->arena, &entry, NULL),
+                     WEIR_ECORRUPT);
+}
+
+static void only_facts_can_be_passed_over(void **state)
+{
+    struct fixture *fixture = *state;
+    assert_int_equal(weir_audit_skip(&fixture->chain, 0, NULL), WEIR_OK);
+    assert_int_equal(weir_audit_skip(&fixture->chain, 1, NULL), WEIR_ECORRUPT);
+    assert_int_equal(fixture->chain.next, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +379,13 @@ int main(void)
                                         end),
         cmocka_unit_test_setup_teardown(each_effect_is_a_row_of_its_own_tenant, begin, end),
         cmocka_unit_test_setup_teardown(an_access_is_one_row, begin, end),
+        cmocka_unit_test_setup_teardown(what_happened_to_a_picture_is_told_to_its_tenant, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(
+            a_clock_that_was_set_and_a_remedy_are_told_with_their_numbers, begin, end),
+        cmocka_unit_test_setup_teardown(other_facts_and_what_cannot_be_read_of_them_are_passed_over,
+                                        begin, end),
+        cmocka_unit_test_setup_teardown(only_facts_can_be_passed_over, begin, end),
         cmocka_unit_test_setup_teardown(an_event_of_another_topic_is_not_believed, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
