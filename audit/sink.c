@@ -210,10 +210,9 @@ static bool is_due(const struct audit_sink *sink, const struct audit_batch *batc
 static struct part *find(struct audit_sink *sink, const struct weir_bus_message *message)
 {
     size_t topic = 0;
-    while (strcmp(message->topic, topics[topic]) != 0) {
+    while (topic < N_TOPICS && strcmp(message->topic, topics[topic]) != 0)
         topic++;
-        assert(topic < N_TOPICS);
-    }
+    assert(topic < N_TOPICS);
     assert(message->partition < WEIR_TOPIC_PARTITIONS);
     return &sink->parts[topic * WEIR_TOPIC_PARTITIONS + (size_t)message->partition];
 }
