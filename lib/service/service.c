@@ -42,8 +42,9 @@ struct weir_service {
     struct weir_memory memory;
     int signal_fd;
     _Atomic int64_t ticked_mono_ms;
-    pthread_mutex_t lock; /* guards conditions and draining */
+    pthread_mutex_t lock; /* guards what follows, up to was_ready */
     struct weir_list conditions;
+    bool has_begun; /* the loop turns: all conditions are named */
     bool is_draining;
     bool was_ready;
     weir_loop_fn *drain_fn;
@@ -66,8 +67,9 @@ static void get_readyz(void *ctx, struct weir_http_request *req, struct weir_htt
     (void)req;
     struct weir_buf text = {0};
     pthread_mutex_lock(&service->lock);
-    bool is_ready = !service->is_draining;
-    weir_buf_printf(&text, "%s", is_ready ? "" : "draining\n");
+    bool is_ready = service->has_begun && !service->is_draining;
+    weir_buf_printf(&text, "%s", service->has_begun ? "" : "starting\n");
+    weir_buf_printf(&text, "%s", service->is_draining ? "draining\n" : "");
     WEIR_LIST_FOR(pos, &service->conditions)
     {
         const struct condition *c = WEIR_CONTAINER(pos, struct condition, node);
@@ -98,11 +100,42 @@ static const struct weir_http_route admin_routes[] = {
     {"GET", "/metrics", get_metrics, WEIR_HTTP_INLINE},
 };
 
+static bool all_ready(const struct weir_service *service)
+{
+    for (const struct weir_list *pos = service->conditions.next; pos != &service->conditions;
+         pos = pos->next) {
+        if (!WEIR_CONTAINER(pos, struct condition, node)->is_ready) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Call with the lock held. True once. */
+static bool is_first_ready(struct weir_service *service)
+{
+    bool is_first = service->has_begun && !service->was_ready && all_ready(service);
+    service->was_ready = service->was_ready || is_first;
+    return is_first;
+}
+
+static void begin(struct weir_service *service)
+{
+    pthread_mutex_lock(&service->lock);
+    service->has_begun = true;
+    bool is_first = is_first_ready(service);
+    pthread_mutex_unlock(&service->lock);
+    if (is_first) {
+        weir_notify("READY=1");
+    }
+}
+
 static void on_tick(void *ctx)
 {
     struct weir_service *service = ctx;
     atomic_store(&service->ticked_mono_ms, weir_clock_mono_ms());
     weir_notify("WATCHDOG=1");
+    begin(service);
     weir_timer_set(service->tick, TICK_MS);
 }
 
@@ -315,17 +348,6 @@ static struct condition *condition_of(struct weir_service *service, const char *
     return c;
 }
 
-static bool all_ready(const struct weir_service *service)
-{
-    for (const struct weir_list *pos = service->conditions.next; pos != &service->conditions;
-         pos = pos->next) {
-        if (!WEIR_CONTAINER(pos, struct condition, node)->is_ready) {
-            return false;
-        }
-    }
-    return true;
-}
-
 void weir_service_ready(struct weir_service *service, const char *name, bool is_ready,
                         const char *reason)
 {
@@ -334,15 +356,14 @@ void weir_service_ready(struct weir_service *service, const char *name, bool is_
     bool changed = c->is_ready != is_ready;
     c->is_ready = is_ready;
     WEIR_STR_SET(c->reason, reason ? reason : "");
-    bool first = !service->was_ready && all_ready(service);
-    service->was_ready = service->was_ready || first;
+    bool is_first = is_first_ready(service);
     pthread_mutex_unlock(&service->lock);
     if (changed) {
         weir_log(is_ready ? WEIR_LOG_INFO : WEIR_LOG_WARN,
                  is_ready ? "condition is met" : "condition is not met", "condition", name,
                  "reason", reason ? reason : "", NULL);
     }
-    if (first) {
+    if (is_first) {
         weir_notify("READY=1");
     }
 }

@@ -15,9 +15,9 @@
  *     }
  *
  * It reads settings (--help, --version), starts the log, the loop and the admin listener with
- * /livez (the loop ticks), /readyz (all checks pass, not draining) and /metrics, and turns SIGTERM
- * and SIGINT into `on_drain` and then weir_loop_stop. sd_notify READY, STOPPING and WATCHDOG are
- * sent when NOTIFY_SOCKET is there.
+ * /livez (the loop ticks), /readyz (it does, all checks pass, not draining) and /metrics, and turns
+ * SIGTERM and SIGINT into `on_drain` and then weir_loop_stop. sd_notify READY, STOPPING and
+ * WATCHDOG are sent when NOTIFY_SOCKET is there.
  */
 #ifndef WEIR_SERVICE_SERVICE_H
 #define WEIR_SERVICE_SERVICE_H
@@ -59,9 +59,9 @@ void weir_service_on_drain(struct weir_service *service, weir_loop_fn *fn, void 
                            int64_t deadline_ms);
 
 /*
- * A named condition of readiness: name all of them (false) before the loop runs, since READY is
- * told to the service manager when all known ones are met. The last reason is shown by /readyz. Any
- * thread. `name` is kept, not copied.
+ * A named condition of readiness: name all of them (false) before the loop runs. Nothing is ready
+ * before that, whoever asks; then READY is told to the service manager when all are met. The last
+ * reason is shown by /readyz. Any thread. `name` is kept, not copied.
  */
 void weir_service_ready(struct weir_service *service, const char *name, bool is_ready,
                         const char *reason);
