@@ -225,7 +225,7 @@ def test_a_small_quality_is_another_stream_of_the_camera(stack: Stack) -> None:
     path = f"/v1/cameras/{made['id']}"
     low = start(user, made, quality="low", fps=15)
     is_low = effective(user, low["id"])
-    assert (is_low["how"], is_low["width"], is_low["height"]) == ("profile", 640, 360)
+    assert (is_low["how"], is_low["width"], is_low["height"]) == ("profile", 640, 360), is_low["why"]
     user.wait_state(low["id"], "running")
     assert probe(user.ticket(low["id"]))["width"] == 640
     source = start(user, made)

@@ -14,6 +14,7 @@
 #define LINGER_MS   10000  /* it is read so long after the last use */
 #define SEE_MS      15000  /* it is measured by then, or is no use */
 #define BROKEN_MS   60000  /* it is not tried again before */
+#define YOUNG_MS    2000   /* after the first measurement */
 #define REMEMBER_MS 600000 /* what it was when it was last measured */
 
 struct other {
@@ -27,6 +28,7 @@ struct other {
     int64_t broken_until_ms; /* 0: it is not */
     int64_t broken_ms;       /* since then */
     bool is_seen;            /* measured since it began */
+    int64_t seen_ms;         /* first */
     struct tap_facts facts;  /* as last measured */
     int64_t facts_until_ms;  /* they are believed until then; 0: there are none */
 };
@@ -252,6 +254,8 @@ static void measure(struct other *other, int64_t now_ms)
     tap_facts_measure(tap_camera_ring(other->camera), tap_camera_format(other->camera), &facts);
     if (!tap_facts_are_known(&facts))
         return;
+    if (!other->is_seen)
+        other->seen_ms = now_ms;
     other->is_seen = true;
     other->facts = facts;
     other->facts_until_ms = now_ms + REMEMBER_MS;
@@ -266,6 +270,7 @@ size_t tap_others_offers(struct tap_others *others, struct tap_offer ret[static 
         bool has_facts = now_ms < other->facts_until_ms;
         ret[i] = (struct tap_offer){.name = other->spec.name,
                                     .state = other->is_seen ? TAP_OFFER_KNOWN : TAP_OFFER_UNKNOWN,
+                                    .is_young = now_ms - other->seen_ms < YOUNG_MS,
                                     .facts = has_facts ? other->facts : declared(&other->spec)};
         if (now_ms < other->broken_until_ms)
             ret[i].state = TAP_OFFER_BROKEN;

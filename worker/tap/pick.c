@@ -77,6 +77,16 @@ static bool may_do(const struct tap_facts *main, const struct tap_offer *offer,
                               : why_not(main, offer, profile)[0] == '\0';
 }
 
+/* Only its rates speak against it, and these were measured over a second in which a camera that
+ * has just begun may have sent anything. */
+static bool may_do_yet(const struct tap_facts *main, const struct tap_offer *offer,
+                       const struct weir_profile *profile)
+{
+    return offer->state == TAP_OFFER_KNOWN && offer->is_young &&
+           tap_misfit_of_picture(&offer->facts, profile) == TAP_FITS &&
+           !is_too_small(main, &offer->facts, profile);
+}
+
 /* What reading it costs, for a comparison; what is not known costs more than all that is. */
 static int64_t cost_of(const struct tap_facts *facts)
 {
@@ -99,6 +109,16 @@ static int find(const struct tap_facts *main, const struct tap_offer *offers, si
             best = (int)i + 1;
     }
     return best;
+}
+
+/* One that is to be read on to know; 0: none. */
+static int find_unsure(const struct tap_facts *main, const struct tap_offer *offers, size_t n,
+                       const struct weir_profile *profile)
+{
+    int unseen = find(main, offers, n, profile, TAP_OFFER_UNKNOWN);
+    for (size_t i = 0; i < n && unseen == 0; i++)
+        unseen = may_do_yet(main, &offers[i], profile) ? (int)i + 1 : 0;
+    return unseen;
 }
 
 /* One whose keyframes are enough; 0: none. */
@@ -168,9 +188,9 @@ void tap_pick(const struct tap_facts *main, const struct tap_offer *offers, size
         take_offer(ret, seen, &offers[seen - 1], WEIR_RENDITION_HOW_PROFILE, profile);
         return;
     }
-    int unseen = find(main, offers, n, profile, TAP_OFFER_UNKNOWN);
-    if (unseen != 0) {
-        *ret = (struct tap_pick){.source = unseen};
+    int unsure = find_unsure(main, offers, n, profile);
+    if (unsure != 0) {
+        *ret = (struct tap_pick){.source = unsure};
         return;
     }
     if (!is_known || ret->choice.how == WEIR_RENDITION_HOW_KEYFRAMES)

@@ -29,6 +29,7 @@ enum tap_offer_state {
 struct tap_offer {
     const char *name; /* at most 16 bytes */
     enum tap_offer_state state;
+    bool is_young; /* known for so short a time that its rates may yet turn out otherwise */
     struct tap_facts facts;
 };
 

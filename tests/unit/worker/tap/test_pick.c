@@ -197,6 +197,28 @@ static void a_source_is_read_while_main_is_still_measured(void **state)
     assert_true(!waits.is_made && waits.source == TAP_PICK_MAIN);
 }
 
+static void one_that_has_just_begun_is_read_on_before_its_rates_speak_against_it(void **state)
+{
+    (void)state;
+    struct tap_offer hasty = offer_of("sub", 640, 360, 11, 300000);
+    expect_how(pick_one(hasty, WEIR_QUALITY_LOW, 15), TAP_PICK_MAIN, WEIR_RENDITION_HOW_TRANSCODE);
+    hasty.is_young = true;
+    struct tap_pick is = pick_one(hasty, WEIR_QUALITY_LOW, 15);
+    assert_false(is.is_made);
+    assert_int_equal(is.source, 1);
+    hasty.facts.fps_milli = 15000;
+    hasty.facts.bitrate_bps = 900000;
+    assert_false(pick_one(hasty, WEIR_QUALITY_LOW, 15).is_made);
+    /* What meets the request is taken at once, and of a picture that does not nothing is awaited.
+     */
+    struct tap_offer good = sub();
+    good.is_young = true;
+    expect_how(pick_one(good, WEIR_QUALITY_LOW, 15), 1, WEIR_RENDITION_HOW_PROFILE);
+    struct tap_offer large = offer_of("sub", 1280, 720, 15, 300000);
+    large.is_young = true;
+    expect_how(pick_one(large, WEIR_QUALITY_LOW, 15), TAP_PICK_MAIN, WEIR_RENDITION_HOW_TRANSCODE);
+}
+
 static void keyframes_of_another_source_do_where_those_of_main_do_not(void **state)
 {
     (void)state;
@@ -269,6 +291,7 @@ int main(void)
         cmocka_unit_test(the_cheapest_of_several_is_taken),
         cmocka_unit_test(what_is_not_known_is_read_first),
         cmocka_unit_test(a_source_is_read_while_main_is_still_measured),
+        cmocka_unit_test(one_that_has_just_begun_is_read_on_before_its_rates_speak_against_it),
         cmocka_unit_test(keyframes_of_another_source_do_where_those_of_main_do_not),
         cmocka_unit_test(a_main_that_no_player_shows_is_replaced_by_one_that_is_plain),
         cmocka_unit_test(a_long_story_is_cut),
