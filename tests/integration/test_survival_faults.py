@@ -269,6 +269,8 @@ def test_an_api_that_is_behind_leads_nobody_back(cell: Torn) -> None:
         wait_for("the viewer is led to another worker", moved_on, 90, pause=0.3)
         # Whichever api the gateway asks now: many turns of each.
         seen += turns(viewer, url)
+        # A player gives up that has nothing for twice as long as a worker takes to be given up.
+        cell.watching.playing()
         # And while the newest one is only placed: one api knows no way, the other a wrong one.
         cell.kill(cell.worker_of(name))
         seen += turns(viewer, url)
