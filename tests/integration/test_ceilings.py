@@ -24,7 +24,7 @@ stack = stack_of(apis=2)
 
 @pytest.fixture(scope="module")
 def eye(stack: Stack) -> dict[str, Any]:
-    url = stack.camera("eye", "--size", "1280x720", "--fps", "25", "--gop", "25", "--bitrate", "2500")
+    url = stack.camera("eye", "--size", "1280x720", "--fps", "25", "--gop", "1", "--bitrate", "2500")
     camera = stack.user("acme").add_camera("eye", url, idle_timeout_s=900)
     return {**camera, "port": urllib.parse.urlsplit(url).port}
 
@@ -193,7 +193,7 @@ def test_a_picture_of_any_shape_fits_into_the_box(
     stack: Stack, size: str, made: tuple[int, int]
 ) -> None:
     user = stack.user("acme")
-    url = stack.camera(f"shape-{size}", "--size", size, "--gop", "15")
+    url = stack.camera(f"shape-{size}", "--size", size, "--gop", "1")
     camera = user.add_camera(f"shape-{size}", url, max_quality="low")
     wish = {"mode": "keyframe", "tolerance_ms": 30000, "start": True}
 

@@ -26,7 +26,7 @@ stack = stack_of()
 
 @pytest.fixture(scope="module")
 def camera(stack: Stack) -> dict[str, Any]:
-    url = stack.camera("eye", "--size", "1280x720", "--fps", "25", "--gop", "50", "--bitrate", "2500")
+    url = stack.camera("eye", "--size", "1280x720", "--fps", "25", "--gop", "2", "--bitrate", "2500")
     camera = stack.user("acme").add_camera("eye", url, idle_timeout_s=900)
     return {**camera, "port": urllib.parse.urlsplit(url).port}
 
@@ -160,7 +160,7 @@ def test_a_viewer_moves_to_another_quality_while_he_plays(
 
 def test_one_camera_has_only_so_many_renditions(stack: Stack, camera: dict[str, Any]) -> None:
     user = stack.user("acme")
-    url = stack.camera("many", "--fps", "15", "--gop", "15", "--bitrate", "300")
+    url = stack.camera("many", "--fps", "15", "--gop", "1", "--bitrate", "300")
     many = user.add_camera("many", url, idle_timeout_s=900)
     wishes = [{"quality": "low", "fps": fps} for fps in range(1, RENDITIONS_MAX + 4)]
 
@@ -189,7 +189,7 @@ def test_one_camera_has_only_so_many_renditions(stack: Stack, camera: dict[str, 
 
 def test_a_quality_asked_anew_a_hundred_times_makes_no_more_than_is_allowed(stack: Stack) -> None:
     user = stack.user("acme")
-    url = stack.camera("fickle", "--fps", "15", "--gop", "15", "--bitrate", "300")
+    url = stack.camera("fickle", "--fps", "15", "--gop", "1", "--bitrate", "300")
     fickle = user.add_camera("fickle", url, idle_timeout_s=900)
     stream = start(user, fickle)
     user.wait_state(stream["id"], "running")
@@ -213,7 +213,7 @@ def test_a_small_quality_is_another_stream_of_the_camera(stack: Stack) -> None:
     before = children(stack.home, "worker-0", "weir-xcode")
     sizes = {"main": "960x540", "sub": "640x360", "wide": "720x540"}
     urls = {
-        name: stack.camera(name, "--size", size, "--fps", "15", "--gop", "15", "--bitrate", "300")
+        name: stack.camera(name, "--size", size, "--fps", "15", "--gop", "1", "--bitrate", "300")
         for name, size in sizes.items()
     }
     ports = {name: urllib.parse.urlsplit(url).port or 0 for name, url in urls.items()}
@@ -295,7 +295,7 @@ def led_elsewhere(user: Api, tickets: str) -> dict[str, Any]:
 
 def test_h265_is_for_players_that_say_they_show_it(stack: Stack) -> None:
     user = stack.user("acme")
-    url = stack.camera("hevc", "--codec", "h265", "--fps", "15", "--gop", "15", "--bitrate", "500")
+    url = stack.camera("hevc", "--codec", "h265", "--fps", "15", "--gop", "1", "--bitrate", "500")
     camera = user.add_camera("hevc", url, idle_timeout_s=900)
     source = start(user, camera)
     tickets = f"/v1/streams/{source['id']}/tickets"
@@ -335,7 +335,7 @@ def test_h265_is_for_players_that_say_they_show_it(stack: Stack) -> None:
 
 def test_a_ticket_of_h265_is_under_the_ceiling_too(stack: Stack) -> None:
     user = stack.user("acme")
-    url = stack.camera("hevc-wide", "--codec", "h265", "--size", "1280x720", "--fps", "15", "--gop", "15")
+    url = stack.camera("hevc-wide", "--codec", "h265", "--size", "1280x720", "--fps", "15", "--gop", "1")
     camera = user.add_camera("hevc-wide", url, idle_timeout_s=900)
     # A viewer's tickets start what stands in for it, but not in the class of who pushes others aside.
     source = start(user, camera, **{"class": 0})

@@ -37,7 +37,7 @@ def add_camera_command(commands_of: argparse._SubParsersAction[argparse.Argument
     add.add_argument("name")
     add.add_argument("--codec", choices=["h264", "h265", "mjpeg", "vp8"])
     add.add_argument("--pixels", choices=["plain", "422", "10bit", "interlaced"], help="of H.264")
-    add.add_argument("--gop", type=float, metavar="SECONDS", help="between keyframes (1)")
+    add.add_argument("--gop", type=float, metavar="SECONDS", help="between keyframes (1), at most 10")
     add.add_argument("--bframes", type=int, choices=range(5), metavar="0..4")
     add.add_argument("--audio", choices=["none", "aac", "opus", "pcma", "pcmu", "l16"])
     add.add_argument("--size", metavar="WxH", help="640x360; the width a multiple of 40")

@@ -351,6 +351,8 @@ def camera_add(options: argparse.Namespace) -> int:
         raise DevError("--user and --password go together")
     wanted = vars(options)
     if options.gop is not None:
+        if not 0 < options.gop <= 10:
+            raise DevError(f"--gop is {options.gop:g}: seconds between keyframes, at most 10")
         wanted["gop"] = max(1, round(options.gop * options.fps))
     with instance.locked():
         instance.create()
